@@ -1,1 +1,19 @@
+//! The contract between Vigia's kernel programs and its daemon.
+//!
+//! Only layouts and constants: no logic, no I/O. Every shared struct derives zerocopy's traits, so a
+//! hidden padding byte, a `bool` or an `enum` does not compile; every number that comes from the
+//! kernel is a `#[repr(transparent)]` newtype, so an unknown value is data and never undefined.
 #![no_std]
+#![deny(unsafe_code)]
+
+pub mod behaviour;
+pub mod counter;
+pub mod event;
+pub mod limits;
+pub mod lineage;
+#[cfg(feature = "user")]
+mod pod;
+pub mod slot;
+
+/// Version of everything in this crate. The daemon refuses an object that says otherwise.
+pub const ABI_VERSION: u32 = 1;

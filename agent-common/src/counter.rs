@@ -1,0 +1,96 @@
+//! Indexes of the per-CPU counter map: the books of the kernel half.
+//!
+//! Every hook invocation for a container has one outcome:
+//! `seen = repeated + sent + suppressed(reason) + lost(reason)`, per kind.
+
+use crate::event::EventKind;
+
+/// What became of a hook invocation. Also the column in the counter map.
+#[repr(transparent)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Outcome(pub u32);
+
+impl Outcome {
+    /// A hook ran for a container's task.
+    pub const SEEN: Self = Self(0);
+    /// The behaviour had left the kernel before.
+    pub const REPEATED: Self = Self(1);
+    /// A record was submitted.
+    pub const SENT: Self = Self(2);
+    /// The runtime was still setting the container up.
+    pub const SUPPRESSED_RUNTIME_INIT: Self = Self(3);
+    /// The object is of no interest to any rule or profile (an unwatched name, a failed lookup).
+    pub const SUPPRESSED_UNWATCHED: Self = Self(4);
+    /// The second report of one behaviour (overlay's backing file, MPTCP's subflows).
+    pub const SUPPRESSED_DUPLICATE: Self = Self(5);
+    /// The ring had no room.
+    pub const LOST_RING_FULL: Self = Self(6);
+    /// All scratch buffers of the CPU were in use.
+    pub const LOST_SCRATCH_BUSY: Self = Self(7);
+    /// A kernel structure could not be read or had an unexpected shape.
+    pub const LOST_UNREADABLE: Self = Self(8);
+
+    /// Columns per kind.
+    pub const COUNT: u32 = 12;
+
+    /// Every outcome that the kernel counts, with the metric label of its reason.
+    pub const ALL: [(Self, &'static str); 9] = [
+        (Self::SEEN, "seen"),
+        (Self::REPEATED, "repeated"),
+        (Self::SENT, "sent"),
+        (Self::SUPPRESSED_RUNTIME_INIT, "runtime_init"),
+        (Self::SUPPRESSED_UNWATCHED, "unwatched"),
+        (Self::SUPPRESSED_DUPLICATE, "duplicate"),
+        (Self::LOST_RING_FULL, "ring_full"),
+        (Self::LOST_SCRATCH_BUSY, "scratch_busy"),
+        (Self::LOST_UNREADABLE, "unreadable"),
+    ];
+}
+
+/// Rows of the counter map: one more than the largest kind.
+pub const COUNTER_KINDS: u32 = 32;
+/// Entries of the counter map.
+pub const COUNTER_ENTRIES: u32 = COUNTER_KINDS * Outcome::COUNT;
+
+/// Entry of the counter map for `kind` and `outcome`; kinds out of range share the last row.
+#[must_use]
+pub const fn counter_index(kind: EventKind, outcome: Outcome) -> u32 {
+    let row = if (kind.0 as u32) < COUNTER_KINDS {
+        kind.0 as u32
+    } else {
+        COUNTER_KINDS - 1
+    };
+    row * Outcome::COUNT + outcome.0
+}
+
+/// Entries of the error map: what went wrong inside a program, by cause. Errors allow, and are counted.
+#[repr(transparent)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct KernelError(pub u32);
+
+impl KernelError {
+    /// No free slot for a new container: its tasks run under slot 0.
+    pub const SLOTS_EXHAUSTED: Self = Self(0);
+    /// Task storage could not be created.
+    pub const TASK_STORAGE: Self = Self(1);
+    /// A map update failed (full, or out of memory).
+    pub const MAP_UPDATE: Self = Self(2);
+    /// A path had more components than are walked.
+    pub const PATH_TOO_DEEP: Self = Self(3);
+    /// A tail call found no program.
+    pub const TAIL_CALL: Self = Self(4);
+    /// User memory (arguments) could not be read.
+    pub const USER_MEMORY: Self = Self(5);
+
+    /// Entries of the error map.
+    pub const COUNT: u32 = 16;
+    /// Every cause with its metric label.
+    pub const ALL: [(Self, &'static str); 6] = [
+        (Self::SLOTS_EXHAUSTED, "slots_exhausted"),
+        (Self::TASK_STORAGE, "task_storage"),
+        (Self::MAP_UPDATE, "map_update"),
+        (Self::PATH_TOO_DEEP, "path_too_deep"),
+        (Self::TAIL_CALL, "tail_call"),
+        (Self::USER_MEMORY, "user_memory"),
+    ];
+}

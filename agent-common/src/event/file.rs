@@ -1,0 +1,124 @@
+use super::{EventHeader, StrRef};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// Identity of a file, as the kernel holds it.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct FileObject {
+    pub ino: u64,
+    /// `super_block.s_dev`: the kernel's internal encoding, major << 20 | minor.
+    pub dev: u32,
+    /// Superblock magic (`statfs(2)`); 0 when there is no file.
+    pub magic: u32,
+    /// Hard links; 0: unlinked, or a memfd.
+    pub nlink: u32,
+    /// For device nodes, internal encoding.
+    pub rdev: u32,
+    /// Type and permission bits (`S_IFMT` and below).
+    pub mode: u16,
+    /// Bits of [`FileFlags`].
+    pub flags: u16,
+    /// Owner in the initial user namespace.
+    pub uid: u32,
+}
+const _: () = assert!(size_of::<FileObject>() == 32);
+
+/// Bits of [`FileObject::flags`].
+#[derive(Debug)]
+pub struct FileFlags;
+
+impl FileFlags {
+    /// On an overlay mount.
+    pub const OVERLAY: u16 = 1;
+    /// In the overlay's upper layer: not in the image (or changed since).
+    pub const UPPER: u16 = 2;
+    /// An anonymous memory file.
+    pub const MEMFD: u16 = 4;
+    /// No name leads to it any more.
+    pub const UNLINKED: u16 = 8;
+    /// The mount shows only a part of its filesystem (a bind mount): `fs_path` differs from the path.
+    pub const BIND_MOUNT: u16 = 16;
+    /// Set-user-ID or set-group-ID, or file capabilities.
+    pub const SETID: u16 = 32;
+}
+
+/// FILE_OPEN.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct FileOpenEvent {
+    pub header: EventHeader,
+    pub file: FileObject,
+    /// `O_*` flags of the open.
+    pub open_flags: u32,
+    /// `FMODE_*` bits: 1 read, 2 write, 32 exec.
+    pub f_mode: u32,
+    /// Absolute, in the task's root.
+    pub path: StrRef,
+    /// From the root of the file's own filesystem; for a bind mount of the host's disk, the host's path. May be empty.
+    pub fs_path: StrRef,
+}
+const _: () = assert!(size_of::<FileOpenEvent>() == 152);
+
+/// UNLINK and RENAME of a watched name.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct NameEvent {
+    pub header: EventHeader,
+    /// Zero where only the arguments are known.
+    pub file: FileObject,
+    pub path: StrRef,
+    /// RENAME only.
+    pub new_path: StrRef,
+}
+const _: () = assert!(size_of::<NameEvent>() == 144);
+
+/// UNIX_CONNECT: a stream connection to a unix socket, by the identity of the server's socket.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct UnixConnectEvent {
+    pub header: EventHeader,
+    /// The socket's inode in its filesystem; zero for abstract and unnamed sockets.
+    pub file: FileObject,
+    /// Process that made the server's socket, initial pid namespace; 0: not known.
+    pub peer_tgid: u32,
+    /// Container of that process; 0: host or not known.
+    pub peer_slot: u32,
+    /// Path of the socket in its own filesystem's mount, or `@name` for an abstract one.
+    pub path: StrRef,
+    pub reserved: u32,
+}
+const _: () = assert!(size_of::<UnixConnectEvent>() == 152);
+
+/// What a MOUNT record reports.
+#[repr(transparent)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct MountOp(pub u32);
+
+impl MountOp {
+    /// mount(2) in all its forms: see `flags` (MS_BIND 0x1000, MS_REMOUNT 0x20, MS_MOVE 0x2000).
+    pub const MOUNT: Self = Self(1);
+    /// move_mount(2): a mount object is attached.
+    pub const MOVE_MOUNT: Self = Self(2);
+    /// fsmount(2) or fsconfig(2): a superblock was made.
+    pub const FSMOUNT: Self = Self(3);
+    /// open_tree(2) with OPEN_TREE_CLONE.
+    pub const OPEN_TREE: Self = Self(4);
+    pub const UMOUNT: Self = Self(5);
+    pub const PIVOT_ROOT: Self = Self(6);
+}
+
+/// MOUNT.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct MountEvent {
+    pub header: EventHeader,
+    /// Root of what is mounted, where it is known.
+    pub file: FileObject,
+    /// `MS_*` flags of mount(2).
+    pub mount_flags: u64,
+    pub op: MountOp,
+    pub source: StrRef,
+    pub target: StrRef,
+    pub fstype: StrRef,
+}
+const _: () = assert!(size_of::<MountEvent>() == 160);

@@ -1,0 +1,129 @@
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// Kind of a record. Numbers are never reused.
+#[repr(transparent)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+pub struct EventKind(pub u16);
+
+impl EventKind {
+    pub const EXEC: Self = Self(1);
+    pub const FILE_OPEN: Self = Self(2);
+    pub const BIND: Self = Self(3);
+    pub const LISTEN: Self = Self(4);
+    pub const CONNECT: Self = Self(5);
+    pub const SEND: Self = Self(6);
+    pub const UNIX_CONNECT: Self = Self(7);
+    pub const MOUNT: Self = Self(8);
+    pub const PTRACE: Self = Self(9);
+    pub const SETNS: Self = Self(10);
+    pub const MODULE: Self = Self(11);
+    pub const BPF: Self = Self(12);
+    pub const UNLINK: Self = Self(13);
+    pub const RENAME: Self = Self(14);
+    /// Container lifecycle: made, live, gone.
+    pub const CONTAINER: Self = Self(15);
+
+    /// Every kind with its name in metrics, `agent watch` and evidence.
+    pub const ALL: [(Self, &'static str); 15] = [
+        (Self::EXEC, "exec"),
+        (Self::FILE_OPEN, "file_open"),
+        (Self::BIND, "bind"),
+        (Self::LISTEN, "listen"),
+        (Self::CONNECT, "connect"),
+        (Self::SEND, "send"),
+        (Self::UNIX_CONNECT, "unix_connect"),
+        (Self::MOUNT, "mount"),
+        (Self::PTRACE, "ptrace"),
+        (Self::SETNS, "setns"),
+        (Self::MODULE, "module"),
+        (Self::BPF, "bpf"),
+        (Self::UNLINK, "unlink"),
+        (Self::RENAME, "rename"),
+        (Self::CONTAINER, "container"),
+    ];
+
+    /// Name of the kind; `unknown` for numbers this version does not know.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::ALL
+            .iter()
+            .find(|(kind, _)| *kind == self)
+            .map_or("unknown", |(_, name)| name)
+    }
+}
+
+/// Bits of a record.
+#[repr(transparent)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct RecordFlags(pub u32);
+
+impl RecordFlags {
+    /// A universal rule applies: sent over the urgent ring.
+    pub const DEVIATION: u32 = 1;
+    /// The task's root is not its mount namespace's: a chroot.
+    pub const CHROOTED: u32 = 1 << 1;
+    /// See [`crate::slot::TaskFlags::EXEC_SESSION`].
+    pub const EXEC_SESSION: u32 = 1 << 2;
+    /// A 32-bit system call on a 64-bit kernel.
+    pub const COMPAT: u32 = 1 << 3;
+    /// Done by io_uring on behalf of the task.
+    pub const IO_URING: u32 = 1 << 4;
+    /// A repeat, sent because the container is watched.
+    pub const REPEAT: u32 = 1 << 5;
+    /// Records of this container were lost during the last seconds.
+    pub const LOSSY: u32 = 1 << 6;
+    /// Shift of the two bits that hold the [`Trust`].
+    pub const TRUST_SHIFT: u32 = 8;
+    /// Shift of the two bits that hold the backend: 0 tracepoint, 1 fentry, 2 lsm.
+    pub const BACKEND_SHIFT: u32 = 10;
+
+    /// True when all bits of `mask` are set.
+    #[must_use]
+    pub const fn has(self, mask: u32) -> bool {
+        self.0 & mask == mask
+    }
+
+    /// How far the record's object can be trusted.
+    #[must_use]
+    pub const fn trust(self) -> Trust {
+        Trust((self.0 >> Self::TRUST_SHIFT) & 3)
+    }
+
+    /// Which kind of hook made the record.
+    #[must_use]
+    pub const fn backend(self) -> &'static str {
+        match (self.0 >> Self::BACKEND_SHIFT) & 3 {
+            0 => "tracepoint",
+            1 => "fentry",
+            2 => "lsm",
+            _ => "unknown",
+        }
+    }
+}
+
+/// How far the object of a record can be trusted.
+#[repr(transparent)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Trust(pub u32);
+
+impl Trust {
+    /// The kernel's own object.
+    pub const RESOLVED: Self = Self(0);
+    /// The descriptor was resolved when the system call returned; a sibling thread may have swapped it.
+    pub const RACY: Self = Self(1);
+    /// The system call's arguments only (failed attempts, names of what is gone).
+    pub const ARGUMENTS: Self = Self(2);
+
+    /// Name in evidence and in `agent check`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::RESOLVED => "resolved",
+            Self::RACY => "racy",
+            Self::ARGUMENTS => "arguments",
+            _ => "unknown",
+        }
+    }
+}

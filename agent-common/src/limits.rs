@@ -1,0 +1,30 @@
+//! Bounds of what crosses from the kernel, each with its reason.
+
+/// Containers known at once. Slot 0 means "no container"; the table is an array indexed by slot.
+pub const MAX_SLOTS: u32 = 4096;
+/// Longest path in a record, bytes: the kernel's own PATH_MAX.
+pub const MAX_PATH: usize = 4096;
+/// Argument bytes in an exec record; longer ones are cut and flagged.
+pub const MAX_ARGS: usize = 4096;
+/// Components of a walked path; deeper ones are cut and flagged. Bounds the verifier's work.
+pub const MAX_PATH_DEPTH: u32 = 48;
+/// Path and argument bytes kept per lineage entry: 8,192 entries must stay near 6 MiB.
+pub const LINEAGE_PATH: usize = 256;
+/// Argument bytes kept per lineage entry.
+pub const LINEAGE_ARGS: usize = 256;
+/// Working directory bytes kept per lineage entry.
+pub const LINEAGE_CWD: usize = 128;
+/// Entries of the lineage map (LRU).
+pub const LINEAGE_ENTRIES: u32 = 8192;
+/// Entries of the behaviour cache (LRU): an evicted behaviour merely leaves the kernel again.
+pub const BEHAVIOUR_ENTRIES: u32 = 65_536;
+/// Bytes of a container id or cgroup name that are kept; `cri-containerd-<64 hex>.scope` has 85.
+pub const MAX_CONTAINER_ID: usize = 128;
+/// Largest record, bytes: fixed part and two strings of the largest size.
+pub const MAX_RECORD: usize = 512 + MAX_PATH + MAX_ARGS;
+/// Ring of deviations and container lifecycle, bytes.
+pub const ALERT_RING_BYTES: u32 = 1 << 20;
+/// Ring of activity, bytes.
+pub const ACTIVITY_RING_BYTES: u32 = 1 << 22;
+/// Longest link of ancestors that the daemon follows.
+pub const MAX_ANCESTORS: usize = 32;

@@ -1,0 +1,108 @@
+//! Slots: the kernel's names for containers, and what a task carries of them.
+
+use crate::limits::MAX_CONTAINER_ID;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// Slot of tasks that belong to no container.
+pub const NO_SLOT: u32 = 0;
+
+/// Key of the cgroup index. Ids repeat across hierarchies, so both parts count.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct CgroupKey {
+    /// kernfs id (inode number) of the cgroup's directory.
+    pub id: u64,
+    /// 0: cgroup2; 1: the v1 hierarchy that the daemon chose (`pids`, else `memory`).
+    pub hierarchy: u32,
+    pub reserved: u32,
+}
+const _: () = assert!(size_of::<CgroupKey>() == 16);
+
+/// Value of the cgroup index.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct SlotRef {
+    pub slot: u32,
+    pub generation: u32,
+}
+
+/// What the kernel knows of a slot. Written by kernel programs (and by the daemon before it publishes the slot).
+#[repr(C)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct SlotState {
+    /// Grows with each reuse of the slot.
+    pub generation: u32,
+    /// Live cgroups of the container (one per hierarchy in use).
+    pub cgroups: u32,
+    pub flags: SlotFlags,
+    /// Mount namespace of the runtime that made the container: an exec elsewhere is the container's own.
+    pub runtime_mnt_ns: u32,
+    /// Namespaces at the container's first exec, in the order of [`crate::event::Namespaces`].
+    pub namespaces: crate::event::Namespaces,
+    /// Time of the last record that was lost; 0 when none was.
+    pub lost_boot_ns: u64,
+    pub created_boot_ns: u64,
+    /// Container id, `id_len` bytes.
+    pub id: [u8; MAX_CONTAINER_ID],
+    pub id_len: u32,
+    pub reserved: u32,
+}
+const _: () = assert!(size_of::<SlotState>() == 200);
+
+/// Bits of [`SlotState::flags`].
+#[repr(transparent)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct SlotFlags(pub u32);
+
+impl SlotFlags {
+    /// The container has executed something of its own.
+    pub const LIVE: u32 = 1;
+    /// The id is the cgroup's name, not 64 hexadecimal digits: a container only if it turns out to be one.
+    pub const CANDIDATE: u32 = 2;
+    /// Its last cgroup was removed.
+    pub const GONE: u32 = 4;
+}
+
+/// What the daemon decides about a slot. Written only by the daemon.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct SlotControl {
+    /// Part of every behaviour's key: a new value makes every behaviour of the container leave once more.
+    pub epoch: u32,
+    /// Bits `EXPORT_ALL`.
+    pub flags: u32,
+}
+
+impl SlotControl {
+    /// Every single event leaves the kernel: someone watches or records the container.
+    pub const EXPORT_ALL: u32 = 1;
+}
+
+/// What every task carries (task-local storage). fork inherits it; leaving the cgroup does not drop it.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct TaskLabel {
+    /// Lineage entry of the image that the task executes; 0: not known.
+    pub exec_id: u64,
+    /// Inode and device of the executable.
+    pub exe_ino: u64,
+    pub exe_dev: u32,
+    pub slot: u32,
+    pub generation: u32,
+    /// Bits of [`TaskFlags`].
+    pub flags: u32,
+}
+const _: () = assert!(size_of::<TaskLabel>() == 32);
+
+/// Bits of [`TaskLabel::flags`].
+#[derive(Debug)]
+pub struct TaskFlags;
+
+impl TaskFlags {
+    /// The label was looked up; without it all other fields are meaningless.
+    pub const KNOWN: u32 = 1;
+    /// Still the runtime's code inside the container's cgroup.
+    pub const RUNTIME_INIT: u32 = 2;
+    /// Arrived by attach after the container was live (`docker exec`, `nsenter`).
+    pub const EXEC_SESSION: u32 = 4;
+}
