@@ -57,7 +57,7 @@ pub struct FileOpenEvent {
     /// From the root of the file's own filesystem; for a bind mount of the host's disk, the host's path. May be empty.
     pub fs_path: StrRef,
 }
-const _: () = assert!(size_of::<FileOpenEvent>() == 152);
+const _: () = assert!(size_of::<FileOpenEvent>() == 200);
 
 /// UNLINK and RENAME of a watched name.
 #[repr(C)]
@@ -70,7 +70,7 @@ pub struct NameEvent {
     /// RENAME only.
     pub new_path: StrRef,
 }
-const _: () = assert!(size_of::<NameEvent>() == 144);
+const _: () = assert!(size_of::<NameEvent>() == 192);
 
 /// UNIX_CONNECT: a stream connection to a unix socket, by the identity of the server's socket.
 #[repr(C)]
@@ -87,7 +87,7 @@ pub struct UnixConnectEvent {
     pub path: StrRef,
     pub reserved: u32,
 }
-const _: () = assert!(size_of::<UnixConnectEvent>() == 152);
+const _: () = assert!(size_of::<UnixConnectEvent>() == 200);
 
 /// What a MOUNT record reports.
 #[repr(transparent)]
@@ -121,4 +121,4 @@ pub struct MountEvent {
     pub target: StrRef,
     pub fstype: StrRef,
 }
-const _: () = assert!(size_of::<MountEvent>() == 160);
+const _: () = assert!(size_of::<MountEvent>() == 208);

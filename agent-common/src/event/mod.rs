@@ -14,6 +14,7 @@ pub use process::{
     PtraceOp, SetnsEvent, StdioFlags,
 };
 
+use crate::behaviour::BehaviourKey;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// A string in the record's tail: bytes `off..off + len` of the record, counted from its first byte.
@@ -66,5 +67,8 @@ pub struct EventHeader {
     pub ret: i32,
     /// Name of the thread, NUL-padded. Never proof of anything.
     pub comm: [u8; 16],
+    /// Key of the behaviour in the kernel's cache: forgetting it there lets the behaviour leave again.
+    /// Zero for records that are no behaviour (CONTAINER).
+    pub behaviour: BehaviourKey,
 }
-const _: () = assert!(size_of::<EventHeader>() == 104);
+const _: () = assert!(size_of::<EventHeader>() == 152);

@@ -30,4 +30,4 @@ pub struct NetEvent {
     /// LISTEN: length of the accept queue.
     pub backlog: u32,
 }
-const _: () = assert!(size_of::<NetEvent>() == 152);
+const _: () = assert!(size_of::<NetEvent>() == 200);

@@ -21,7 +21,7 @@ pub struct ExecEvent {
     pub args: StrRef,
     pub cwd: StrRef,
 }
-const _: () = assert!(size_of::<ExecEvent>() == 184);
+const _: () = assert!(size_of::<ExecEvent>() == 232);
 
 /// Bits of [`ExecEvent::stdio`].
 #[derive(Debug)]
@@ -47,7 +47,7 @@ pub struct PtraceEvent {
     /// Lineage entry of the target's image; 0: not known.
     pub target_exec_id: u64,
 }
-const _: () = assert!(size_of::<PtraceEvent>() == 128);
+const _: () = assert!(size_of::<PtraceEvent>() == 176);
 
 /// What a PTRACE record reports.
 #[repr(transparent)]
@@ -97,7 +97,7 @@ pub struct SetnsEvent {
     pub gained_mask: u32,
     pub reserved: u32,
 }
-const _: () = assert!(size_of::<SetnsEvent>() == 152);
+const _: () = assert!(size_of::<SetnsEvent>() == 200);
 
 /// MODULE.
 #[repr(C)]
@@ -109,7 +109,7 @@ pub struct ModuleEvent {
     /// Path of the file, or the name that was requested.
     pub path: StrRef,
 }
-const _: () = assert!(size_of::<ModuleEvent>() == 144);
+const _: () = assert!(size_of::<ModuleEvent>() == 192);
 
 /// What a MODULE record reports.
 #[repr(transparent)]
@@ -136,7 +136,7 @@ pub struct BpfEvent {
     /// First word of the attributes: map or program type for the commands that create one.
     pub subtype: u32,
 }
-const _: () = assert!(size_of::<BpfEvent>() == 112);
+const _: () = assert!(size_of::<BpfEvent>() == 160);
 
 /// CONTAINER: lifecycle of a slot. Its header names the slot; the task is whoever caused it.
 #[repr(C)]
@@ -151,7 +151,7 @@ pub struct ContainerEvent {
     /// Path of the cgroup in its hierarchy; may be empty.
     pub cgroup: StrRef,
 }
-const _: () = assert!(size_of::<ContainerEvent>() == 120);
+const _: () = assert!(size_of::<ContainerEvent>() == 168);
 
 /// What a CONTAINER record reports.
 #[repr(transparent)]

@@ -1,0 +1,40 @@
+//! Events: what records become once they are decoded and attributed.
+//!
+//! Types only. Numbers of the kernel stay the newtypes of `agent-common`; strings are bytes until they
+//! are shown ([`KernelString`]).
+
+mod id;
+mod payload;
+mod text;
+mod time;
+
+pub use agent_common::event::{
+    ContainerOp, EventHeader, EventKind, FileFlags, FileObject, ModuleOp, MountOp, Namespaces, PtraceOp,
+    RecordFlags, SocketAddress, StdioFlags, Trust,
+};
+pub use id::{ContainerId, ExecId, ProcessKey, SlotKey};
+pub use payload::{
+    Bpf, Exec, FileOpen, Lifecycle, Module, Mount, Name, Net, Payload, Ptrace, RawEvent, Setns, UnixConnect,
+};
+pub use text::KernelString;
+pub use time::{BootTime, Clock, Timestamp};
+
+use crate::container::Container;
+use crate::process::Process;
+use std::sync::Arc;
+
+/// An event with everything that is known of who caused it.
+#[derive(Debug, Clone)]
+pub struct EnrichedEvent {
+    pub raw: RawEvent,
+    /// Wall-clock time of the event.
+    pub time: Timestamp,
+    /// `None`: a process of the host.
+    pub container: Option<Arc<Container>>,
+    /// The acting process image. For EXEC the new one.
+    pub process: Arc<Process>,
+    /// Parent first; ends at the oldest known one.
+    pub ancestors: Vec<Arc<Process>>,
+    /// An ancestor is missing: evicted, or older than the sensor.
+    pub ancestors_truncated: bool,
+}

@@ -1,0 +1,168 @@
+use super::{
+    ContainerOp, EventHeader, ExecId, FileObject, KernelString, ModuleOp, MountOp, Namespaces, PtraceOp,
+    SlotKey, SocketAddress,
+};
+
+/// A decoded record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawEvent {
+    pub header: EventHeader,
+    pub payload: Payload,
+}
+
+impl RawEvent {
+    /// Container of the acting task; `None` for the host.
+    #[must_use]
+    pub fn slot(&self) -> Option<SlotKey> {
+        let EventHeader { slot, generation, .. } = self.header;
+        (slot != agent_common::slot::NO_SLOT).then_some(SlotKey { slot, generation })
+    }
+
+    /// Lineage entry of the acting image.
+    #[must_use]
+    pub fn exec_id(&self) -> ExecId {
+        ExecId(self.header.exec_id)
+    }
+}
+
+/// What happened, by kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Payload {
+    Exec(Exec),
+    FileOpen(FileOpen),
+    Bind(Net),
+    Listen(Net),
+    Connect(Net),
+    Send(Net),
+    UnixConnect(UnixConnect),
+    Mount(Mount),
+    Ptrace(Ptrace),
+    Setns(Setns),
+    Module(Module),
+    Bpf(Bpf),
+    Unlink(Name),
+    Rename(Name),
+    Container(Lifecycle),
+}
+
+/// A new image. Fields: see `agent_common::event::ExecEvent`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exec {
+    pub parent: ExecId,
+    pub file: FileObject,
+    pub stdio: u32,
+    pub stdio_peer: SocketAddress,
+    pub path: KernelString,
+    pub filename: KernelString,
+    /// NUL-separated.
+    pub args: KernelString,
+    pub cwd: KernelString,
+}
+
+/// An open. Fields: see `agent_common::event::FileOpenEvent`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileOpen {
+    pub file: FileObject,
+    pub open_flags: u32,
+    pub f_mode: u32,
+    pub path: KernelString,
+    pub fs_path: KernelString,
+}
+
+impl FileOpen {
+    const FMODE_READ: u32 = 1;
+    const FMODE_WRITE: u32 = 2;
+
+    /// Opened for writing.
+    #[must_use]
+    pub fn writes(&self) -> bool {
+        self.f_mode & Self::FMODE_WRITE != 0
+    }
+
+    /// Opened for reading.
+    #[must_use]
+    pub fn reads(&self) -> bool {
+        self.f_mode & Self::FMODE_READ != 0
+    }
+}
+
+/// A socket event. Fields: see `agent_common::event::NetEvent`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Net {
+    pub local: SocketAddress,
+    pub remote: SocketAddress,
+    pub protocol: u16,
+    pub socket_type: u16,
+    pub backlog: u32,
+}
+
+/// A connection to a unix socket. Fields: see `agent_common::event::UnixConnectEvent`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnixConnect {
+    pub file: FileObject,
+    pub peer_tgid: u32,
+    pub peer_slot: u32,
+    pub path: KernelString,
+}
+
+/// A mount. Fields: see `agent_common::event::MountEvent`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mount {
+    pub op: MountOp,
+    pub file: FileObject,
+    pub mount_flags: u64,
+    pub source: KernelString,
+    pub target: KernelString,
+    pub fstype: KernelString,
+}
+
+/// Access to another process. Fields: see `agent_common::event::PtraceEvent`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ptrace {
+    pub op: PtraceOp,
+    pub request: u32,
+    pub target_tgid: u32,
+    pub target_slot: u32,
+    pub target: ExecId,
+}
+
+/// Entry into namespaces. Fields: see `agent_common::event::SetnsEvent`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setns {
+    pub namespaces: Namespaces,
+    pub nstype: u32,
+    pub host_mask: u32,
+    pub gained_mask: u32,
+}
+
+/// A kernel module. Fields: see `agent_common::event::ModuleEvent`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Module {
+    pub op: ModuleOp,
+    pub file: FileObject,
+    pub path: KernelString,
+}
+
+/// A bpf(2) command. Fields: see `agent_common::event::BpfEvent`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bpf {
+    pub cmd: u32,
+    pub subtype: u32,
+}
+
+/// A watched name that goes or changes. Fields: see `agent_common::event::NameEvent`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Name {
+    pub file: FileObject,
+    pub path: KernelString,
+    pub new_path: KernelString,
+}
+
+/// A container comes, lives, goes. Fields: see `agent_common::event::ContainerEvent`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lifecycle {
+    pub op: ContainerOp,
+    pub slot_flags: u32,
+    pub id: KernelString,
+    pub cgroup: KernelString,
+}
