@@ -1,13 +1,16 @@
 //! Vigia's daemon.
+//!
+//! ```text
+//! ring -> EventSource -> decode -> enrich (ContainerIndex, Lineage) -> detect -> Finding -> AlertBuilder
+//!      -> Spool -> one SinkDriver per sink -> Sink;   beside it: metrics, control socket (`agent watch`)
+//! ```
+//! One task owns decode, enrich and detect with plain `&mut` state ([`engine`]); everything around it is an
+//! adapter behind a trait. `decode`, `detect`, `profile`, `alert` and `engine` are pure.
 #![deny(unsafe_code)]
 
+pub mod alert;
+pub mod container;
 pub mod decode;
+pub mod detect;
 pub mod event;
-pub mod container {
-    #[derive(Debug)]
-    pub struct Container;
-}
-pub mod process {
-    #[derive(Debug)]
-    pub struct Process;
-}
+pub mod process;

@@ -1,0 +1,42 @@
+//! Containers: what the kernel's slots are called by their runtimes.
+//!
+//! A container exists as soon as the kernel gave it a slot; runtimes only add names. Nothing here waits
+//! for a runtime: metadata is pending, resolved or unavailable, and says so.
+
+mod metadata;
+mod runtime;
+
+pub use metadata::{ContainerMetadata, ImageRef, Metadata, MountPoint, Pod};
+pub use runtime::{ContainerRuntime, RuntimeError, RuntimeEvent};
+
+use crate::event::{BootTime, ContainerId, SlotKey};
+
+/// A container as it is known now. Shared as `Arc`: a change makes a new value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Container {
+    pub key: SlotKey,
+    pub id: ContainerId,
+    /// Path of its cgroup; may be empty.
+    pub cgroup: String,
+    /// When the kernel (or the start-up scan) first saw it.
+    pub first_seen: BootTime,
+    pub metadata: Metadata,
+}
+
+impl Container {
+    /// What the runtime said; `None` while that is pending or unavailable.
+    #[must_use]
+    pub fn known(&self) -> Option<&ContainerMetadata> {
+        match &self.metadata {
+            Metadata::Resolved(metadata) => Some(metadata),
+            Metadata::Pending | Metadata::Unavailable => None,
+        }
+    }
+
+    /// Name for people: the runtime's, else the short id.
+    #[must_use]
+    pub fn display_name(&self) -> &str {
+        self.known()
+            .map_or_else(|| self.id.short(), |metadata| &metadata.name)
+    }
+}

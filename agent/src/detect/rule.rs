@@ -1,0 +1,46 @@
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What a rule guards against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Class {
+    Escape,
+    Listener,
+    Lateral,
+    /// Executing or writing code that is not in the image.
+    Drift,
+    Credential,
+    Tampering,
+    Posture,
+    /// The agent's own blind spots.
+    Sensor,
+}
+
+/// How bad it is, in rising order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    Info,
+    Low,
+    Medium,
+    High,
+    Critical,
+}
+
+/// A rule with its documentation: what `agent explain` shows and `docs/rules.md` is made from.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// `class.snake_case`, stable.
+    pub id: &'static str,
+    pub class: Class,
+    pub severity: Severity,
+    /// ATT&CK technique ids.
+    pub attack: &'static [&'static str],
+    pub title: &'static str,
+    pub meaning: &'static str,
+    pub why: &'static str,
+    /// Benign behaviour that looks alike, and how the rule tells it apart.
+    pub look_alikes: &'static str,
+    pub response: &'static str,
+}
