@@ -13,4 +13,5 @@ pub mod container;
 pub mod decode;
 pub mod detect;
 pub mod event;
+pub mod host;
 pub mod process;
