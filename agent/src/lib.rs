@@ -12,6 +12,8 @@ pub mod alert;
 pub mod container;
 pub mod decode;
 pub mod detect;
+pub mod engine;
 pub mod event;
 pub mod host;
 pub mod process;
+pub mod recording;

@@ -1,0 +1,149 @@
+use super::*;
+use crate::engine::KernelView;
+use crate::event::{BootTime, ContainerId, ExecId};
+use crate::process::LineageReader;
+use agent_common::behaviour::BehaviourKey;
+use std::path::{Path, PathBuf};
+use zerocopy::FromZeros;
+
+/// Maps that know one process and one behaviour.
+struct Maps;
+
+impl LineageReader for Maps {
+    fn read(&mut self, exec_id: ExecId) -> Option<LineageEntry> {
+        (exec_id.0 == 7).then(|| LineageEntry {
+            tgid: 41,
+            ..LineageEntry::new_zeroed()
+        })
+    }
+}
+
+impl KernelView for Maps {
+    fn forget(&mut self, _: &BehaviourKey) -> Option<u64> {
+        Some(3)
+    }
+
+    fn slot(&mut self, _: u32) -> Option<SlotState> {
+        None
+    }
+}
+
+fn start() -> Start {
+    Start {
+        abi: agent_common::ABI_VERSION,
+        clock: Clock { boot_unix_ns: 5 },
+        ..Start::default()
+    }
+}
+
+fn inputs() -> [Input; 3] {
+    let removed = crate::container::RuntimeEvent::Removed {
+        id: ContainerId::from("web1"),
+    };
+    [
+        Input::Record(vec![1, 2, 3]),
+        Input::Runtime(removed),
+        Input::Tick(BootTime(9)),
+    ]
+}
+
+fn recorded(dir: &Path, max_bytes: u64) -> (PathBuf, u64) {
+    let path = dir.join("run.vigia");
+    let mut writer = Writer::create(&path, max_bytes, &start()).unwrap();
+    for input in &inputs() {
+        writer.input(input);
+        let mut kernel = RecordingKernel {
+            kernel: &mut Maps,
+            writer: &mut writer,
+        };
+        kernel.read(ExecId(7));
+        kernel.read(ExecId(8));
+        kernel.forget(&BehaviourKey::new_zeroed());
+        kernel.slot(1);
+    }
+    (path, writer.finish().unwrap())
+}
+
+#[test]
+fn a_replay_gets_the_inputs_and_the_answers_of_the_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, skipped) = recorded(dir.path(), 1 << 20);
+    assert_eq!(skipped, 0);
+    let mut reader = Reader::open(&path).unwrap();
+    assert_eq!(*reader.start(), start());
+    for expected in inputs() {
+        let (input, mut kernel) = reader.next_input().unwrap().unwrap();
+        assert_eq!(input, expected);
+        assert_eq!(kernel.read(ExecId(7)).unwrap().tgid, 41);
+        assert!(kernel.read(ExecId(8)).is_none());
+        assert_eq!(kernel.forget(&BehaviourKey::new_zeroed()), Some(3));
+        assert!(kernel.slot(1).is_none());
+    }
+    assert!(reader.next_input().unwrap().is_none());
+}
+
+#[test]
+fn a_cut_recording_gives_what_precedes_the_cut_and_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, _) = recorded(dir.path(), 1 << 20);
+    let whole = std::fs::read(&path).unwrap();
+    for len in 0..whole.len() {
+        let read = Reader::new(&whole[..len], "cut").and_then(|mut reader| {
+            while reader.next_input()?.is_some() {}
+            Ok(())
+        });
+        // A cut between two frames is a shorter recording.
+        if let Err(error) = read {
+            assert!(
+                matches!(
+                    error,
+                    RecordingError::Damaged { .. } | RecordingError::NotARecording(_)
+                ),
+                "{error}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_flipped_byte_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, _) = recorded(dir.path(), 1 << 20);
+    let whole = std::fs::read(&path).unwrap();
+    for at in 0..whole.len() {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0x40;
+        let read = Reader::new(&bytes[..], "flipped").and_then(|mut reader| {
+            while reader.next_input()?.is_some() {}
+            Ok(())
+        });
+        assert!(read.is_err(), "byte {at}");
+    }
+}
+
+#[test]
+fn a_full_recording_counts_what_it_left_out_and_replays() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, skipped) = recorded(dir.path(), 1_500);
+    assert!(skipped > 0);
+    let mut reader = Reader::open(&path).unwrap();
+    while reader.next_input().unwrap().is_some() {}
+}
+
+#[test]
+fn an_existing_file_is_not_overwritten() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, _) = recorded(dir.path(), 1 << 20);
+    assert!(matches!(
+        Writer::create(&path, 1 << 20, &start()),
+        Err(RecordingError::Io { .. })
+    ));
+}
+
+#[test]
+fn another_file_is_named_as_no_recording() {
+    assert!(matches!(
+        Reader::new(&b"apiVersion: vigia.dev"[..], "x"),
+        Err(RecordingError::NotARecording(_))
+    ));
+}

@@ -1,0 +1,167 @@
+use super::{MAGIC, MAX_FRAME, RecordingError, Start, VERSION, kind};
+use crate::engine::{Input, KernelView};
+use crate::event::ExecId;
+use crate::process::LineageReader;
+use agent_common::behaviour::BehaviourKey;
+use agent_common::lineage::LineageEntry;
+use agent_common::slot::SlotState;
+use std::fs::{File, OpenOptions};
+use std::io::{BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use zerocopy::IntoBytes;
+
+/// Writes a recording up to a size; then it stops and counts what it left out.
+#[derive(Debug)]
+pub struct Writer {
+    file: BufWriter<File>,
+    path: String,
+    left_bytes: u64,
+    /// Frames that came after the size was reached or a write failed.
+    skipped: u64,
+}
+
+impl Writer {
+    /// Creates `path` (mode 0600; it must not exist) for at most `max_bytes`.
+    ///
+    /// # Errors
+    /// When the file exists or cannot be written.
+    pub fn create(path: &Path, max_bytes: u64, start: &Start) -> Result<Self, RecordingError> {
+        let name = path.display().to_string();
+        let open = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path);
+        let file = open.map_err(|source| RecordingError::Io {
+            path: name.clone(),
+            source,
+        })?;
+        let mut writer = Self {
+            file: BufWriter::new(file),
+            path: name,
+            left_bytes: max_bytes,
+            skipped: 0,
+        };
+        writer.put(&[&MAGIC[..], &VERSION.to_le_bytes()]);
+        writer.frame_json(kind::START, start);
+        if writer.skipped > 0 {
+            return Err(writer.io_error(std::io::Error::other(
+                "the start did not fit or could not be written",
+            )));
+        }
+        Ok(writer)
+    }
+
+    /// Adds one input of the engine.
+    pub fn input(&mut self, input: &Input) {
+        match input {
+            Input::Record(bytes) => self.frame(kind::RECORD, &[bytes]),
+            Input::Runtime(event) => self.frame_json(kind::RUNTIME, event),
+            Input::Tick(time) => self.frame(kind::TICK, &[&time.0.to_le_bytes()]),
+        }
+    }
+
+    /// Frames that are missing because the recording was full.
+    #[must_use]
+    pub fn skipped(&self) -> u64 {
+        self.skipped
+    }
+
+    /// Writes out what is buffered.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn finish(mut self) -> Result<u64, RecordingError> {
+        self.file.flush().map_err(|source| self.io_error(source))?;
+        Ok(self.skipped)
+    }
+
+    fn io_error(&self, source: std::io::Error) -> RecordingError {
+        RecordingError::Io {
+            path: self.path.clone(),
+            source,
+        }
+    }
+
+    fn frame_json<T: serde::Serialize>(&mut self, kind: u8, value: &T) {
+        match serde_json::to_vec(value) {
+            Ok(bytes) => self.frame(kind, &[&bytes]),
+            Err(_) => self.skipped += 1,
+        }
+    }
+
+    fn frame(&mut self, kind: u8, parts: &[&[u8]]) {
+        let len: usize = parts.iter().map(|part| part.len()).sum();
+        let Some(len_bytes) = u32::try_from(len).ok().filter(|_| len <= MAX_FRAME) else {
+            self.skipped += 1;
+            return;
+        };
+        let mut crc = crc32fast::Hasher::new();
+        crc.update(&[kind]);
+        parts.iter().for_each(|part| crc.update(part));
+        let head = [
+            &[kind][..],
+            &len_bytes.to_le_bytes(),
+            &crc.finalize().to_le_bytes(),
+        ]
+        .concat();
+        let whole: Vec<&[u8]> = std::iter::once(&head[..]).chain(parts.iter().copied()).collect();
+        self.put(&whole);
+    }
+
+    fn put(&mut self, parts: &[&[u8]]) {
+        let len: u64 = parts.iter().map(|part| part.len() as u64).sum();
+        if self.skipped > 0 || len > self.left_bytes {
+            self.skipped += 1;
+            return;
+        }
+        self.left_bytes -= len;
+        if parts
+            .iter()
+            .try_for_each(|part| self.file.write_all(part))
+            .is_err()
+        {
+            self.skipped += 1;
+        }
+    }
+}
+
+/// A kernel view that writes down each answer it passes on.
+#[derive(Debug)]
+pub struct RecordingKernel<'a, K> {
+    pub kernel: &'a mut K,
+    pub writer: &'a mut Writer,
+}
+
+impl<K: KernelView> LineageReader for RecordingKernel<'_, K> {
+    fn read(&mut self, exec_id: ExecId) -> Option<LineageEntry> {
+        let entry = self.kernel.read(exec_id);
+        self.writer.frame(
+            kind::LINEAGE,
+            &[entry.as_ref().map_or(&[][..], |entry| entry.as_bytes())],
+        );
+        entry
+    }
+}
+
+impl<K: KernelView> KernelView for RecordingKernel<'_, K> {
+    fn forget(&mut self, behaviour: &BehaviourKey) -> Option<u64> {
+        let count = self.kernel.forget(behaviour);
+        let bytes = count.map(u64::to_le_bytes);
+        self.writer.frame(
+            kind::REPEATS,
+            &[bytes.as_ref().map_or(&[][..], |bytes| &bytes[..])],
+        );
+        count
+    }
+
+    fn slot(&mut self, slot: u32) -> Option<SlotState> {
+        let state = self.kernel.slot(slot);
+        self.writer.frame(
+            kind::SLOT,
+            &[state.as_ref().map_or(&[][..], |state| state.as_bytes())],
+        );
+        state
+    }
+}
