@@ -17,3 +17,4 @@ pub mod event;
 pub mod host;
 pub mod process;
 pub mod recording;
+pub mod source;
