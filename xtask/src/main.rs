@@ -1,1 +1,56 @@
-fn main() {}
+//! Every chore of the project, in one place: people and CI call the same commands.
+//!
+//! Each sub-command is a module. All of them say what they are about to do before they do it, stream what the
+//! programs they start print, and fail with a reason.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool")]
+
+mod build;
+mod layers;
+mod setup;
+mod shell;
+mod test;
+#[path = "../../agent/build/toolchain.rs"]
+#[allow(dead_code, reason = "shared with agent/build.rs, which uses the rest")]
+mod toolchain;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Vigia's chores.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Debug, Subcommand)]
+enum Chore {
+    /// Install what building and testing need and this machine lacks.
+    Setup(setup::Args),
+    /// Build the kernel half and the agent that embeds it.
+    Build(build::BuildArgs),
+    /// Set up, build, and run the agent.
+    Run(build::RunArgs),
+    /// Run test tiers; the last line counts the tests.
+    Test(test::Args),
+    /// Check the direction of imports in the agent.
+    Layers,
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().chore {
+        Chore::Setup(args) => setup::run(&args),
+        Chore::Build(args) => build::build(&args),
+        Chore::Run(args) => build::run(&args),
+        Chore::Test(args) => test::run(&args),
+        Chore::Layers => layers::run(),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! What this machine can do, and saying so when a test cannot run.
+//!
+//! A test that cannot run prints `skipped: <capability>`; `cargo xtask test` counts it as skipped and, in CI, fails
+//! when the machine has the capability or has to have it.
+
+use crate::paths;
+use std::fs;
+use std::path::Path;
+
+/// Something that tests need and not every machine has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Capability {
+    Root,
+    /// Programs that need no trampoline can be loaded, and the kernel describes itself.
+    Bpf,
+    /// LSM and fentry programs can be loaded.
+    Trampolines,
+    Docker,
+    Runc,
+    /// Container images can be made.
+    Images,
+    Qemu,
+}
+
+impl Capability {
+    pub const ALL: [Self; 7] = [
+        Self::Root,
+        Self::Bpf,
+        Self::Trampolines,
+        Self::Docker,
+        Self::Runc,
+        Self::Images,
+        Self::Qemu,
+    ];
+
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Root => "root",
+            Self::Bpf => "bpf",
+            Self::Trampolines => "trampolines",
+            Self::Docker => "docker",
+            Self::Runc => "runc",
+            Self::Images => "images",
+            Self::Qemu => "qemu",
+        }
+    }
+
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|capability| capability.name() == name)
+    }
+
+    /// Whether a CI machine that lacks it is a broken CI machine. Hosted ones often refuse trampolines.
+    #[must_use]
+    pub fn is_required_in_ci(self) -> bool {
+        self != Self::Trampolines
+    }
+
+    /// Cheap; a positive answer means that trying makes sense. Trampolines can only be known by trying.
+    #[must_use]
+    pub fn is_available(self) -> bool {
+        match self {
+            Self::Root => is_root(),
+            Self::Bpf => is_root() && Path::new("/sys/kernel/btf/vmlinux").exists() && has_bpf_privilege(),
+            Self::Trampolines => false,
+            Self::Docker => {
+                is_root() && has_programs(&["dockerd", "docker", "runc", "iptables", "unshare", "nsenter"])
+            }
+            Self::Runc => is_root() && has_programs(&["runc", "busybox"]),
+            Self::Images => is_root() && has_programs(&["mmdebstrap"]),
+            Self::Qemu => has_programs(&["qemu-system-x86_64", "busybox"]),
+        }
+    }
+}
+
+/// Whether all are there. If not, says which one is missing, by the protocol; the test then returns.
+#[must_use]
+pub fn can_run(needed: &[Capability]) -> bool {
+    match needed.iter().find(|capability| !capability.is_available()) {
+        Some(missing) => {
+            skip(*missing, "this machine lacks it");
+            false
+        }
+        None => true,
+    }
+}
+
+/// Reports that the running test is skipped.
+#[expect(clippy::print_stdout, reason = "the protocol between tests and xtask")]
+pub fn skip(capability: Capability, reason: &str) {
+    println!("skipped: {}: {reason}", capability.name());
+}
+
+#[must_use]
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// CAP_SYS_ADMIN or CAP_BPF in the effective set.
+fn has_bpf_privilege() -> bool {
+    const SYS_ADMIN: u64 = 1 << 21;
+    const BPF: u64 = 1 << 39;
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let effective = line
+        .and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok())
+        .unwrap_or(0);
+    effective & (SYS_ADMIN | BPF) != 0
+}
+
+fn has_programs(names: &[&str]) -> bool {
+    names.iter().all(|name| paths::find_program(name).is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_lead_back() {
+        for capability in Capability::ALL {
+            assert_eq!(Capability::from_name(capability.name()), Some(capability));
+        }
+    }
+}

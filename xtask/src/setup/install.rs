@@ -1,0 +1,103 @@
+//! Installing what is missing.
+
+use super::need::{Need, Provider, llvm_prefix};
+use crate::{shell, toolchain};
+use anyhow::{Context, Result, bail};
+use std::path::Path;
+use std::process::Command;
+
+/// Installs in the given order; packages of neighbouring needs go into one call of apt-get.
+///
+/// # Errors
+/// When this machine cannot install something, or something is still missing afterwards.
+pub(crate) fn install(missing: &[&Need]) -> Result<()> {
+    let packages: Vec<&str> = missing
+        .iter()
+        .flat_map(|need| packages_of(need))
+        .copied()
+        .collect();
+    if !packages.is_empty() {
+        install_packages(&packages)?;
+    }
+    for need in missing {
+        if let Provider::BpfLinker { version, llvm } = need.provider {
+            install_linker(version, llvm)?;
+        }
+    }
+    match missing.iter().find(|need| !(need.is_met)()) {
+        Some(need) => bail!("{} was installed, yet is not found", need.name),
+        None => Ok(()),
+    }
+}
+
+fn packages_of(need: &Need) -> &'static [&'static str] {
+    match need.provider {
+        Provider::Packages(packages) => packages,
+        Provider::BpfLinker { .. } => &[],
+    }
+}
+
+fn install_packages(packages: &[&str]) -> Result<()> {
+    let line = format!(
+        "apt-get install -y --no-install-recommends {}",
+        packages.join(" ")
+    );
+    if shell::find_program("apt-get").is_none() {
+        bail!(
+            "this machine has no apt-get; install by its own means what Debian calls: {}",
+            packages.join(" ")
+        );
+    }
+    if !agent_tests::capability::is_root() {
+        bail!("installing packages needs root; run, as root:\n    {line}");
+    }
+    shell::run(apt().args(["update", "-qq"])).context("the package lists cannot be fetched")?;
+    shell::run(
+        apt()
+            .args(["install", "-y", "--no-install-recommends"])
+            .args(packages),
+    )
+}
+
+/// Patient with mirrors, and never asking questions.
+fn apt() -> Command {
+    let mut command = Command::new("apt-get");
+    command.env("DEBIAN_FRONTEND", "noninteractive");
+    command.args([
+        "-o",
+        "Acquire::Retries=3",
+        "-o",
+        "DPkg::Lock::Timeout=300",
+        "-o",
+        "Dpkg::Use-Pty=0",
+    ]);
+    command
+}
+
+fn install_linker(version: &str, llvm: &str) -> Result<()> {
+    let prefix = llvm_prefix(llvm);
+    if !Path::new(&prefix).exists() {
+        bail!("bpf-linker needs LLVM {llvm} under {prefix}");
+    }
+    let root = toolchain::tools_dir();
+    shell::say(&format!(
+        "compiling bpf-linker {version} into {} (two minutes)",
+        root.display()
+    ));
+    let mut command = shell::cargo();
+    command.args(["install", "--locked", &format!("bpf-linker@{version}"), "--force"]);
+    command
+        .args([
+            "--no-default-features",
+            "--features",
+            &format!("llvm-{llvm}"),
+            "--root",
+        ])
+        .arg(&root);
+    // A target folder set for the project must not receive a tool's 400 MB.
+    command
+        .env("LLVM_PREFIX", prefix)
+        .env("CARGO_NET_RETRY", "5")
+        .env_remove("CARGO_TARGET_DIR");
+    shell::run(&mut command)
+}

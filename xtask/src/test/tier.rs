@@ -1,0 +1,90 @@
+//! The tiers and how each is run.
+
+use super::count::{Counts, run_counted};
+use crate::build::{Profile, build_agent};
+use crate::setup::Purpose;
+use crate::shell;
+use anyhow::Result;
+use clap::ValueEnum;
+
+/// A group of tests with the same needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Tier {
+    /// No root: unit, property, replay and documentation tests.
+    Unit,
+    /// Root: each hook natively.
+    Kernel,
+    /// Root: real containers, by Docker and by runc alone.
+    Runtime,
+    /// Other kernels, in QEMU.
+    Vm,
+    /// Root: the agent as a user runs it.
+    E2e,
+}
+
+impl Tier {
+    pub(crate) const ALL: [Self; 5] = [Self::Unit, Self::Kernel, Self::Runtime, Self::Vm, Self::E2e];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Unit => "unit",
+            Self::Kernel => "kernel",
+            Self::Runtime => "runtime",
+            Self::Vm => "vm",
+            Self::E2e => "e2e",
+        }
+    }
+
+    pub(super) fn what(self) -> &'static str {
+        match self {
+            Self::Unit => "unit, property, replay and documentation tests",
+            Self::Kernel => "every hook on this kernel",
+            Self::Runtime => "containers of a private Docker daemon and of runc",
+            Self::Vm => "every program on Debian's 6.1 and 6.12 kernels, in software",
+            Self::E2e => "the agent as a user runs it",
+        }
+    }
+
+    pub(super) fn needs_root(self) -> bool {
+        matches!(self, Self::Kernel | Self::Runtime | Self::E2e)
+    }
+
+    pub(super) fn purposes(self) -> &'static [Purpose] {
+        match self {
+            Self::Unit => &[],
+            Self::Kernel | Self::Runtime | Self::E2e => &[Purpose::Containers],
+            Self::Vm => &[Purpose::Vm],
+        }
+    }
+
+    pub(super) fn run(self, only: Option<&str>) -> Result<Counts> {
+        match self {
+            Self::Unit => run_unit(only),
+            Self::Kernel | Self::Runtime | Self::Vm | Self::E2e => self.run_target(only),
+        }
+    }
+
+    /// One test binary of `agent-tests`; its tests share the machine, so they run one after the other.
+    fn run_target(self, only: Option<&str>) -> Result<Counts> {
+        let agent = build_agent(Profile::Dev)?;
+        let mut command = shell::cargo();
+        command.args([
+            "test",
+            "--package",
+            "agent-tests",
+            "--test",
+            self.name(),
+            "--features",
+            self.name(),
+        ]);
+        command.args(["--", "--nocapture", "--test-threads=1"]).args(only);
+        run_counted(command.env("VIGIA_TEST_AGENT", agent))
+    }
+}
+
+fn run_unit(only: Option<&str>) -> Result<Counts> {
+    let mut command = shell::cargo();
+    // The workspace's default members: the kernel half has no tests on the host.
+    command.args(["test", "--no-fail-fast", "--"]).args(only);
+    run_counted(&mut command)
+}
