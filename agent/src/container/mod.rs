@@ -3,6 +3,7 @@
 //! A container exists as soon as the kernel gave it a slot; runtimes only add names. Nothing here waits
 //! for a runtime: metadata is pending, resolved or unavailable, and says so.
 
+pub mod cgroup;
 mod metadata;
 mod runtime;
 
