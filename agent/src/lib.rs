@@ -12,6 +12,7 @@ pub mod alert;
 pub mod container;
 pub mod decode;
 pub mod detect;
+pub mod enrich;
 pub mod event;
 pub mod host;
 pub mod process;
