@@ -16,3 +16,4 @@ pub mod enrich;
 pub mod event;
 pub mod host;
 pub mod process;
+pub mod runtimes;
