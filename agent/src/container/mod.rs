@@ -3,9 +3,12 @@
 //! A container exists as soon as the kernel gave it a slot; runtimes only add names. Nothing here waits
 //! for a runtime: metadata is pending, resolved or unavailable, and says so.
 
+pub mod cgroup;
+mod index;
 mod metadata;
 mod runtime;
 
+pub use index::{Attribution, ContainerIndex, IndexChange, IndexLimits, IndexStats, SlotReader};
 pub use metadata::{ContainerMetadata, ImageRef, Metadata, MountPoint, Pod};
 pub use runtime::{ContainerRuntime, RuntimeError, RuntimeEvent};
 
@@ -31,6 +34,17 @@ impl Container {
             Metadata::Resolved(metadata) => Some(metadata),
             Metadata::Pending | Metadata::Unavailable => None,
         }
+    }
+
+    /// The runtime's name: its own word, else what the form of the cgroup's name gives away.
+    #[must_use]
+    pub fn runtime(&self) -> Option<&str> {
+        self.known()
+            .map(|metadata| metadata.runtime.as_str())
+            .or_else(|| match cgroup::classify(&self.cgroup) {
+                cgroup::CgroupClass::Container(identity) => identity.runtime,
+                cgroup::CgroupClass::HostUnit | cgroup::CgroupClass::Unknown => None,
+            })
     }
 
     /// Name for people: the runtime's, else the short id.

@@ -4,6 +4,11 @@
 //! address?" compares numbers with this. The host is whatever process 1 of the agent's pid namespace sees;
 //! in a DaemonSet that needs `hostPID`.
 
+mod gather;
+mod parse;
+
+pub use gather::{HostSources, kernel_device};
+
 use crate::event::Clock;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;

@@ -1,6 +1,11 @@
 //! Processes and their lineage. The lineage lives in the kernel's map, where it is made; here it is read
 //! on demand and kept in a bounded cache.
 
+pub mod lineage;
+pub mod procfs;
+
+pub use lineage::{Chain, Completeness, Lineage, LineageStats};
+
 use crate::event::{BootTime, ExecId, FileObject, KernelString, SlotKey};
 use agent_common::lineage::LineageEntry;
 

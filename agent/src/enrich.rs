@@ -1,0 +1,147 @@
+//! [`Enricher`]: a decoded record becomes an event with its container, process and ancestors.
+//!
+//! It never waits: what runtimes did not tell yet is pending in the container's metadata, and a slot or an
+//! exec id that is not known is asked of the kernel's tables, which answer at once.
+
+use crate::container::{Attribution, ContainerIndex, SlotReader};
+use crate::event::{BootTime, Clock, EnrichedEvent, Payload, RawEvent};
+use crate::process::lineage::{from_exec, from_header};
+use crate::process::{Completeness, Lineage, LineageReader, LineageStats, Process};
+use std::sync::Arc;
+
+/// An event and whose it is.
+#[derive(Debug, Clone)]
+pub enum Enriched {
+    /// A container's; `container` is set.
+    Container(EnrichedEvent),
+    /// The host's.
+    Host(EnrichedEvent),
+    /// Of a container that nobody knows any more (its slot is used again): it has a slot, but `container` is
+    /// `None`. Universal rules still apply to it.
+    Unattributed(EnrichedEvent),
+}
+
+impl Enriched {
+    /// The event, whoever caused it.
+    #[must_use]
+    pub fn event(&self) -> &EnrichedEvent {
+        match self {
+            Self::Container(event) | Self::Host(event) | Self::Unattributed(event) => event,
+        }
+    }
+}
+
+/// Attributes events to containers and processes.
+pub struct Enricher {
+    clock: Clock,
+    index: ContainerIndex,
+    lineage: Lineage,
+    slots: Box<dyn SlotReader + Send>,
+    entries: Box<dyn LineageReader + Send>,
+}
+
+impl std::fmt::Debug for Enricher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Enricher")
+            .field("clock", &self.clock)
+            .field("index", &self.index.stats())
+            .field("lineage", &self.lineage.stats())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Enricher {
+    /// With an empty index. The readers stand for the kernel's tables, or for a recording of them.
+    #[must_use]
+    pub fn new(
+        clock: Clock,
+        slots: Box<dyn SlotReader + Send>,
+        entries: Box<dyn LineageReader + Send>,
+    ) -> Self {
+        Self {
+            clock,
+            index: ContainerIndex::default(),
+            lineage: Lineage::default(),
+            slots,
+            entries,
+        }
+    }
+
+    /// Containers as they are known now.
+    #[must_use]
+    pub fn index(&self) -> &ContainerIndex {
+        &self.index
+    }
+
+    /// For runtime events, ticks and changes.
+    pub fn index_mut(&mut self) -> &mut ContainerIndex {
+        &mut self.index
+    }
+
+    /// Lookups of the lineage.
+    #[must_use]
+    pub fn lineage_stats(&self) -> LineageStats {
+        self.lineage.stats()
+    }
+
+    /// Attributes one event. Lifecycle records change the index first, so their own container is known.
+    pub fn enrich(&mut self, raw: RawEvent) -> Enriched {
+        let time = BootTime(raw.header.time_boot_ns);
+        self.index.observe(&raw);
+        let (process, executed_by) = self.process(&raw);
+        let mut chain = self
+            .lineage
+            .chain(executed_by.as_deref().unwrap_or(&process), &mut *self.entries);
+        if let Some(executed_by) = executed_by {
+            chain.ancestors.insert(0, executed_by);
+            chain.ancestors.truncate(agent_common::limits::MAX_ANCESTORS);
+        }
+        let attribution = raw.slot().map_or(Attribution::Host, |key| {
+            self.index.attribute(key, time, &mut *self.slots)
+        });
+        let mut event = EnrichedEvent {
+            time: self.clock.wall(time),
+            container: None,
+            process,
+            ancestors: chain.ancestors,
+            ancestors_truncated: chain.completeness == Completeness::Truncated,
+            raw,
+        };
+        match attribution {
+            Attribution::Container(container) => {
+                event.container = Some(container);
+                Enriched::Container(event)
+            }
+            Attribution::Host => Enriched::Host(event),
+            Attribution::Unknown => Enriched::Unattributed(event),
+        }
+    }
+
+    /// The acting process. When it only forked since, also the process that executed its image.
+    fn process(&mut self, raw: &RawEvent) -> (Arc<Process>, Option<Arc<Process>>) {
+        if let Payload::Exec(exec) = &raw.payload
+            && raw.header.ret >= 0
+        {
+            let process = Arc::new(from_exec(raw, exec));
+            self.lineage.remember(Arc::clone(&process));
+            return (process, None);
+        }
+        let Some(image) = self.lineage.get(raw.exec_id(), &mut *self.entries) else {
+            return (Arc::new(from_header(raw)), None);
+        };
+        if image.host_pid == raw.header.tgid {
+            return (image, None);
+        }
+        let forked = Process {
+            host_pid: raw.header.tgid,
+            pid: raw.header.ns_tgid,
+            start: BootTime(raw.header.start_boot_ns),
+            uid: raw.header.uid,
+            ..(*image).clone()
+        };
+        (Arc::new(forked), Some(image))
+    }
+}
+
+#[cfg(test)]
+mod tests;
