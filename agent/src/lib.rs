@@ -9,6 +9,7 @@
 #![deny(unsafe_code)]
 
 pub mod alert;
+pub mod config;
 pub mod container;
 pub mod decode;
 pub mod detect;
@@ -18,3 +19,4 @@ pub mod host;
 pub mod process;
 pub mod recording;
 pub mod source;
+pub mod shutdown;
