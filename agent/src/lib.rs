@@ -20,3 +20,6 @@ pub mod process;
 pub mod recording;
 pub mod source;
 pub mod shutdown;
+pub mod sink;
+pub mod sinks;
+pub mod spool;
