@@ -11,6 +11,7 @@
 pub mod alert;
 pub mod config;
 pub mod container;
+pub mod control;
 pub mod decode;
 pub mod detect;
 pub mod engine;
@@ -23,3 +24,4 @@ pub mod shutdown;
 pub mod sink;
 pub mod sinks;
 pub mod spool;
+pub mod telemetry;
