@@ -9,7 +9,9 @@
 #![deny(unsafe_code)]
 
 pub mod alert;
+pub mod config;
 pub mod container;
+pub mod control;
 pub mod decode;
 pub mod detect;
 pub mod engine;
@@ -20,3 +22,8 @@ pub mod process;
 pub mod recording;
 pub mod runtimes;
 pub mod source;
+pub mod shutdown;
+pub mod sink;
+pub mod sinks;
+pub mod spool;
+pub mod telemetry;

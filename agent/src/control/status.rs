@@ -1,0 +1,171 @@
+//! What `agent status` shows.
+
+use crate::sink::SinkStats;
+use crate::spool::Spool;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Schema of [`StatusReport`].
+const SCHEMA: &str = "vigia.status/v1";
+
+/// State of the daemon.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StatusReport {
+    pub schema: String,
+    pub version: String,
+    pub pid: u32,
+    pub node: String,
+    pub uptime_seconds: u64,
+    /// The kernel programs are attached.
+    pub ready: bool,
+    pub capabilities: Vec<CapabilityStatus>,
+    /// Books of the kernel half, by kind.
+    pub events: BTreeMap<String, KindCounters>,
+    /// Errors inside kernel programs, by cause; only those that occurred.
+    pub kernel_errors: BTreeMap<String, u64>,
+    pub containers: Vec<ContainerStatus>,
+    /// Profiles by state.
+    pub profiles: BTreeMap<String, u64>,
+    pub alerts: u64,
+    pub sinks: Vec<SinkStatus>,
+    pub spool: SpoolStatus,
+    pub queues: BTreeMap<String, QueueStatus>,
+    pub watchers: usize,
+    /// What does not work, one sentence each.
+    pub problems: Vec<String>,
+}
+
+impl Default for StatusReport {
+    fn default() -> Self {
+        Self {
+            schema: SCHEMA.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            node: String::new(),
+            uptime_seconds: 0,
+            ready: false,
+            capabilities: Vec::new(),
+            events: BTreeMap::new(),
+            kernel_errors: BTreeMap::new(),
+            containers: Vec::new(),
+            profiles: BTreeMap::new(),
+            alerts: 0,
+            sinks: Vec::new(),
+            spool: SpoolStatus::default(),
+            queues: BTreeMap::new(),
+            watchers: 0,
+            problems: Vec::new(),
+        }
+    }
+}
+
+/// What serves a capability of the sensor.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CapabilityStatus {
+    pub capability: String,
+    /// `lsm`, `fentry`, `tracepoint`, or `none`.
+    pub backend: String,
+    /// `resolved`, `racy`, `arguments`, `blind`.
+    pub trust: String,
+    /// Why not a better backend; empty: there is none.
+    pub reason: String,
+}
+
+/// `seen = repeated + sent + suppressed + lost`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct KindCounters {
+    pub seen: u64,
+    pub repeated: u64,
+    pub sent: u64,
+    pub suppressed: BTreeMap<String, u64>,
+    pub lost: BTreeMap<String, u64>,
+}
+
+/// A container as the daemon knows it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ContainerStatus {
+    pub id: String,
+    pub name: Option<String>,
+    pub image: Option<String>,
+    pub runtime: Option<String>,
+    /// `pending`, `resolved`, `unavailable`.
+    pub metadata: String,
+    /// `none`, `learning`, `partial`, `complete`.
+    pub profile_state: String,
+    pub alerts: u64,
+}
+
+/// A sink and what it still has to take.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SinkStatus {
+    pub name: String,
+    pub delivered: u64,
+    pub retries: u64,
+    pub rejected: u64,
+    pub pending: u64,
+    pub oldest_undelivered_seconds: f64,
+}
+
+impl SinkStatus {
+    /// As it is now.
+    #[must_use]
+    pub fn of(name: &str, stats: &SinkStats, spool: &Spool) -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now_unix_ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        Self {
+            name: name.to_owned(),
+            delivered: stats.delivered_total(),
+            retries: stats.retries_total(),
+            rejected: stats.rejected_total(),
+            pending: spool.pending(name),
+            oldest_undelivered_seconds: stats.oldest_undelivered_seconds(now_unix_ms),
+        }
+    }
+}
+
+/// The buffer between detection and sinks.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SpoolStatus {
+    pub bytes: u64,
+    pub segments: u64,
+    pub appended: u64,
+    pub dropped: u64,
+    pub damaged_bytes: u64,
+    pub errors: u64,
+    /// The disk refuses; alerts are kept in memory.
+    pub degraded: bool,
+}
+
+impl SpoolStatus {
+    /// As it is now.
+    #[must_use]
+    pub fn of(spool: &Spool) -> Self {
+        let stats = spool.stats();
+        let (bytes, segments) = stats.disk();
+        Self {
+            bytes,
+            segments,
+            appended: stats.appended_total(),
+            dropped: stats.dropped_total().map(|(_, count)| count).sum(),
+            damaged_bytes: stats.damaged_total().0,
+            errors: stats.errors_total(),
+            degraded: stats.degraded(),
+        }
+    }
+}
+
+/// A bounded queue.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct QueueStatus {
+    pub depth: u64,
+    pub capacity: u64,
+    pub dropped: u64,
+}

@@ -1,0 +1,132 @@
+//! `/metrics`, `/livez`, `/readyz` (and `/healthz`), `/version`. Read-only; listens on loopback unless told otherwise.
+
+use super::Metrics;
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+/// Why metrics cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    #[error(
+        "metrics.listen: cannot listen on {address}: {source}\n  help: stop what listens there, or set \
+         `metrics.listen` (VIGIA_METRICS__LISTEN) to another port"
+    )]
+    Listen {
+        address: SocketAddr,
+        #[source]
+        source: io::Error,
+    },
+    #[error("metrics: {0}")]
+    Serve(#[source] io::Error),
+}
+
+/// True while the kernel programs are attached.
+#[derive(Debug, Clone, Default)]
+pub struct Readiness(Arc<AtomicBool>);
+
+impl Readiness {
+    /// The programs are attached.
+    pub fn set_ready(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// The programs are not attached any more.
+    pub fn set_unready(&self) {
+        self.0.store(false, Ordering::Release);
+    }
+
+    /// See the type.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// Takes the port.
+///
+/// # Errors
+/// When it is in use or may not be bound.
+pub async fn bind(address: SocketAddr) -> Result<TcpListener, HttpError> {
+    TcpListener::bind(address).await.map_err(|source| HttpError::Listen { address, source })
+}
+
+/// Serves until `stop`.
+///
+/// # Errors
+/// When the listener breaks.
+pub async fn serve(
+    listener: TcpListener,
+    metrics: Arc<Metrics>,
+    readiness: Readiness,
+    stop: CancellationToken,
+) -> Result<(), HttpError> {
+    let router = Router::new()
+        .route("/metrics", get(render))
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/healthz", get(ready))
+        .route("/version", get(|| async { concat!("{\"version\":\"", env!("CARGO_PKG_VERSION"), "\"}\n") }))
+        .with_state((metrics, readiness));
+    let server = async { axum::serve(listener, router).await };
+    tokio::select! {
+        // A scraper that keeps its connection open must not delay the end, so there is no graceful part.
+        () = stop.cancelled() => Ok(()),
+        ended = server => ended.map_err(HttpError::Serve),
+    }
+}
+
+async fn render(State((metrics, _)): State<(Arc<Metrics>, Readiness)>) -> Response {
+    match metrics.render() {
+        Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+    }
+}
+
+async fn ready(State((_, readiness)): State<(Arc<Metrics>, Readiness)>) -> (StatusCode, &'static str) {
+    if readiness.is_ready() {
+        (StatusCode::OK, "ok\n")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "kernel programs are not attached\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    async fn request(address: SocketAddr, path: &str) -> String {
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    #[tokio::test]
+    async fn ready_only_when_programs_are_attached() {
+        let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let in_use = bind(address).await.unwrap_err().to_string();
+        assert!(in_use.contains(&address.to_string()) && in_use.contains("metrics.listen"), "{in_use}");
+        let (tasks, readiness) = (crate::shutdown::Tasks::new(), Readiness::default());
+        let server = serve(listener, Arc::new(Metrics::new().unwrap()), readiness.clone(), tasks.token());
+        tasks.spawn("metrics", async move { Ok(server.await?) });
+        assert!(request(address, "/livez").await.starts_with("HTTP/1.1 200"));
+        assert!(request(address, "/readyz").await.starts_with("HTTP/1.1 503"));
+        readiness.set_ready();
+        assert!(request(address, "/readyz").await.starts_with("HTTP/1.1 200"));
+        assert!(request(address, "/metrics").await.contains("vigia_spool_degraded 0"));
+        assert!(tasks.drain(std::time::Duration::from_secs(2)).await.hung.is_empty());
+    }
+}
