@@ -31,39 +31,27 @@ impl Enriched {
     }
 }
 
+/// What the enricher asks of the kernel's tables, or of a recording of their answers.
+pub trait KernelTables: LineageReader + SlotReader {}
+
+impl<T: LineageReader + SlotReader> KernelTables for T {}
+
 /// Attributes events to containers and processes.
+#[derive(Debug)]
 pub struct Enricher {
     clock: Clock,
     index: ContainerIndex,
     lineage: Lineage,
-    slots: Box<dyn SlotReader + Send>,
-    entries: Box<dyn LineageReader + Send>,
-}
-
-impl std::fmt::Debug for Enricher {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Enricher")
-            .field("clock", &self.clock)
-            .field("index", &self.index.stats())
-            .field("lineage", &self.lineage.stats())
-            .finish_non_exhaustive()
-    }
 }
 
 impl Enricher {
-    /// With an empty index. The readers stand for the kernel's tables, or for a recording of them.
+    /// With an empty index.
     #[must_use]
-    pub fn new(
-        clock: Clock,
-        slots: Box<dyn SlotReader + Send>,
-        entries: Box<dyn LineageReader + Send>,
-    ) -> Self {
+    pub fn new(clock: Clock) -> Self {
         Self {
             clock,
             index: ContainerIndex::default(),
             lineage: Lineage::default(),
-            slots,
-            entries,
         }
     }
 
@@ -85,20 +73,20 @@ impl Enricher {
     }
 
     /// Attributes one event. Lifecycle records change the index first, so their own container is known.
-    pub fn enrich(&mut self, raw: RawEvent) -> Enriched {
+    pub fn enrich(&mut self, raw: RawEvent, kernel: &mut dyn KernelTables) -> Enriched {
         let time = BootTime(raw.header.time_boot_ns);
         self.index.observe(&raw);
-        let (process, executed_by) = self.process(&raw);
+        let (process, executed_by) = self.process(&raw, kernel);
         let mut chain = self
             .lineage
-            .chain(executed_by.as_deref().unwrap_or(&process), &mut *self.entries);
+            .chain(executed_by.as_deref().unwrap_or(&process), kernel);
         if let Some(executed_by) = executed_by {
             chain.ancestors.insert(0, executed_by);
             chain.ancestors.truncate(agent_common::limits::MAX_ANCESTORS);
         }
-        let attribution = raw.slot().map_or(Attribution::Host, |key| {
-            self.index.attribute(key, time, &mut *self.slots)
-        });
+        let attribution = raw
+            .slot()
+            .map_or(Attribution::Host, |key| self.index.attribute(key, time, kernel));
         let mut event = EnrichedEvent {
             time: self.clock.wall(time),
             container: None,
@@ -118,7 +106,11 @@ impl Enricher {
     }
 
     /// The acting process. When it only forked since, also the process that executed its image.
-    fn process(&mut self, raw: &RawEvent) -> (Arc<Process>, Option<Arc<Process>>) {
+    fn process(
+        &mut self,
+        raw: &RawEvent,
+        kernel: &mut dyn KernelTables,
+    ) -> (Arc<Process>, Option<Arc<Process>>) {
         if let Payload::Exec(exec) = &raw.payload
             && raw.header.ret >= 0
         {
@@ -126,7 +118,7 @@ impl Enricher {
             self.lineage.remember(Arc::clone(&process));
             return (process, None);
         }
-        let Some(image) = self.lineage.get(raw.exec_id(), &mut *self.entries) else {
+        let Some(image) = self.lineage.get(raw.exec_id(), kernel) else {
             return (Arc::new(from_header(raw)), None);
         };
         if image.host_pid == raw.header.tgid {

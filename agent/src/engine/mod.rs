@@ -6,10 +6,9 @@
 
 use crate::alert::Alert;
 use crate::container::RuntimeEvent;
+use crate::enrich::KernelTables;
 use crate::event::{BootTime, EnrichedEvent};
-use crate::process::LineageReader;
 use agent_common::behaviour::BehaviourKey;
-use agent_common::slot::SlotState;
 use std::sync::Arc;
 
 /// What the engine is fed, in the order in which it must see it.
@@ -33,11 +32,8 @@ pub enum Output {
 }
 
 /// What the engine reads from the kernel's maps (or from a recording of what they answered).
-pub trait KernelView: LineageReader {
+pub trait KernelView: KernelTables {
     /// Removes a behaviour from the kernel's cache, so that its next occurrence leaves again; the number of its
     /// occurrences so far, or `None` when it was not there any more.
     fn forget(&mut self, behaviour: &BehaviourKey) -> Option<u64>;
-
-    /// What the kernel knows of a slot; `None` when it cannot be read.
-    fn slot(&mut self, slot: u32) -> Option<SlotState>;
 }

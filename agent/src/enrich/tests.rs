@@ -8,10 +8,9 @@ use zerocopy::FromZeros;
 
 const ID: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 
-struct NoSlots;
-
-impl SlotReader for NoSlots {
-    fn read(&mut self, _slot: u32) -> Option<SlotState> {
+/// Slots are not known.
+impl SlotReader for TwoEntries {
+    fn slot(&mut self, _slot: u32) -> Option<SlotState> {
         None
     }
 }
@@ -38,7 +37,7 @@ fn enricher() -> Enricher {
     let clock = Clock {
         boot_unix_ns: 1_000_000,
     };
-    Enricher::new(clock, Box::new(NoSlots), Box::new(TwoEntries))
+    Enricher::new(clock)
 }
 
 fn header(kind: EventKind, slot: u32, exec_id: u64, tgid: u32) -> EventHeader {
@@ -89,10 +88,10 @@ fn exec(exec_id: u64, parent: u64, tgid: u32) -> RawEvent {
 fn an_event_has_its_container_process_and_ancestors() {
     let mut enricher = enricher();
     assert!(matches!(
-        enricher.enrich(lifecycle(ContainerOp::CREATED)),
+        enricher.enrich(lifecycle(ContainerOp::CREATED), &mut TwoEntries),
         Enriched::Container(_)
     ));
-    let Enriched::Container(event) = enricher.enrich(exec(9, 5, 11)) else {
+    let Enriched::Container(event) = enricher.enrich(exec(9, 5, 11), &mut TwoEntries) else {
         panic!("not the container's")
     };
     assert_eq!(event.container.unwrap().id.as_str(), ID);
@@ -100,7 +99,7 @@ fn an_event_has_its_container_process_and_ancestors() {
     let ancestors: Vec<u32> = event.ancestors.iter().map(|ancestor| ancestor.host_pid).collect();
     assert_eq!((ancestors, event.ancestors_truncated), (vec![10, 1], false));
     assert_eq!(event.time.0, 1_000_007);
-    let Enriched::Container(later) = enricher.enrich(bpf(3, 9, 11)) else {
+    let Enriched::Container(later) = enricher.enrich(bpf(3, 9, 11), &mut TwoEntries) else {
         panic!("not the container's")
     };
     assert!(
@@ -111,7 +110,7 @@ fn an_event_has_its_container_process_and_ancestors() {
 
 #[test]
 fn a_forked_process_has_the_executing_one_as_ancestor() {
-    let event = enricher().enrich(bpf(0, 5, 12)).event().clone();
+    let event = enricher().enrich(bpf(0, 5, 12), &mut TwoEntries).event().clone();
     assert_eq!(
         (event.process.host_pid, event.process.exe_name()),
         (12, "bin".into())
@@ -122,7 +121,7 @@ fn a_forked_process_has_the_executing_one_as_ancestor() {
 
 #[test]
 fn an_unknown_exec_id_leaves_what_the_header_says() {
-    let event = enricher().enrich(bpf(0, 77, 12)).event().clone();
+    let event = enricher().enrich(bpf(0, 77, 12), &mut TwoEntries).event().clone();
     assert_eq!((event.process.host_pid, event.process.exe.is_empty()), (12, true));
     assert!(event.ancestors.is_empty() && event.ancestors_truncated);
 }
@@ -131,15 +130,18 @@ fn an_unknown_exec_id_leaves_what_the_header_says() {
 fn a_failed_exec_is_the_act_of_the_old_image() {
     let mut failed = exec(5, 1, 10);
     failed.header.ret = -13;
-    let event = enricher().enrich(failed).event().clone();
+    let event = enricher().enrich(failed, &mut TwoEntries).event().clone();
     assert_eq!(event.process.exe_name(), "bin");
 }
 
 #[test]
 fn a_slot_that_nobody_knows_is_not_the_host() {
     assert!(matches!(
-        enricher().enrich(bpf(9, 5, 10)),
+        enricher().enrich(bpf(9, 5, 10), &mut TwoEntries),
         Enriched::Unattributed(_)
     ));
-    assert!(matches!(enricher().enrich(bpf(0, 5, 10)), Enriched::Host(_)));
+    assert!(matches!(
+        enricher().enrich(bpf(0, 5, 10), &mut TwoEntries),
+        Enriched::Host(_)
+    ));
 }

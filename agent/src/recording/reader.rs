@@ -1,4 +1,5 @@
 use super::{Frame, MAGIC, MAX_FRAME, RecordingError, Start, VERSION, kind};
+use crate::container::SlotReader;
 use crate::engine::{Input, KernelView};
 use crate::event::{BootTime, ExecId};
 use crate::process::LineageReader;
@@ -191,7 +192,9 @@ impl KernelView for ReplayKernel {
             _ => None,
         }
     }
+}
 
+impl SlotReader for ReplayKernel {
     fn slot(&mut self, _slot: u32) -> Option<SlotState> {
         match self.answers.pop_front()? {
             Frame::Slot(state) => state.map(|state| *state),

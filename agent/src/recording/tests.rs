@@ -1,4 +1,5 @@
 use super::*;
+use crate::container::SlotReader;
 use crate::engine::KernelView;
 use crate::event::{BootTime, ContainerId, ExecId};
 use crate::process::LineageReader;
@@ -22,7 +23,9 @@ impl KernelView for Maps {
     fn forget(&mut self, _: &BehaviourKey) -> Option<u64> {
         Some(3)
     }
+}
 
+impl SlotReader for Maps {
     fn slot(&mut self, _: u32) -> Option<SlotState> {
         None
     }

@@ -1,4 +1,5 @@
 use super::{MAGIC, MAX_FRAME, RecordingError, Start, VERSION, kind};
+use crate::container::SlotReader;
 use crate::engine::{Input, KernelView};
 use crate::event::ExecId;
 use crate::process::LineageReader;
@@ -155,7 +156,9 @@ impl<K: KernelView> KernelView for RecordingKernel<'_, K> {
         );
         count
     }
+}
 
+impl<K: KernelView> SlotReader for RecordingKernel<'_, K> {
     fn slot(&mut self, slot: u32) -> Option<SlotState> {
         let state = self.kernel.slot(slot);
         self.writer.frame(

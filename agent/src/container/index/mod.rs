@@ -25,7 +25,7 @@ use std::time::Duration;
 /// Reads slots: from the kernel's array when live, from the recording in a replay.
 pub trait SlotReader {
     /// The slot's state; `None` when it was never used.
-    fn read(&mut self, slot: u32) -> Option<SlotState>;
+    fn slot(&mut self, slot: u32) -> Option<SlotState>;
 }
 
 /// What became different. Containers are as they are after the change.
@@ -267,7 +267,7 @@ impl ContainerIndex {
             return Attribution::Host;
         }
         let state = slots
-            .read(key.slot)
+            .slot(key.slot)
             .filter(|state| state.generation == key.generation && key.slot < MAX_SLOTS);
         let Some(state) = state else {
             self.stats.unknown_slots += 1;

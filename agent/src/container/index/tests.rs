@@ -74,7 +74,7 @@ impl Slots {
 }
 
 impl SlotReader for Slots {
-    fn read(&mut self, slot: u32) -> Option<SlotState> {
+    fn slot(&mut self, slot: u32) -> Option<SlotState> {
         self.1 += 1;
         self.0
             .iter()
