@@ -64,7 +64,7 @@ pub(super) fn if_inet6(text: &str) -> impl Iterator<Item = IpAddr> + '_ {
     })
 }
 
-/// `32768	60999`.
+/// `32768 60999`, with any blank between.
 pub(super) fn port_range(text: &str) -> Option<PortRange> {
     let mut ports = text.split_ascii_whitespace();
     let (first, last) = (ports.next()?.parse().ok()?, ports.next()?.parse().ok()?);

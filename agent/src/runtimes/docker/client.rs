@@ -112,8 +112,9 @@ impl Client {
 }
 
 fn open(config: &DockerConfig) -> Result<bollard::Docker, String> {
-    // bollard counts in whole seconds; this bounds the wait for the event stream's first byte.
-    let seconds = config.timeout.as_secs().max(1);
+    // bollard counts in whole seconds; this bounds the wait for the event stream's first byte. All other
+    // requests meet our own time-out first, which says what did not answer.
+    let seconds = config.timeout.as_secs() + 1;
     let host = config.host.as_str();
     let opened = match host.split_once("://") {
         Some(("unix", _)) => bollard::Docker::connect_with_unix(host, seconds, API_DEFAULT_VERSION),

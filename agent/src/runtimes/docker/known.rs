@@ -73,7 +73,9 @@ impl Known {
         match notice {
             Notice::Created { id, metadata } => self.created(id, *metadata),
             Notice::Started(id) => {
-                self.set_phase(&id, Phase::Running);
+                if let Some(entry) = self.containers.get_mut(&id) {
+                    entry.phase = Phase::Running;
+                }
                 self.enqueue(Work::Container(id));
                 None
             }
@@ -93,7 +95,10 @@ impl Known {
                 self.tell(&id)
             }
             Notice::Died(id) => {
-                self.set_phase(&id, Phase::Created);
+                let entry = self.containers.get_mut(&id)?;
+                entry.phase = Phase::Created;
+                // Its next start is told even if nothing differs: whoever listens forgot the addresses.
+                entry.told = None;
                 None
             }
             Notice::Destroyed(id) => {
@@ -219,12 +224,6 @@ impl Known {
             container: id.clone(),
             reference: image_id,
         });
-    }
-
-    fn set_phase(&mut self, id: &ContainerId, phase: Phase) {
-        if let Some(entry) = self.containers.get_mut(id) {
-            entry.phase = phase;
-        }
     }
 
     /// The description of `id`, if it differs from the one that was told last.
