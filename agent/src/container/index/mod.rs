@@ -16,7 +16,7 @@ use agent_common::slot::{SlotFlags, SlotState};
 use names::Names;
 use runtimes::Runtimes;
 use state::{Candidate, Gone, Sighting};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -108,7 +108,8 @@ pub struct ContainerIndex {
     live: BTreeMap<u32, Arc<Container>>,
     candidates: BTreeMap<u32, Candidate>,
     gone: lru::LruCache<SlotKey, Gone>,
-    pending: BTreeSet<SlotKey>,
+    /// With the time from which waiting counts; `None` until time is known to have passed.
+    pending: BTreeMap<SlotKey, Option<BootTime>>,
     names: Names,
     early: lru::LruCache<ContainerId, (Arc<ContainerMetadata>, BootTime)>,
     runtimes: Runtimes,
@@ -131,7 +132,7 @@ impl ContainerIndex {
             live: BTreeMap::new(),
             candidates: BTreeMap::new(),
             gone: lru::LruCache::new(limits.gone),
-            pending: BTreeSet::new(),
+            pending: BTreeMap::new(),
             names: Names::default(),
             early: lru::LruCache::new(limits.early),
             runtimes: Runtimes::default(),
@@ -250,7 +251,7 @@ impl ContainerIndex {
             gone: self.gone.len(),
             candidates: self.candidates.len(),
             early: self.early.len(),
-            pending: self.pending.iter().filter(pending).count(),
+            pending: self.pending.keys().filter(pending).count(),
             ..self.stats
         }
     }

@@ -143,7 +143,7 @@ impl ContainerIndex {
         if container.known().is_some() {
             self.changes.push(IndexChange::Resolved(container));
         } else {
-            self.pending.insert(container.key);
+            self.pending.insert(container.key, None);
         }
     }
 
@@ -244,19 +244,30 @@ impl ContainerIndex {
 
     /// Names that nobody will give any more become unavailable.
     pub(super) fn settle(&mut self, now: BootTime) {
-        let overdue = |key: &&SlotKey| {
-            self.get(**key).is_some_and(|container| {
-                now.since(container.first_seen) >= self.limits.pending_for
-                    && self.runtimes.disown(&container.id, container.first_seen)
-            })
+        self.start_waiting(now);
+        let overdue = |(key, since): (&SlotKey, &Option<BootTime>)| {
+            let container = self.get(*key)?;
+            let waited = since.is_some_and(|since| now.since(since) >= self.limits.pending_for);
+            let disowned = waited && self.runtimes.disown(&container.id, container.first_seen);
+            disowned.then(|| Arc::clone(container))
         };
-        let overdue: Vec<SlotKey> = self.pending.iter().filter(overdue).copied().collect();
-        for key in overdue {
-            self.pending.remove(&key);
-            if let Some(container) = self.get(key).map(Arc::clone) {
-                let container = self.replace(&container, Metadata::Unavailable);
-                self.changes.push(IndexChange::Unavailable(container));
-            }
+        let overdue: Vec<Arc<Container>> = self.pending.iter().filter_map(overdue).collect();
+        for container in overdue {
+            self.pending.remove(&container.key);
+            let container = self.replace(&container, Metadata::Unavailable);
+            self.changes.push(IndexChange::Unavailable(container));
+        }
+    }
+
+    /// A container that is older than the agent has waited for nobody yet: its time counts from now.
+    fn start_waiting(&mut self, now: BootTime) {
+        for (key, since) in &mut self.pending {
+            let first_seen = self
+                .live
+                .get(&key.slot)
+                .map_or(now, |container| container.first_seen);
+            let fresh = now.since(first_seen) < self.limits.pending_for;
+            since.get_or_insert(if fresh { first_seen } else { now });
         }
     }
 }

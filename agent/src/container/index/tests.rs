@@ -210,6 +210,20 @@ fn without_a_runtime_names_become_unavailable_after_five_seconds() {
 }
 
 #[test]
+fn a_container_older_than_the_agent_waits_from_the_agents_start() {
+    let mut index = ContainerIndex::default();
+    index.observe_lifecycle(key(1, 1), at(10), &step(ContainerOp::LIVE, A, SlotFlags::LIVE));
+    index.tick(at(100));
+    assert_eq!(
+        words(&mut index),
+        ["appeared", "live"],
+        "the runtimes had no time to answer"
+    );
+    index.tick(at(105));
+    assert_eq!(words(&mut index), ["unavailable"]);
+}
+
+#[test]
 fn a_connected_runtime_is_waited_for_until_its_list_disowns_the_container() {
     let mut index = ContainerIndex::default();
     let runtime = "docker".to_owned();
@@ -239,6 +253,7 @@ fn a_connected_runtime_is_waited_for_until_its_list_disowns_the_container() {
         at(1),
     );
     hung.observe_lifecycle(key(1, 1), at(10), &step(ContainerOp::CREATED, A, 0));
+    hung.tick(at(11));
     let reason = "timeout".to_owned();
     hung.apply(RuntimeEvent::Disconnected { runtime, reason }, at(20));
     assert_eq!(words(&mut hung), ["appeared", "unavailable"]);
