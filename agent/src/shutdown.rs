@@ -53,7 +53,10 @@ impl Tasks {
         F: Future<Output = anyhow::Result<()>> + Send + 'static,
     {
         self.lock().running.push(name);
-        let guard = Running { tasks: self.clone(), name };
+        let guard = Running {
+            tasks: self.clone(),
+            name,
+        };
         // TaskTracker::spawn is tokio's spawn with a list of who still runs.
         drop(self.tracker.spawn(async move {
             let mut guard = guard;
@@ -88,7 +91,11 @@ struct Running {
 
 impl Running {
     fn fail(&mut self, error: anyhow::Error) {
-        tracing::error!(task = self.name, error = format!("{error:#}"), "task failed, stopping");
+        tracing::error!(
+            task = self.name,
+            error = format!("{error:#}"),
+            "task failed, stopping"
+        );
         self.tasks.lock().failure.get_or_insert((self.name, error));
         self.tasks.stop();
     }

@@ -25,13 +25,15 @@ pub(super) fn run(file: Option<&PathBuf>, command: &ConfigCommand) -> Result<Exi
         ConfigCommand::Schema => say_json(&schemars::schema_for!(RawConfig)),
         ConfigCommand::Check => {
             let loaded = load_config(file, Flags::default())?;
-            let source = loaded.file.map_or_else(|| "defaults".to_owned(), |file| file.display().to_string());
+            let source = loaded
+                .file
+                .map_or_else(|| "defaults".to_owned(), |file| file.display().to_string());
             say(&format!("{source}: ok\n"))
         }
         ConfigCommand::Print => {
             let loaded = load_config(file, Flags::default())?;
-            let yaml =
-                serde_saphyr::to_string(&loaded.raw).map_err(|error| Failure::message(Exit::Findings, error))?;
+            let yaml = serde_saphyr::to_string(&loaded.raw)
+                .map_err(|error| Failure::message(Exit::Findings, error))?;
             say(&yaml)
         }
     }

@@ -44,12 +44,18 @@ pub struct Failure {
 impl Failure {
     /// A failure from any error.
     pub fn new(exit: Exit, error: impl Into<anyhow::Error>) -> Self {
-        Self { exit, error: error.into() }
+        Self {
+            exit,
+            error: error.into(),
+        }
     }
 
     /// A failure from a sentence.
     pub fn message(exit: Exit, message: impl std::fmt::Display) -> Self {
-        Self { exit, error: anyhow::anyhow!("{message}") }
+        Self {
+            exit,
+            error: anyhow::anyhow!("{message}"),
+        }
     }
 }
 
@@ -77,8 +83,14 @@ impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         let exit = match &error {
             ClientError::Denied { .. } => Exit::NoPermission,
-            ClientError::Refused { code: RefusalCode::BadConfig, .. } => Exit::Config,
-            ClientError::Refused { code: RefusalCode::NotFound, .. } => Exit::Findings,
+            ClientError::Refused {
+                code: RefusalCode::BadConfig,
+                ..
+            } => Exit::Config,
+            ClientError::Refused {
+                code: RefusalCode::NotFound,
+                ..
+            } => Exit::Findings,
             _ => Exit::Unavailable,
         };
         Self::message(exit, error)

@@ -48,14 +48,20 @@ pub(super) fn run(file: Option<&PathBuf>, args: &LearnArgs) -> Result<Exit, Fail
         let mut client = Client::connect(&socket).await?;
         match client.request(Request::Learn { target, seconds }).await? {
             Answer::Profile { yaml } => Ok(yaml),
-            other => Err(Failure::message(Exit::Unavailable, format!("unexpected answer: {other:?}"))),
+            other => Err(Failure::message(
+                Exit::Unavailable,
+                format!("unexpected answer: {other:?}"),
+            )),
         }
     })?;
     match &args.output {
         None => say(&yaml),
         Some(path) => {
             write(path, &yaml).map_err(|error| {
-                Failure::message(Exit::Findings, format!("cannot write {}: {error}", path.display()))
+                Failure::message(
+                    Exit::Findings,
+                    format!("cannot write {}: {error}", path.display()),
+                )
             })?;
             say(&format!("{}: written; review it before use\n", path.display()))
         }
@@ -63,7 +69,12 @@ pub(super) fn run(file: Option<&PathBuf>, args: &LearnArgs) -> Result<Exit, Fail
 }
 
 fn write(path: &PathBuf, yaml: &str) -> std::io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o644).open(path)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o644)
+        .open(path)?;
     file.write_all(yaml.as_bytes())
 }
 
@@ -78,7 +89,10 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
         'm' => 60,
         _ => 1,
     };
-    let seconds = number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor));
+    let seconds = number
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(factor));
     match seconds {
         Some(seconds @ 1..=86_400) => Ok(Duration::from_secs(seconds)),
         _ => Err("write a time from 1s to 24h, such as 60s or 5m".to_owned()),

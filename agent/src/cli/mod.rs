@@ -30,7 +30,8 @@ pub struct Cli {
     pub command: Command,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 ok, 1 findings or failure, 64 usage, 69 unavailable, 77 permission, 78 configuration";
+const EXIT_CODES: &str =
+    "Exit codes: 0 ok, 1 findings or failure, 64 usage, 69 unavailable, 77 permission, 78 configuration";
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -83,8 +84,22 @@ pub struct RunFlags {
 
 impl RunFlags {
     fn to_flags(&self) -> Flags {
-        let Self { alerts, profiles, docker_socket, state_dir, run_dir, metrics_listen } = self.clone();
-        Flags { alerts, profiles_dir: profiles, docker_socket, state_dir, run_dir, metrics_listen }
+        let Self {
+            alerts,
+            profiles,
+            docker_socket,
+            state_dir,
+            run_dir,
+            metrics_listen,
+        } = self.clone();
+        Flags {
+            alerts,
+            profiles_dir: profiles,
+            docker_socket,
+            state_dir,
+            run_dir,
+            metrics_listen,
+        }
     }
 }
 
@@ -137,7 +152,13 @@ pub fn load_config(file: Option<&PathBuf>, flags: Flags) -> Result<Loaded, Failu
 }
 
 fn client_config(file: Option<&PathBuf>, flags: &ClientFlags) -> Result<Loaded, Failure> {
-    load_config(file, Flags { run_dir: flags.run_dir.clone(), ..Flags::default() })
+    load_config(
+        file,
+        Flags {
+            run_dir: flags.run_dir.clone(),
+            ..Flags::default()
+        },
+    )
 }
 
 /// A runtime for commands that wait for one thing at a time.

@@ -20,14 +20,34 @@ pub enum Need {
 }
 
 const NEEDED: [(Capability, MissingCapability); 5] = [
-    (Capability::CAP_BPF, needed("CAP_BPF", "load kernel programs and maps", Need::Required)),
-    (Capability::CAP_PERFMON, needed("CAP_PERFMON", "attach them to tracepoints and functions", Need::Required)),
-    (Capability::CAP_SYS_PTRACE, needed("CAP_SYS_PTRACE", "read other processes in /proc", Need::Required)),
+    (
+        Capability::CAP_BPF,
+        needed("CAP_BPF", "load kernel programs and maps", Need::Required),
+    ),
+    (
+        Capability::CAP_PERFMON,
+        needed(
+            "CAP_PERFMON",
+            "attach them to tracepoints and functions",
+            Need::Required,
+        ),
+    ),
+    (
+        Capability::CAP_SYS_PTRACE,
+        needed("CAP_SYS_PTRACE", "read other processes in /proc", Need::Required),
+    ),
     (
         Capability::CAP_DAC_READ_SEARCH,
-        needed("CAP_DAC_READ_SEARCH", "read executables and cgroups of every user", Need::Required),
+        needed(
+            "CAP_DAC_READ_SEARCH",
+            "read executables and cgroups of every user",
+            Need::Required,
+        ),
     ),
-    (Capability::CAP_SYS_RESOURCE, needed("CAP_SYS_RESOURCE", "raise its own memory limits", Need::Optional)),
+    (
+        Capability::CAP_SYS_RESOURCE,
+        needed("CAP_SYS_RESOURCE", "raise its own memory limits", Need::Optional),
+    ),
 ];
 
 const fn needed(name: &'static str, purpose: &'static str, need: Need) -> MissingCapability {
@@ -39,7 +59,8 @@ const fn needed(name: &'static str, purpose: &'static str, need: Need) -> Missin
 /// # Errors
 /// When the kernel does not tell.
 pub fn missing_capabilities() -> Result<Vec<MissingCapability>, Failure> {
-    let held = caps::read(None, CapSet::Effective).map_err(|error| Failure::message(Exit::NoPermission, error))?;
+    let held =
+        caps::read(None, CapSet::Effective).map_err(|error| Failure::message(Exit::NoPermission, error))?;
     Ok(missing(&held))
 }
 
@@ -83,6 +104,9 @@ mod tests {
     fn sys_admin_implies_bpf_and_perfmon() {
         let held = CapsHashSet::from([Capability::CAP_SYS_ADMIN]);
         let names: Vec<_> = missing(&held).iter().map(|missing| missing.name).collect();
-        assert_eq!(names, ["CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH", "CAP_SYS_RESOURCE"]);
+        assert_eq!(
+            names,
+            ["CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH", "CAP_SYS_RESOURCE"]
+        );
     }
 }

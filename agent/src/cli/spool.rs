@@ -39,7 +39,11 @@ pub(super) fn run(file: Option<&PathBuf>, args: &SpoolArgs) -> Result<Exit, Fail
         Output::Text => say(&render(&report))?,
     };
     let damaged = report.damaged_bytes > 0 || report.cursors.iter().any(|cursor| cursor.position.is_none());
-    Ok(if args.action == Action::Verify && damaged { Exit::Findings } else { Exit::Ok })
+    Ok(if args.action == Action::Verify && damaged {
+        Exit::Findings
+    } else {
+        Exit::Ok
+    })
 }
 
 fn render(report: &SpoolReport) -> String {
@@ -61,9 +65,14 @@ fn render(report: &SpoolReport) -> String {
         );
     }
     for cursor in &report.cursors {
-        let position = cursor.position.map_or_else(|| "damaged".to_owned(), |position| position.to_string());
-        let _written =
-            writeln!(text, "  sink {}: at {position}, {} undelivered", cursor.sink, cursor.undelivered);
+        let position = cursor
+            .position
+            .map_or_else(|| "damaged".to_owned(), |position| position.to_string());
+        let _written = writeln!(
+            text,
+            "  sink {}: at {position}, {} undelivered",
+            cursor.sink, cursor.undelivered
+        );
     }
     text
 }

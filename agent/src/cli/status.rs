@@ -24,7 +24,10 @@ pub(super) fn run(file: Option<&PathBuf>, args: &StatusArgs) -> Result<Exit, Fai
         let mut client = Client::connect(&socket).await?;
         match client.request(Request::Status).await? {
             Answer::Status { report } => Ok(report),
-            other => Err(Failure::message(Exit::Unavailable, format!("unexpected answer: {other:?}"))),
+            other => Err(Failure::message(
+                Exit::Unavailable,
+                format!("unexpected answer: {other:?}"),
+            )),
         }
     })?;
     match args.output {
@@ -44,9 +47,22 @@ fn render(report: &StatusReport) -> String {
 }
 
 fn head(text: &mut String, report: &StatusReport) -> std::fmt::Result {
-    let StatusReport { version, pid, node, uptime_seconds, .. } = report;
-    let ready = if report.ready { "ready" } else { "not ready: kernel programs are not attached" };
-    writeln!(text, "agent {version} on {node}, process {pid}, up {uptime_seconds} s, {ready}")?;
+    let StatusReport {
+        version,
+        pid,
+        node,
+        uptime_seconds,
+        ..
+    } = report;
+    let ready = if report.ready {
+        "ready"
+    } else {
+        "not ready: kernel programs are not attached"
+    };
+    writeln!(
+        text,
+        "agent {version} on {node}, process {pid}, up {uptime_seconds} s, {ready}"
+    )?;
     for problem in &report.problems {
         writeln!(text, "  ! {problem}")?;
     }
@@ -57,13 +73,29 @@ fn sensor(text: &mut String, report: &StatusReport) -> std::fmt::Result {
     writeln!(text, "\nSENSOR")?;
     for capability in &report.capabilities {
         let (name, backend, trust) = (&capability.capability, &capability.backend, &capability.trust);
-        writeln!(text, "  {name:<16} {backend:<11} {trust:<10} {}", capability.reason)?;
+        writeln!(
+            text,
+            "  {name:<16} {backend:<11} {trust:<10} {}",
+            capability.reason
+        )?;
     }
-    writeln!(text, "\nEVENTS            seen   repeated       sent suppressed       lost")?;
+    writeln!(
+        text,
+        "\nEVENTS            seen   repeated       sent suppressed       lost"
+    )?;
     for (kind, counters) in &report.events {
-        let KindCounters { seen, repeated, sent, suppressed, lost } = counters;
+        let KindCounters {
+            seen,
+            repeated,
+            sent,
+            suppressed,
+            lost,
+        } = counters;
         let (suppressed, lost): (u64, u64) = (suppressed.values().sum(), lost.values().sum());
-        writeln!(text, "  {kind:<12} {seen:>10} {repeated:>10} {sent:>10} {suppressed:>10} {lost:>10}")?;
+        writeln!(
+            text,
+            "  {kind:<12} {seen:>10} {repeated:>10} {sent:>10} {suppressed:>10} {lost:>10}"
+        )?;
     }
     for (cause, count) in &report.kernel_errors {
         writeln!(text, "  kernel error {cause}: {count}")?;
@@ -89,7 +121,11 @@ fn containers(text: &mut String, report: &StatusReport) -> std::fmt::Result {
 fn delivery(text: &mut String, report: &StatusReport) -> std::fmt::Result {
     writeln!(text, "\nALERTS {}", report.alerts)?;
     let spool = &report.spool;
-    let degraded = if spool.degraded { ", DEGRADED: in memory only, the disk refuses" } else { "" };
+    let degraded = if spool.degraded {
+        ", DEGRADED: in memory only, the disk refuses"
+    } else {
+        ""
+    };
     writeln!(
         text,
         "  spool: {} bytes, {} appended, {} dropped, {} damaged bytes{degraded}",
@@ -99,11 +135,20 @@ fn delivery(text: &mut String, report: &StatusReport) -> std::fmt::Result {
         writeln!(
             text,
             "  sink {}: {} delivered, {} pending (oldest {:.1} s), {} retries, {} rejected",
-            sink.name, sink.delivered, sink.pending, sink.oldest_undelivered_seconds, sink.retries, sink.rejected
+            sink.name,
+            sink.delivered,
+            sink.pending,
+            sink.oldest_undelivered_seconds,
+            sink.retries,
+            sink.rejected
         )?;
     }
     for (queue, status) in &report.queues {
-        writeln!(text, "  queue {queue}: {} of {}, {} dropped", status.depth, status.capacity, status.dropped)?;
+        writeln!(
+            text,
+            "  queue {queue}: {} of {}, {} dropped",
+            status.depth, status.capacity, status.dropped
+        )?;
     }
     writeln!(text, "  watchers: {}", report.watchers)
 }
@@ -115,14 +160,40 @@ mod tests {
 
     #[test]
     fn everything_is_shown() {
-        let mut report = StatusReport { node: "host-1".to_owned(), ..StatusReport::default() };
+        let mut report = StatusReport {
+            node: "host-1".to_owned(),
+            ..StatusReport::default()
+        };
         report.problems.push("docker does not answer".to_owned());
-        report.capabilities.push(CapabilityStatus { capability: "exec".to_owned(), ..Default::default() });
-        report.events.insert("exec".to_owned(), KindCounters { seen: 7, ..Default::default() });
-        report.containers.push(ContainerStatus { id: "ab".to_owned(), ..Default::default() });
-        report.sinks.push(SinkStatus { name: "disk".to_owned(), ..Default::default() });
+        report.capabilities.push(CapabilityStatus {
+            capability: "exec".to_owned(),
+            ..Default::default()
+        });
+        report.events.insert(
+            "exec".to_owned(),
+            KindCounters {
+                seen: 7,
+                ..Default::default()
+            },
+        );
+        report.containers.push(ContainerStatus {
+            id: "ab".to_owned(),
+            ..Default::default()
+        });
+        report.sinks.push(SinkStatus {
+            name: "disk".to_owned(),
+            ..Default::default()
+        });
         let text = render(&report);
-        for part in ["host-1", "not ready", "! docker", "exec", " 7 ", "CONTAINERS (1)", "sink disk"] {
+        for part in [
+            "host-1",
+            "not ready",
+            "! docker",
+            "exec",
+            " 7 ",
+            "CONTAINERS (1)",
+            "sink disk",
+        ] {
             assert!(text.contains(part), "{part} is missing in:\n{text}");
         }
         let json = serde_json::to_string(&report).unwrap();

@@ -19,9 +19,17 @@ pub enum ConfigError {
     #[error("{0}")]
     File(#[from] YamlError),
     #[error("environment variable {variable}: {reason}\n  help: {help}")]
-    Environment { variable: String, reason: String, help: String },
+    Environment {
+        variable: String,
+        reason: String,
+        help: String,
+    },
     #[error("{key}: {reason}\n  help: {help}")]
-    Value { key: String, reason: String, help: String },
+    Value {
+        key: String,
+        reason: String,
+        help: String,
+    },
 }
 
 /// What flags override.
@@ -53,7 +61,11 @@ impl Sources {
             .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
             .filter(|(key, _)| key.starts_with(PREFIX) || key == "DOCKER_HOST")
             .collect();
-        Self { file, environment, flags }
+        Self {
+            file,
+            environment,
+            flags,
+        }
     }
 
     fn docker_host(&self) -> Option<&str> {
@@ -151,9 +163,13 @@ fn override_key(raw: &RawConfig, path: &[String], text: &str) -> Result<RawConfi
 fn set(tree: &mut Value, path: &[String], value: Value) -> Result<(), String> {
     let mut node = tree;
     for key in path {
-        let known = node.as_object().map(|object| object.keys().cloned().collect::<Vec<_>>());
+        let known = node
+            .as_object()
+            .map(|object| object.keys().cloned().collect::<Vec<_>>());
         node = node.get_mut(key.as_str()).ok_or_else(|| {
-            let near = known.as_ref().and_then(|keys| yaml::suggest(key, keys.iter().map(String::as_str)));
+            let near = known
+                .as_ref()
+                .and_then(|keys| yaml::suggest(key, keys.iter().map(String::as_str)));
             near.map_or_else(
                 || format!("there is no key `{key}`"),
                 |near| format!("there is no key `{key}`; did you mean `{}`?", near.to_uppercase()),
@@ -165,7 +181,14 @@ fn set(tree: &mut Value, path: &[String], value: Value) -> Result<(), String> {
 }
 
 fn apply_flags(raw: &mut RawConfig, flags: &Flags) {
-    let Flags { profiles_dir, docker_socket, state_dir, run_dir, metrics_listen, alerts: _ } = flags.clone();
+    let Flags {
+        profiles_dir,
+        docker_socket,
+        state_dir,
+        run_dir,
+        metrics_listen,
+        alerts: _,
+    } = flags.clone();
     if let Some(dir) = profiles_dir {
         raw.profiles_dir = absolute(dir);
     }
@@ -194,7 +217,10 @@ fn alerts_sink(path: &Path, sinks: &[SinkConfig]) -> Result<SinkConfig, ConfigEr
     if path.is_dir() || sinks.iter().any(|sink| sink.name == name) {
         return Err(ConfigError::Value {
             key: "--alerts".to_owned(),
-            reason: format!("`{}` is a directory, or a sink named `alerts` is configured already", path.display()),
+            reason: format!(
+                "`{}` is a directory, or a sink named `alerts` is configured already",
+                path.display()
+            ),
             help: "name a file, and give the configured sink another name".to_owned(),
         });
     }

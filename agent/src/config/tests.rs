@@ -10,9 +10,16 @@ fn check(text: &str) -> String {
 
 fn message(file: &std::path::Path) -> String {
     let started = Instant::now();
-    let sources = Sources { file: Some(file.to_owned()), ..Sources::default() };
+    let sources = Sources {
+        file: Some(file.to_owned()),
+        ..Sources::default()
+    };
     let error = load(&sources).unwrap_err().to_string();
-    assert!(started.elapsed() < Duration::from_secs(1), "took {:?}", started.elapsed());
+    assert!(
+        started.elapsed() < Duration::from_secs(1),
+        "took {:?}",
+        started.elapsed()
+    );
     error
 }
 
@@ -20,8 +27,16 @@ fn load_with(environment: &[(&str, &str)]) -> Result<Config, ConfigError> {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("config.yaml");
     std::fs::write(&file, "").unwrap();
-    let environment = environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-    load(&Sources { file: Some(file), environment, flags: Flags::default() }).map(|loaded| loaded.config)
+    let environment = environment
+        .iter()
+        .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+        .collect();
+    load(&Sources {
+        file: Some(file),
+        environment,
+        flags: Flags::default(),
+    })
+    .map(|loaded| loaded.config)
 }
 
 #[test]
@@ -31,7 +46,11 @@ fn printed_defaults_are_the_defaults() {
     let uncommented: String = DEFAULT_YAML
         .lines()
         .map(|line| line.strip_prefix("# sinks:").map_or(line, |_| "sinks:"))
-        .map(|line| line.strip_prefix("#   ").map_or_else(|| line.to_owned(), |rest| format!("  {rest}")) + "\n")
+        .map(|line| {
+            line.strip_prefix("#   ")
+                .map_or_else(|| line.to_owned(), |rest| format!("  {rest}"))
+                + "\n"
+        })
         .collect();
     let printed: RawConfig = yaml::parse("default.yaml".as_ref(), &uncommented).unwrap();
     assert_eq!(validate(&printed, None).unwrap().sinks.len(), 2);
@@ -39,26 +58,42 @@ fn printed_defaults_are_the_defaults() {
 
 #[test]
 fn documented_file_is_the_printed_one() {
-    let docs = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/config.example.yaml")).unwrap();
-    assert_eq!(docs, DEFAULT_YAML, "update with: agent config default > docs/config.example.yaml");
+    let docs = std::fs::read_to_string(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../docs/config.example.yaml"
+    ))
+    .unwrap();
+    assert_eq!(
+        docs, DEFAULT_YAML,
+        "update with: agent config default > docs/config.example.yaml"
+    );
 }
 
 #[test]
 fn unknown_key_names_its_place_and_a_suggestion() {
     let error = check("state_dir: /x\nmetrics:\n  lisen: 127.0.0.1:1\n");
-    assert_eq!(error, "/config.yaml:3:3: unknown key `lisen`\n  help: did you mean `listen`?");
+    assert_eq!(
+        error,
+        "/config.yaml:3:3: unknown key `lisen`\n  help: did you mean `listen`?"
+    );
 }
 
 #[test]
 fn port_70000_is_out_of_range() {
     let error = check("metrics:\n  listen: 127.0.0.1:70000\n");
-    assert!(error.starts_with("/config.yaml:2:11: metrics.listen: port 70000 is out of range\n  help: "), "{error}");
+    assert!(
+        error.starts_with("/config.yaml:2:11: metrics.listen: port 70000 is out of range\n  help: "),
+        "{error}"
+    );
 }
 
 #[test]
 fn duplicate_sink_names_point_at_the_second() {
     let error = check("sinks:\n- {name: a, type: stdout}\n- name: a\n  type: file\n  path: /tmp/a\n");
-    assert!(error.starts_with("/config.yaml:3:9: sinks[1].name: the name `a` is used twice"), "{error}");
+    assert!(
+        error.starts_with("/config.yaml:3:9: sinks[1].name: the name `a` is used twice"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -102,18 +137,41 @@ fn deep_nesting_and_a_full_size_file_are_refused_at_once() {
 
 #[test]
 fn environment_overrides_the_file_and_errors_name_the_variable() {
-    let config = load_with(&[("VIGIA_METRICS__LISTEN", "0.0.0.0:1"), ("VIGIA_METRICS__ENABLED", "true")]).unwrap();
+    let config = load_with(&[
+        ("VIGIA_METRICS__LISTEN", "0.0.0.0:1"),
+        ("VIGIA_METRICS__ENABLED", "true"),
+    ])
+    .unwrap();
     assert_eq!(config.metrics.listen, Some("0.0.0.0:1".parse().unwrap()));
-    let error = load_with(&[("VIGIA_METRIC__LISTEN", "x")]).unwrap_err().to_string();
-    assert!(error.contains("VIGIA_METRIC__LISTEN") && error.contains("`METRICS`"), "{error}");
+    let error = load_with(&[("VIGIA_METRIC__LISTEN", "x")])
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("VIGIA_METRIC__LISTEN") && error.contains("`METRICS`"),
+        "{error}"
+    );
     assert!(load_with(&[("VIGIA_METRICS__LISTEN", "x")]).is_err());
 }
 
 #[test]
 fn docker_host_is_honoured() {
     let address = |host| load_with(&[("DOCKER_HOST", host)]).map(|config| config.docker.address);
-    assert_eq!(address("unix:///run/d.sock").unwrap(), DockerAddress::Unix("/run/d.sock".into()));
-    assert_eq!(address("tcp://127.0.0.1:2375").unwrap(), DockerAddress::Tcp("127.0.0.1:2375".to_owned()));
-    assert_eq!(address("").unwrap(), DockerAddress::Unix("/var/run/docker.sock".into()));
-    assert!(address("ssh://h").unwrap_err().to_string().contains("DOCKER_HOST"));
+    assert_eq!(
+        address("unix:///run/d.sock").unwrap(),
+        DockerAddress::Unix("/run/d.sock".into())
+    );
+    assert_eq!(
+        address("tcp://127.0.0.1:2375").unwrap(),
+        DockerAddress::Tcp("127.0.0.1:2375".to_owned())
+    );
+    assert_eq!(
+        address("").unwrap(),
+        DockerAddress::Unix("/var/run/docker.sock".into())
+    );
+    assert!(
+        address("ssh://h")
+            .unwrap_err()
+            .to_string()
+            .contains("DOCKER_HOST")
+    );
 }

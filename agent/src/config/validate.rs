@@ -9,7 +9,15 @@ use std::path::{Path, PathBuf};
 
 /// Sink types of later versions: known words, so the message can say what is the matter.
 const LATER_SINKS: [&str; 9] = [
-    "syslog", "webhook", "otlp", "alertmanager", "splunk_hec", "elasticsearch", "loki", "nats", "kafka",
+    "syslog",
+    "webhook",
+    "otlp",
+    "alertmanager",
+    "splunk_hec",
+    "elasticsearch",
+    "loki",
+    "nats",
+    "kafka",
 ];
 const LATER_FORMATS: [&str; 4] = ["ocsf", "ecs", "cef", "falco"];
 
@@ -26,9 +34,16 @@ impl Problem {
     fn new(path: &str, reason: impl Into<String>, help: impl Into<String>) -> Self {
         let path = path
             .split('.')
-            .map(|part| part.parse().map_or_else(|_| Segment::Key(part.to_owned()), Segment::Index))
+            .map(|part| {
+                part.parse()
+                    .map_or_else(|_| Segment::Key(part.to_owned()), Segment::Index)
+            })
             .collect();
-        Self { path, reason: reason.into(), help: help.into() }
+        Self {
+            path,
+            reason: reason.into(),
+            help: help.into(),
+        }
     }
 }
 
@@ -102,15 +117,24 @@ fn docker(raw: &RawConfig, docker_host: Option<&str>) -> Result<Docker, Problem>
         let origin = if written.is_some() { "" } else { "DOCKER_HOST: " };
         Problem::new(
             "runtimes.docker.socket",
-            format!("{origin}`{}` is no address of Docker's API", text.unwrap_or_default()),
+            format!(
+                "{origin}`{}` is no address of Docker's API",
+                text.unwrap_or_default()
+            ),
             "write an absolute path, unix:///path or tcp://host:port",
         )
     })?;
-    Ok(Docker { enabled: raw.runtimes.docker.enabled, address })
+    Ok(Docker {
+        enabled: raw.runtimes.docker.enabled,
+        address,
+    })
 }
 
 fn parse_docker(text: &str) -> Option<DockerAddress> {
-    if let Some(rest) = text.strip_prefix("tcp://").or_else(|| text.strip_prefix("http://")) {
+    if let Some(rest) = text
+        .strip_prefix("tcp://")
+        .or_else(|| text.strip_prefix("http://"))
+    {
         let (host, port) = rest.trim_end_matches('/').rsplit_once(':')?;
         let port: u16 = port.parse().ok()?;
         return (!host.is_empty()).then(|| DockerAddress::Tcp(format!("{host}:{port}")));
@@ -142,7 +166,12 @@ fn sinks(raw: Option<&[RawSink]>) -> Result<Vec<SinkConfig>, Problem> {
         if let Some(first) = names.insert(entry.name.as_str(), index) {
             return Err(Problem::new(
                 &format!("sinks.{index}.name"),
-                format!("the name `{}` is used twice: sinks {} and {}", entry.name, first + 1, index + 1),
+                format!(
+                    "the name `{}` is used twice: sinks {} and {}",
+                    entry.name,
+                    first + 1,
+                    index + 1
+                ),
                 "give each sink a name of its own",
             ));
         }
@@ -170,20 +199,42 @@ fn sink(index: usize, raw: &RawSink) -> Result<SinkConfig, Problem> {
         ));
     }
     if raw.format != "native" {
-        return Err(word_problem(&at("format"), "format", &raw.format, &LATER_FORMATS, &["native"]));
+        return Err(word_problem(
+            &at("format"),
+            "format",
+            &raw.format,
+            &LATER_FORMATS,
+            &["native"],
+        ));
     }
     let kind = match raw.kind.as_str() {
         "stdout" => SinkKind::Stdout,
         "file" => SinkKind::File(file(index, raw)?),
-        other => return Err(word_problem(&at("type"), "sink type", other, &LATER_SINKS, &["stdout", "file"])),
+        other => {
+            return Err(word_problem(
+                &at("type"),
+                "sink type",
+                other,
+                &LATER_SINKS,
+                &["stdout", "file"],
+            ));
+        }
     };
-    Ok(SinkConfig { name: raw.name.clone(), kind, min_severity: raw.min_severity })
+    Ok(SinkConfig {
+        name: raw.name.clone(),
+        kind,
+        min_severity: raw.min_severity,
+    })
 }
 
 fn file(index: usize, raw: &RawSink) -> Result<FileSink, Problem> {
     let at = |field: &str| format!("sinks.{index}.{field}");
     let path: PathBuf = raw.path.clone().ok_or_else(|| {
-        Problem::new(&format!("sinks.{index}"), "a sink of type `file` needs a `path`", "add `path: /…`")
+        Problem::new(
+            &format!("sinks.{index}"),
+            "a sink of type `file` needs a `path`",
+            "add `path: /…`",
+        )
     })?;
     absolute(&at("path"), &path)?;
     if !(1..=1 << 20).contains(&raw.max_size_mib) {
@@ -194,9 +245,17 @@ fn file(index: usize, raw: &RawSink) -> Result<FileSink, Problem> {
         ));
     }
     if raw.max_files > 1000 {
-        return Err(Problem::new(&at("max_files"), "too many files", "write a number from 0 to 1000"));
+        return Err(Problem::new(
+            &at("max_files"),
+            "too many files",
+            "write a number from 0 to 1000",
+        ));
     }
-    Ok(FileSink { path, max_bytes: raw.max_size_mib << 20, max_files: raw.max_files })
+    Ok(FileSink {
+        path,
+        max_bytes: raw.max_size_mib << 20,
+        max_files: raw.max_files,
+    })
 }
 
 fn word_problem(path: &str, what: &str, word: &str, later: &[&str], now: &[&str]) -> Problem {

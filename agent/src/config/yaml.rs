@@ -67,10 +67,16 @@ pub fn read(file: &Path) -> Result<String, YamlError> {
     };
     let metadata = std::fs::metadata(file).map_err(|error| io_problem(file, &error))?;
     if metadata.is_dir() {
-        return Err(problem("is a directory, not a file".to_owned(), "give the path of a YAML file"));
+        return Err(problem(
+            "is a directory, not a file".to_owned(),
+            "give the path of a YAML file",
+        ));
     }
     if !metadata.is_file() {
-        return Err(problem("is not a regular file".to_owned(), "give the path of a YAML file"));
+        return Err(problem(
+            "is not a regular file".to_owned(),
+            "give the path of a YAML file",
+        ));
     }
     let mut bytes = Vec::new();
     File::open(file)
@@ -167,33 +173,55 @@ fn options() -> Options {
 
 fn explain(file: &Path, error: &serde_saphyr::Error) -> YamlError {
     use serde_saphyr::Error;
-    let position = error.location().filter(|place| place.line() > 0).map(|place| Position {
-        line: place.line(),
-        column: place.column(),
-    });
+    let position = error
+        .location()
+        .filter(|place| place.line() > 0)
+        .map(|place| Position {
+            line: place.line(),
+            column: place.column(),
+        });
     let (reason, help) = match error.without_snippet() {
         Error::SerdeUnknownField { field, expected, .. } => unknown("key", field, expected),
-        Error::SerdeUnknownVariant { variant, expected, .. } => unknown("value", variant, expected),
-        Error::SerdeMissingField { field, .. } => (format!("the key `{field}` is missing"), format!("add `{field}:`")),
-        Error::SerdeInvalidType { unexpected, expected, .. } => (
+        Error::SerdeUnknownVariant {
+            variant, expected, ..
+        } => unknown("value", variant, expected),
+        Error::SerdeMissingField { field, .. } => {
+            (format!("the key `{field}` is missing"), format!("add `{field}:`"))
+        }
+        Error::SerdeInvalidType {
+            unexpected, expected, ..
+        } => (
             format!("wrong type: found {unexpected}"),
             format!("write {expected} here"),
         ),
-        Error::SerdeInvalidValue { unexpected, expected, .. } => (
+        Error::SerdeInvalidValue {
+            unexpected, expected, ..
+        } => (
             format!("wrong value: found {unexpected}"),
             format!("write {expected} here"),
         ),
         Error::DuplicateMappingKey { key, .. } => (
-            format!("the key {} appears twice", key.as_deref().map_or_else(String::new, |key| format!("`{key}`"))),
+            format!(
+                "the key {} appears twice",
+                key.as_deref().map_or_else(String::new, |key| format!("`{key}`"))
+            ),
             "keep one of the two".to_owned(),
         ),
-        Error::Budget { .. } | Error::AliasReplayLimitExceeded { .. } | Error::AliasExpansionLimitExceeded { .. } => (
+        Error::Budget { .. }
+        | Error::AliasReplayLimitExceeded { .. }
+        | Error::AliasExpansionLimitExceeded { .. } => (
             message(error),
-            "the file is larger or more nested than any valid one: aliases that multiply are refused".to_owned(),
+            "the file is larger or more nested than any valid one: aliases that multiply are refused"
+                .to_owned(),
         ),
         _ => (message(error), String::new()),
     };
-    YamlError { file: file.to_owned(), position, reason: clean(&reason), help: clean(&help) }
+    YamlError {
+        file: file.to_owned(),
+        position,
+        reason: clean(&reason),
+        help: clean(&help),
+    }
 }
 
 fn message(error: &serde_saphyr::Error) -> String {

@@ -42,12 +42,17 @@ impl Client {
     pub async fn connect(path: &Path) -> Result<Self, ClientError> {
         let connected = UnixStream::connect(path).await;
         let stream = connected.map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
-                ClientError::NotRunning { path: path.to_owned() }
-            }
-            _ => ClientError::Denied { path: path.to_owned(), source },
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ClientError::NotRunning {
+                path: path.to_owned(),
+            },
+            _ => ClientError::Denied {
+                path: path.to_owned(),
+                source,
+            },
         })?;
-        Ok(Self { stream: BufReader::new(stream) })
+        Ok(Self {
+            stream: BufReader::new(stream),
+        })
     }
 
     /// Sends a request and waits for its answer.
@@ -55,7 +60,10 @@ impl Client {
     /// # Errors
     /// When the connection breaks, or the daemon refuses.
     pub async fn request(&mut self, request: Request) -> Result<Answer, ClientError> {
-        let mut line = serde_json::to_vec(&Envelope { version: VERSION, request })?;
+        let mut line = serde_json::to_vec(&Envelope {
+            version: VERSION,
+            request,
+        })?;
         line.push(b'\n');
         self.stream.write_all(&line).await?;
         let answer = self.line().await?.ok_or(ClientError::Closed)?;
@@ -71,7 +79,10 @@ impl Client {
     /// When the connection breaks or a line is longer than any the daemon sends.
     pub async fn line(&mut self) -> Result<Option<String>, ClientError> {
         let mut line = String::new();
-        let read = (&mut self.stream).take(MAX_LINE_BYTES).read_line(&mut line).await?;
+        let read = (&mut self.stream)
+            .take(MAX_LINE_BYTES)
+            .read_line(&mut line)
+            .await?;
         if read == 0 {
             return Ok(None);
         }

@@ -35,8 +35,15 @@ impl InstanceLock {
     /// When another process holds it, or the folder cannot be written.
     pub fn acquire(run_dir: &Path) -> Result<Self, LockError> {
         let path = run_dir.join("agent.lock");
-        let failed = |source| LockError::Io { path: path.clone(), source };
-        DirBuilder::new().recursive(true).mode(0o750).create(run_dir).map_err(failed)?;
+        let failed = |source| LockError::Io {
+            path: path.clone(),
+            source,
+        };
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o750)
+            .create(run_dir)
+            .map_err(failed)?;
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -52,7 +59,10 @@ impl InstanceLock {
                 // Without the number the message is still right.
                 let _unread = file.read_to_string(&mut holder);
                 let holder = holder.trim().to_owned();
-                return Err(LockError::Held { holder: if holder.is_empty() { "?".to_owned() } else { holder }, path });
+                return Err(LockError::Held {
+                    holder: if holder.is_empty() { "?".to_owned() } else { holder },
+                    path,
+                });
             }
             Err(error) => return Err(failed(error.into())),
         }

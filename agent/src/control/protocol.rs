@@ -72,6 +72,9 @@ impl Missed {
     /// A count to tell.
     #[must_use]
     pub fn new(missed: u64) -> Self {
-        Self { schema: MISSED_SCHEMA.to_owned(), missed }
+        Self {
+            schema: MISSED_SCHEMA.to_owned(),
+            missed,
+        }
     }
 }

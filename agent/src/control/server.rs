@@ -56,14 +56,20 @@ impl ControlServer {
     /// # Errors
     /// When the socket cannot be made.
     pub fn bind(path: &Path) -> Result<Self, ServerError> {
-        let failed = |source| ServerError::Listen { path: path.to_owned(), source };
+        let failed = |source| ServerError::Listen {
+            path: path.to_owned(),
+            source,
+        };
         match std::fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
             _ => {}
         }
         let listener = UnixListener::bind(path).map_err(failed)?;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660)).map_err(failed)?;
-        Ok(Self { listener, path: path.to_owned() })
+        Ok(Self {
+            listener,
+            path: path.to_owned(),
+        })
     }
 
     /// Serves until the tasks stop.
@@ -112,7 +118,10 @@ impl Drop for ControlServer {
 fn is_transient(error: &io::Error) -> bool {
     use rustix::io::Errno;
     let errno = Errno::from_io_error(error);
-    matches!(errno, Some(Errno::MFILE | Errno::NFILE | Errno::CONNABORTED | Errno::NOMEM | Errno::INTR))
+    matches!(
+        errno,
+        Some(Errno::MFILE | Errno::NFILE | Errno::CONNABORTED | Errno::NOMEM | Errno::INTR)
+    )
 }
 
 impl ServerContext {
@@ -123,7 +132,11 @@ impl ServerContext {
             Ok(Request::Watch { filter }) => return self.watch(filter, read, write).await,
             Ok(Request::Learn { target, seconds }) => {
                 let duration = Duration::from_secs(seconds).min(MAX_LEARN);
-                let build = |reply| ControlRequest::Learn { target, duration, reply };
+                let build = |reply| ControlRequest::Learn {
+                    target,
+                    duration,
+                    reply,
+                };
                 tokio::select! {
                     answer = self.ask(build, duration + ENGINE_TIMEOUT) =>
                         answer.and_then(|profile| profile).map(|yaml| Answer::Profile { yaml }),
@@ -152,8 +165,13 @@ impl ServerContext {
         patience: Duration,
     ) -> Result<T, Refusal> {
         let (reply, answer) = oneshot::channel();
-        let busy = |message: &str| Refusal { code: RefusalCode::Unavailable, message: message.to_owned() };
-        self.requests.try_send(request(reply)).map_err(|_| busy("the agent is busy or stopping; try again"))?;
+        let busy = |message: &str| Refusal {
+            code: RefusalCode::Unavailable,
+            message: message.to_owned(),
+        };
+        self.requests
+            .try_send(request(reply))
+            .map_err(|_| busy("the agent is busy or stopping; try again"))?;
         match tokio::time::timeout(patience, answer).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(_)) => Err(busy("the agent is stopping")),
@@ -188,17 +206,25 @@ impl ServerContext {
 }
 
 async fn read_request(read: &mut BufReader<OwnedReadHalf>) -> Result<Request, Refusal> {
-    let bad = |message: String| Refusal { code: RefusalCode::BadRequest, message };
+    let bad = |message: String| Refusal {
+        code: RefusalCode::BadRequest,
+        message,
+    };
     let mut line = Vec::new();
     let mut limited = read.take(MAX_REQUEST_BYTES);
     let reading = limited.read_until(b'\n', &mut line);
     match tokio::time::timeout(REQUEST_TIMEOUT, reading).await {
         Ok(Ok(_)) if line.ends_with(b"\n") => {}
-        Ok(Ok(_)) => return Err(bad(format!("a request is one line of at most {MAX_REQUEST_BYTES} bytes"))),
+        Ok(Ok(_)) => {
+            return Err(bad(format!(
+                "a request is one line of at most {MAX_REQUEST_BYTES} bytes"
+            )));
+        }
         Ok(Err(error)) => return Err(bad(error.to_string())),
         Err(_) => return Err(bad("no request came in time".to_owned())),
     }
-    let envelope: Envelope = serde_json::from_slice(&line).map_err(|error| bad(format!("request: {error}")))?;
+    let envelope: Envelope =
+        serde_json::from_slice(&line).map_err(|error| bad(format!("request: {error}")))?;
     if envelope.version != VERSION {
         return Err(bad(format!(
             "the client speaks version {} of the protocol, this agent {VERSION}; use the agent's own version",

@@ -54,7 +54,11 @@ impl Filter {
         let container = self.container.as_deref().is_none_or(|wanted| {
             wanted == item.container_name || (wanted.len() >= 4 && item.container_id.starts_with(wanted))
         });
-        container && self.image.as_deref().is_none_or(|wanted| item.image.contains(wanted))
+        container
+            && self
+                .image
+                .as_deref()
+                .is_none_or(|wanted| item.image.contains(wanted))
     }
 }
 
@@ -103,9 +107,19 @@ impl Taps {
         let missed = Arc::new(AtomicU64::new(0));
         let id = self.0.generation.fetch_add(1, Ordering::AcqRel);
         self.change(|watchers| {
-            watchers.push(Watcher { id, filter, lines: sender, missed: Arc::clone(&missed) });
+            watchers.push(Watcher {
+                id,
+                filter,
+                lines: sender,
+                missed: Arc::clone(&missed),
+            });
         });
-        TapStream { taps: self.clone(), id, lines, missed }
+        TapStream {
+            taps: self.clone(),
+            id,
+            lines,
+            missed,
+        }
     }
 
     /// Gives the line to every watcher who wants it; `render` runs only if there is one.
@@ -114,7 +128,10 @@ impl Taps {
             return;
         }
         let watchers = self.0.watchers.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut wanting = watchers.iter().filter(|watcher| watcher.filter.wants(item)).peekable();
+        let mut wanting = watchers
+            .iter()
+            .filter(|watcher| watcher.filter.wants(item))
+            .peekable();
         if wanting.peek().is_none() {
             return;
         }
@@ -179,6 +196,7 @@ impl TapStream {
 
 impl Drop for TapStream {
     fn drop(&mut self) {
-        self.taps.change(|watchers| watchers.retain(|watcher| watcher.id != self.id));
+        self.taps
+            .change(|watchers| watchers.retain(|watcher| watcher.id != self.id));
     }
 }

@@ -21,13 +21,24 @@ impl Daemon {
         let (sender, requests) = mpsc::channel(REQUEST_QUEUE);
         let (tasks, taps) = (Tasks::new(), Taps::default());
         let server = ControlServer::bind(&dir.path().join("agent.sock")).unwrap();
-        let context = ServerContext { requests: sender, taps: taps.clone(), tasks: tasks.clone() };
+        let context = ServerContext {
+            requests: sender,
+            taps: taps.clone(),
+            tasks: tasks.clone(),
+        };
         tasks.spawn("control", async move { Ok(server.serve(context).await?) });
-        Self { dir, tasks, taps, requests }
+        Self {
+            dir,
+            tasks,
+            taps,
+            requests,
+        }
     }
 
     async fn client(&self) -> Client {
-        Client::connect(&self.dir.path().join("agent.sock")).await.unwrap()
+        Client::connect(&self.dir.path().join("agent.sock"))
+            .await
+            .unwrap()
     }
 
     async fn stop(self) {
@@ -37,20 +48,40 @@ impl Daemon {
 }
 
 fn item(name: &str) -> TapItem<'_> {
-    TapItem { container_name: name, kind: "exec", ..TapItem::default() }
+    TapItem {
+        container_name: name,
+        kind: "exec",
+        ..TapItem::default()
+    }
 }
 
 #[tokio::test]
 async fn status_is_answered_by_the_engine() {
     let mut daemon = Daemon::start();
-    let mode = daemon.dir.path().join("agent.sock").metadata().unwrap().permissions().mode();
+    let mode = daemon
+        .dir
+        .path()
+        .join("agent.sock")
+        .metadata()
+        .unwrap()
+        .permissions()
+        .mode();
     assert_eq!(mode & 0o777, 0o660);
     let mut client = daemon.client().await;
     let (answer, ()) = tokio::join!(client.request(Request::Status), async {
-        let Some(ControlRequest::Status { reply }) = daemon.requests.recv().await else { panic!() };
-        reply.send(Box::new(StatusReport { node: "n".to_owned(), ..StatusReport::default() })).unwrap();
+        let Some(ControlRequest::Status { reply }) = daemon.requests.recv().await else {
+            panic!()
+        };
+        reply
+            .send(Box::new(StatusReport {
+                node: "n".to_owned(),
+                ..StatusReport::default()
+            }))
+            .unwrap();
     });
-    let Answer::Status { report } = answer.unwrap() else { panic!() };
+    let Answer::Status { report } = answer.unwrap() else {
+        panic!()
+    };
     assert_eq!(report.node, "n");
     daemon.stop().await;
 }
@@ -61,10 +92,23 @@ async fn refusals_reach_the_client() {
     let mut client = daemon.client().await;
     let target = LearnTarget::Container("none".to_owned());
     let (answer, ()) = tokio::join!(client.request(Request::Learn { target, seconds: 1 }), async {
-        let Some(ControlRequest::Learn { reply, .. }) = daemon.requests.recv().await else { panic!() };
-        reply.send(Err(Refusal { code: RefusalCode::NotFound, message: "no such".to_owned() })).unwrap();
+        let Some(ControlRequest::Learn { reply, .. }) = daemon.requests.recv().await else {
+            panic!()
+        };
+        reply
+            .send(Err(Refusal {
+                code: RefusalCode::NotFound,
+                message: "no such".to_owned(),
+            }))
+            .unwrap();
     });
-    assert!(matches!(answer, Err(ClientError::Refused { code: RefusalCode::NotFound, .. })));
+    assert!(matches!(
+        answer,
+        Err(ClientError::Refused {
+            code: RefusalCode::NotFound,
+            ..
+        })
+    ));
     daemon.stop().await;
 }
 
@@ -73,17 +117,30 @@ async fn nonsense_is_refused_and_a_dead_engine_is_told() {
     let daemon = Daemon::start();
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     for request in ["x\n", "{}\n", "{\"version\":9,\"command\":\"status\"}\n"] {
-        let mut stream = tokio::net::UnixStream::connect(daemon.dir.path().join("agent.sock")).await.unwrap();
+        let mut stream = tokio::net::UnixStream::connect(daemon.dir.path().join("agent.sock"))
+            .await
+            .unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
         assert!(answer.contains("bad_request"), "{answer}");
     }
-    let Daemon { dir, tasks, taps, requests } = daemon;
+    let Daemon {
+        dir,
+        tasks,
+        taps,
+        requests,
+    } = daemon;
     drop((requests, taps));
     let mut client = Client::connect(&dir.path().join("agent.sock")).await.unwrap();
     let refused = client.request(Request::Status).await;
-    assert!(matches!(refused, Err(ClientError::Refused { code: RefusalCode::Unavailable, .. })));
+    assert!(matches!(
+        refused,
+        Err(ClientError::Refused {
+            code: RefusalCode::Unavailable,
+            ..
+        })
+    ));
     assert!(tasks.drain(Duration::from_secs(2)).await.hung.is_empty());
 }
 
@@ -91,7 +148,10 @@ async fn nonsense_is_refused_and_a_dead_engine_is_told() {
 async fn watchers_get_what_they_want_and_their_end_is_noticed() {
     let daemon = Daemon::start();
     let mut client = daemon.client().await;
-    let filter = Filter { container: Some("web".to_owned()), ..Filter::default() };
+    let filter = Filter {
+        container: Some("web".to_owned()),
+        ..Filter::default()
+    };
     client.request(Request::Watch { filter }).await.unwrap();
     assert!(daemon.taps.wants_every_event(&item("web")) && !daemon.taps.wants_every_event(&item("db")));
     daemon.taps.publish(&item("db"), || unreachable!());
@@ -117,7 +177,10 @@ async fn a_slow_watcher_is_told_what_it_missed() {
     assert_eq!(stream.next().await, Some(TapLine::Missed(missed)));
     assert_eq!(stream.next().await, Some(TapLine::Line(Arc::from("x"))));
     assert_eq!(taps.missed_total(), missed);
-    assert_eq!(serde_json::to_string(&Missed::new(9)).unwrap(), "{\"schema\":\"vigia.missed/v1\",\"missed\":9}");
+    assert_eq!(
+        serde_json::to_string(&Missed::new(9)).unwrap(),
+        "{\"schema\":\"vigia.missed/v1\",\"missed\":9}"
+    );
 }
 
 #[test]
@@ -148,7 +211,10 @@ fn the_second_daemon_learns_who_holds_the_lock() {
     let dir = tempfile::tempdir().unwrap();
     let first = lock::InstanceLock::acquire(dir.path()).unwrap();
     let error = lock::InstanceLock::acquire(dir.path()).unwrap_err().to_string();
-    assert!(error.contains(&format!("process {} holds", std::process::id())), "{error}");
+    assert!(
+        error.contains(&format!("process {} holds", std::process::id())),
+        "{error}"
+    );
     drop(first);
     lock::InstanceLock::acquire(dir.path()).unwrap();
 }

@@ -65,7 +65,9 @@ pub struct SinkDriver {
 
 impl std::fmt::Debug for SinkDriver {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SinkDriver").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("SinkDriver")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -115,7 +117,12 @@ impl SinkDriver {
         let oldest = records.first().map_or(0, |record| record.time_unix_ms);
         self.stats.oldest_unix_ms.store(oldest, Ordering::Relaxed);
         let min = self.min_severity;
-        let batch = AlertBatch { records: records.into_iter().filter(|record| record.severity >= min).collect() };
+        let batch = AlertBatch {
+            records: records
+                .into_iter()
+                .filter(|record| record.severity >= min)
+                .collect(),
+        };
         self.deliver(batch, last).await
     }
 
@@ -138,16 +145,32 @@ impl SinkDriver {
     async fn deliver_singly(&mut self, batch: AlertBatch, reason: &str) -> Result<(), SinkError> {
         if let [record] = &batch.records[..] {
             self.stats.rejected.fetch_add(1, Ordering::Relaxed);
-            tracing::error!(sink = self.name, sequence = record.sequence.0, reason, "sink rejected an alert");
+            tracing::error!(
+                sink = self.name,
+                sequence = record.sequence.0,
+                reason,
+                "sink rejected an alert"
+            );
             return Ok(());
         }
         for record in batch.records {
             let sequence = record.sequence;
-            match self.sink.deliver(&AlertBatch { records: vec![record] }).await {
+            match self
+                .sink
+                .deliver(&AlertBatch {
+                    records: vec![record],
+                })
+                .await
+            {
                 Ok(()) => self.count_delivered(1),
                 Err(SinkError::Reject { reason }) => {
                     self.stats.rejected.fetch_add(1, Ordering::Relaxed);
-                    tracing::error!(sink = self.name, sequence = sequence.0, reason, "sink rejected an alert");
+                    tracing::error!(
+                        sink = self.name,
+                        sequence = sequence.0,
+                        reason,
+                        "sink rejected an alert"
+                    );
                 }
                 Err(retry @ SinkError::Retry { .. }) => return Err(retry),
             }

@@ -20,13 +20,22 @@ impl Sink for Fake {
         let mut failures = self.0.failures.lock().unwrap();
         if *failures > 0 {
             *failures -= 1;
-            return Err(SinkError::Retry { action: "test".to_owned(), source: io::Error::other("down") });
+            return Err(SinkError::Retry {
+                action: "test".to_owned(),
+                source: io::Error::other("down"),
+            });
         }
         let text = String::from_utf8(batch.to_ndjson()).unwrap();
         if text.contains("poison") {
-            return Err(SinkError::Reject { reason: "poison".to_owned() });
+            return Err(SinkError::Reject {
+                reason: "poison".to_owned(),
+            });
         }
-        self.0.lines.lock().unwrap().extend(text.lines().map(str::to_owned));
+        self.0
+            .lines
+            .lock()
+            .unwrap()
+            .extend(text.lines().map(str::to_owned));
         self.0.changed.notify_one();
         Ok(())
     }
@@ -34,7 +43,11 @@ impl Sink for Fake {
 
 async fn run(receiver: &Arc<Receiver>, min_severity: Severity, lines: &[(&str, Severity)]) -> Arc<SinkStats> {
     let dir = tempfile::tempdir().unwrap();
-    let options = Options { dir: dir.path().to_owned(), max_bytes: 16 << 20, sinks: vec!["x".to_owned()] };
+    let options = Options {
+        dir: dir.path().to_owned(),
+        max_bytes: 16 << 20,
+        sinks: vec!["x".to_owned()],
+    };
     let spool = Spool::open(&options).unwrap();
     let stats = Arc::new(SinkStats::default());
     let driver = SinkDriver {
@@ -57,7 +70,13 @@ async fn run(receiver: &Arc<Receiver>, min_severity: Severity, lines: &[(&str, S
     spool.flush().await;
     receiver.changed.notified().await;
     stop.cancel();
-    assert!(tasks.drain(std::time::Duration::from_secs(5)).await.hung.is_empty());
+    assert!(
+        tasks
+            .drain(std::time::Duration::from_secs(5))
+            .await
+            .hung
+            .is_empty()
+    );
     assert_eq!(spool.pending("x"), 0);
     spool.close();
     stats
@@ -65,8 +84,16 @@ async fn run(receiver: &Arc<Receiver>, min_severity: Severity, lines: &[(&str, S
 
 #[tokio::test]
 async fn the_cursor_moves_only_when_the_receiver_has_it() {
-    let receiver = Arc::new(Receiver { failures: Mutex::new(2), ..Receiver::default() });
-    let stats = run(&receiver, Severity::Info, &[("1", Severity::Low), ("2", Severity::High)]).await;
+    let receiver = Arc::new(Receiver {
+        failures: Mutex::new(2),
+        ..Receiver::default()
+    });
+    let stats = run(
+        &receiver,
+        Severity::Info,
+        &[("1", Severity::Low), ("2", Severity::High)],
+    )
+    .await;
     assert_eq!(*receiver.lines.lock().unwrap(), ["1", "2"]);
     assert_eq!((stats.delivered_total(), stats.retries_total()), (2, 2));
     assert!(stats.oldest_undelivered_seconds(u64::MAX).abs() < f64::EPSILON);
@@ -75,7 +102,11 @@ async fn the_cursor_moves_only_when_the_receiver_has_it() {
 #[tokio::test]
 async fn a_rejected_alert_does_not_take_its_neighbours_with_it() {
     let receiver = Arc::new(Receiver::default());
-    let lines = [("1", Severity::High), ("poison", Severity::High), ("3", Severity::High)];
+    let lines = [
+        ("1", Severity::High),
+        ("poison", Severity::High),
+        ("3", Severity::High),
+    ];
     let stats = run(&receiver, Severity::Info, &lines).await;
     assert_eq!(*receiver.lines.lock().unwrap(), ["1", "3"]);
     assert_eq!(stats.rejected_total(), 1);
@@ -84,7 +115,12 @@ async fn a_rejected_alert_does_not_take_its_neighbours_with_it() {
 #[tokio::test]
 async fn alerts_below_the_sinks_severity_are_skipped() {
     let receiver = Arc::new(Receiver::default());
-    let stats = run(&receiver, Severity::Medium, &[("1", Severity::Low), ("2", Severity::High)]).await;
+    let stats = run(
+        &receiver,
+        Severity::Medium,
+        &[("1", Severity::Low), ("2", Severity::High)],
+    )
+    .await;
     assert_eq!(*receiver.lines.lock().unwrap(), ["2"]);
     assert_eq!(stats.delivered_total(), 1);
 }

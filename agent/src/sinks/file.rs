@@ -25,9 +25,13 @@ impl FileAlerts {
     /// When it cannot be opened for appending.
     pub fn open(config: FileSink) -> Result<Self, SinkError> {
         let file = open(&config.path).map_err(|source| failed("open", &config.path, source))?;
-        let reopen =
-            signal(SignalKind::user_defined1()).map_err(|source| failed("watch SIGUSR1 for", &config.path, source))?;
-        Ok(Self { config, file: Some(file), reopen })
+        let reopen = signal(SignalKind::user_defined1())
+            .map_err(|source| failed("watch SIGUSR1 for", &config.path, source))?;
+        Ok(Self {
+            config,
+            file: Some(file),
+            reopen,
+        })
     }
 }
 
@@ -67,7 +71,12 @@ fn append(config: &FileSink, file: Option<File>, lines: &[u8]) -> io::Result<Fil
 
 /// Opens for appending; a line that a crash left unfinished is ended first.
 fn open(path: &Path) -> io::Result<File> {
-    let mut file = OpenOptions::new().append(true).read(true).create(true).mode(0o600).open(path)?;
+    let mut file = OpenOptions::new()
+        .append(true)
+        .read(true)
+        .create(true)
+        .mode(0o600)
+        .open(path)?;
     let mut last = [b'\n'];
     if file.metadata()?.is_file() && file.metadata()?.len() > 0 {
         file.seek(SeekFrom::End(-1))?;
@@ -108,7 +117,10 @@ fn numbered(path: &Path, number: u32) -> PathBuf {
 }
 
 fn failed(action: &str, path: &Path, source: io::Error) -> SinkError {
-    SinkError::Retry { action: format!("{action} {}", path.display()), source }
+    SinkError::Retry {
+        action: format!("{action} {}", path.display()),
+        source,
+    }
 }
 
 #[cfg(test)]
@@ -119,13 +131,23 @@ mod tests {
     use std::sync::Arc;
 
     fn batch(text: &str) -> AlertBatch {
-        let record =
-            Record { sequence: Sequence(1), severity: Severity::High, time_unix_ms: 0, payload: text.into() };
-        AlertBatch { records: vec![Arc::new(record)] }
+        let record = Record {
+            sequence: Sequence(1),
+            severity: Severity::High,
+            time_unix_ms: 0,
+            payload: text.into(),
+        };
+        AlertBatch {
+            records: vec![Arc::new(record)],
+        }
     }
 
     fn config(dir: &Path, max_bytes: u64) -> FileSink {
-        FileSink { path: dir.join("alerts"), max_bytes, max_files: 2 }
+        FileSink {
+            path: dir.join("alerts"),
+            max_bytes,
+            max_files: 2,
+        }
     }
 
     #[tokio::test]
@@ -136,9 +158,15 @@ mod tests {
             sink.deliver(&batch(text)).await.unwrap();
         }
         let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap();
-        assert_eq!((read("alerts"), read("alerts.1"), read("alerts.2")), ("four-lo\n".into(), "three-l\n".into(), "two-long\n".into()));
+        assert_eq!(
+            (read("alerts"), read("alerts.1"), read("alerts.2")),
+            ("four-lo\n".into(), "three-l\n".into(), "two-long\n".into())
+        );
         assert!(!dir.path().join("alerts.3").exists());
-        assert_eq!(dir.path().join("alerts").metadata().unwrap().mode() & 0o777, 0o600);
+        assert_eq!(
+            dir.path().join("alerts").metadata().unwrap().mode() & 0o777,
+            0o600
+        );
     }
 
     #[tokio::test]

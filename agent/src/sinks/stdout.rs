@@ -12,14 +12,19 @@ pub struct StdoutAlerts {
 
 impl Default for StdoutAlerts {
     fn default() -> Self {
-        Self { stdout: tokio::io::stdout() }
+        Self {
+            stdout: tokio::io::stdout(),
+        }
     }
 }
 
 #[async_trait]
 impl Sink for StdoutAlerts {
     async fn deliver(&mut self, batch: &AlertBatch) -> Result<(), SinkError> {
-        let retry = |source| SinkError::Retry { action: "write to stdout".to_owned(), source };
+        let retry = |source| SinkError::Retry {
+            action: "write to stdout".to_owned(),
+            source,
+        };
         self.stdout.write_all(&batch.to_ndjson()).await.map_err(retry)?;
         self.stdout.flush().await.map_err(retry)
     }

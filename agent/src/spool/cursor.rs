@@ -39,7 +39,11 @@ pub(super) fn read(dir: &Path, sink: &str) -> Stored {
 /// When the disk refuses; the old cursor is still there then.
 pub(super) fn write(dir: &Path, sink: &str, sequence: Sequence) -> Result<(), SpoolError> {
     let path = path(dir, sink);
-    write_durably(&path, line(sequence).as_bytes()).map_err(|source| SpoolError::Io { action: "write", path, source })
+    write_durably(&path, line(sequence).as_bytes()).map_err(|source| SpoolError::Io {
+        action: "write",
+        path,
+        source,
+    })
 }
 
 /// Every cursor in `dir`.

@@ -32,8 +32,15 @@ pub(super) struct Work {
 
 impl Inbox {
     pub(super) fn new(last: Sequence) -> Self {
-        let state = State { queue: Vec::new(), last, open: true };
-        Self { state: Mutex::new(state), changed: Condvar::new() }
+        let state = State {
+            queue: Vec::new(),
+            last,
+            open: true,
+        };
+        Self {
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+        }
     }
 
     /// Queues a record; returns the severity of the one that was dropped to make room, if any.
@@ -44,8 +51,15 @@ impl Inbox {
         if !state.open || payload.len() > MAX_PAYLOAD_BYTES {
             return (sequence, Some(severity));
         }
-        state.queue.push(Record { sequence, severity, time_unix_ms: now_unix_ms(), payload });
-        let dropped = (state.queue.len() > MAX_QUEUED).then(|| drop_lowest(&mut state.queue)).flatten();
+        state.queue.push(Record {
+            sequence,
+            severity,
+            time_unix_ms: now_unix_ms(),
+            payload,
+        });
+        let dropped = (state.queue.len() > MAX_QUEUED)
+            .then(|| drop_lowest(&mut state.queue))
+            .flatten();
         self.changed.notify_one();
         (sequence, dropped)
     }
@@ -57,7 +71,11 @@ impl Inbox {
             .changed
             .wait_timeout_while(state, patience, |state| state.queue.is_empty() && state.open)
             .unwrap_or_else(PoisonError::into_inner);
-        Work { records: std::mem::take(&mut state.queue), through: state.last, closed: !state.open }
+        Work {
+            records: std::mem::take(&mut state.queue),
+            through: state.last,
+            closed: !state.open,
+        }
     }
 
     pub(super) fn close(&self) {
@@ -79,7 +97,10 @@ impl Inbox {
 }
 
 fn drop_lowest(queue: &mut Vec<Record>) -> Option<Severity> {
-    let (at, _) = queue.iter().enumerate().min_by_key(|(_, record)| record.severity)?;
+    let (at, _) = queue
+        .iter()
+        .enumerate()
+        .min_by_key(|(_, record)| record.severity)?;
     Some(queue.remove(at).severity)
 }
 

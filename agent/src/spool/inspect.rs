@@ -48,7 +48,12 @@ pub fn inspect(dir: &Path) -> Result<SpoolReport, SpoolError> {
         let scan = segment::read(&file.path)?;
         sequences.extend(scan.records.iter().map(|record| record.sequence));
         segments.push(SegmentReport {
-            file: file.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            file: file
+                .path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned(),
             bytes: file.bytes,
             records: scan.records.len(),
             first: scan.records.first().map(|record| record.sequence.0),
@@ -56,7 +61,10 @@ pub fn inspect(dir: &Path) -> Result<SpoolReport, SpoolError> {
             damaged_bytes: scan.damaged_bytes,
         });
     }
-    let cursors = cursor::list(dir).into_iter().map(|(sink, stored)| report(sink, stored, &sequences)).collect();
+    let cursors = cursor::list(dir)
+        .into_iter()
+        .map(|(sink, stored)| report(sink, stored, &sequences))
+        .collect();
     Ok(SpoolReport {
         dir: dir.display().to_string(),
         records: sequences.len() as u64,

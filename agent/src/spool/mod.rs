@@ -85,7 +85,11 @@ impl Shared {
 
     /// What every sink has acknowledged.
     fn delivered(&self) -> Sequence {
-        self.cursors.iter().map(reader::Cursor::get).min().unwrap_or_else(|| *self.committed.borrow())
+        self.cursors
+            .iter()
+            .map(reader::Cursor::get)
+            .min()
+            .unwrap_or_else(|| *self.committed.borrow())
     }
 }
 
@@ -99,7 +103,10 @@ impl Spool {
         let stats = SpoolStats::default();
         let recovered = retain::recover(&options.dir, &stats)?;
         let cursors = reader::cursors(&options.dir, &options.sinks, &recovered);
-        let last = cursors.iter().map(reader::Cursor::get).fold(recovered.last, Sequence::max);
+        let last = cursors
+            .iter()
+            .map(reader::Cursor::get)
+            .fold(recovered.last, Sequence::max);
         let shared = Arc::new(Shared {
             dir: options.dir.clone(),
             inbox: inbox::Inbox::new(last),
@@ -109,7 +116,10 @@ impl Spool {
             stats,
         });
         let writer = writer::start(Arc::clone(&shared), recovered.segments, options.max_bytes)?;
-        Ok(Self { shared, writer: Arc::new(Mutex::new(Some(writer))) })
+        Ok(Self {
+            shared,
+            writer: Arc::new(Mutex::new(Some(writer))),
+        })
     }
 
     /// Hands an alert to the writer and returns its number at once. It reaches sinks when the disk has it.
@@ -176,9 +186,13 @@ impl Spool {
 
 fn make_dir(dir: &Path) -> Result<(), SpoolError> {
     use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|source| SpoolError::Io {
-        action: "create",
-        path: dir.to_owned(),
-        source,
-    })
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .map_err(|source| SpoolError::Io {
+            action: "create",
+            path: dir.to_owned(),
+            source,
+        })
 }

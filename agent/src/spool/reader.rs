@@ -35,11 +35,17 @@ pub(super) fn cursors(dir: &Path, sinks: &[String], recovered: &Recovered) -> Ve
                 cursor::Stored::At(sequence) => sequence,
                 cursor::Stored::Missing => recovered.last,
                 cursor::Stored::Damaged => {
-                    tracing::warn!(sink, "cursor is damaged: alerts that are still in the spool are sent again");
+                    tracing::warn!(
+                        sink,
+                        "cursor is damaged: alerts that are still in the spool are sent again"
+                    );
                     Sequence(0)
                 }
             };
-            Cursor { sink: sink.clone(), position: AtomicU64::new(position.0) }
+            Cursor {
+                sink: sink.clone(),
+                position: AtomicU64::new(position.0),
+            }
         })
         .collect()
 }
@@ -57,7 +63,9 @@ pub struct SpoolReader {
 impl SpoolReader {
     pub(super) fn new(shared: &Arc<Shared>, sink: &str) -> Result<Self, SpoolError> {
         let index = shared.cursors.iter().position(|cursor| cursor.sink == sink);
-        let index = index.ok_or_else(|| SpoolError::UnknownSink { name: sink.to_owned() })?;
+        let index = index.ok_or_else(|| SpoolError::UnknownSink {
+            name: sink.to_owned(),
+        })?;
         Ok(Self {
             shared: Arc::clone(shared),
             index,
@@ -104,7 +112,11 @@ impl SpoolReader {
             if position >= committed {
                 return Ok(Vec::new());
             }
-            while self.backlog.front().is_some_and(|record| record.sequence <= position) {
+            while self
+                .backlog
+                .front()
+                .is_some_and(|record| record.sequence <= position)
+            {
                 self.backlog.pop_front();
             }
             if !self.backlog.is_empty() {
@@ -125,7 +137,9 @@ impl SpoolReader {
 
     /// The sink has everything up to `sequence`.
     pub fn acknowledge(&mut self, sequence: Sequence) {
-        self.shared.cursors[self.index].position.fetch_max(sequence.0, Ordering::AcqRel);
+        self.shared.cursors[self.index]
+            .position
+            .fetch_max(sequence.0, Ordering::AcqRel);
     }
 
     /// Reads the first segment with records after `position`; when there is none up to `floor`, they were dropped.
@@ -143,7 +157,9 @@ impl SpoolReader {
 fn first_after(dir: &Path, position: Sequence, floor: Sequence) -> Result<VecDeque<Arc<Record>>, SpoolError> {
     let segments = segment::list(dir)?;
     // Segments do not overlap: those before the last one that begins at or before the position cannot matter.
-    let start = segments.partition_point(|segment| segment.first <= position).saturating_sub(1);
+    let start = segments
+        .partition_point(|segment| segment.first <= position)
+        .saturating_sub(1);
     for file in &segments[start..] {
         // Removed or shrunk by the writer in between, or unreadable: counted at the next start.
         let Ok(scan) = segment::read(&file.path) else {

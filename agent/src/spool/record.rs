@@ -64,7 +64,10 @@ pub(super) fn encoded_len(record: &Record) -> usize {
 /// Finds every valid record in `bytes`, from `start` on. Sequences only grow: what repeats is skipped.
 #[must_use]
 pub(super) fn scan(bytes: &[u8], start: usize) -> Scan {
-    let mut found = Scan { end: start.min(bytes.len()), ..Scan::default() };
+    let mut found = Scan {
+        end: start.min(bytes.len()),
+        ..Scan::default()
+    };
     let mut at = found.end;
     let mut last = Sequence(0);
     while at < bytes.len() {
@@ -100,8 +103,13 @@ fn severity_of(number: u8) -> Option<Severity> {
 }
 
 /// In rising order.
-pub const SEVERITIES: [Severity; 5] =
-    [Severity::Info, Severity::Low, Severity::Medium, Severity::High, Severity::Critical];
+pub const SEVERITIES: [Severity; 5] = [
+    Severity::Info,
+    Severity::Low,
+    Severity::Medium,
+    Severity::High,
+    Severity::Critical,
+];
 
 fn decode(bytes: &[u8]) -> Option<(Record, usize)> {
     let header = bytes.get(..HEADER_BYTES)?;

@@ -1,9 +1,9 @@
 //! What stays on disk: recovery at start, removal of what was delivered, the size cap.
 
+use super::SpoolError;
 use super::record::{Record, SEVERITIES, Sequence};
 use super::segment::{self, SegmentFile};
 use super::stats::SpoolStats;
-use super::SpoolError;
 use std::collections::VecDeque;
 use std::io;
 use std::path::Path;
@@ -28,7 +28,10 @@ pub(super) struct Closed {
 
 /// Reads every segment, sets damaged ones aside, gives back reserved space, removes empty ones.
 pub(super) fn recover(dir: &Path, stats: &SpoolStats) -> Result<Recovered, SpoolError> {
-    let mut recovered = Recovered { segments: VecDeque::new(), last: Sequence(0) };
+    let mut recovered = Recovered {
+        segments: VecDeque::new(),
+        last: Sequence(0),
+    };
     for mut file in segment::list(dir)? {
         let scan = match segment::read(&file.path) {
             Ok(scan) => scan,
@@ -111,13 +114,19 @@ fn thin(segment: &mut Closed, keep: impl Fn(&Record) -> bool, delivered: Sequenc
         stats.dropped(record.severity);
     }
     if !lost.is_empty() {
-        tracing::error!(alerts = lost.len(), "spool is full: undelivered alerts of the lowest severity dropped");
+        tracing::error!(
+            alerts = lost.len(),
+            "spool is full: undelivered alerts of the lowest severity dropped"
+        );
     }
 }
 
 fn trim(file: &SegmentFile, used: u64) -> io::Result<u64> {
     if used < file.bytes {
-        std::fs::OpenOptions::new().write(true).open(&file.path)?.set_len(used)?;
+        std::fs::OpenOptions::new()
+            .write(true)
+            .open(&file.path)?
+            .set_len(used)?;
     }
     Ok(used)
 }
@@ -135,5 +144,7 @@ fn set_aside(dir: &Path, file: &SegmentFile, bytes: u64) {
 }
 
 fn warn_failed<T>(action: &'static str, result: io::Result<T>) -> Option<T> {
-    result.inspect_err(|error| tracing::warn!(action, %error, "spool maintenance failed")).ok()
+    result
+        .inspect_err(|error| tracing::warn!(action, %error, "spool maintenance failed"))
+        .ok()
 }

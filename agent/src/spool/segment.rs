@@ -42,7 +42,12 @@ impl SegmentWriter {
     /// When the file cannot be made durable in `dir`.
     pub(super) fn create(dir: &Path, first: Sequence) -> io::Result<Self> {
         let path = dir.join(format!("{:020}.{SUFFIX}", first.0));
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&path)?;
         // With the space reserved, a commit changes no metadata; where it cannot be, commits are merely slower.
         match rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, SEGMENT_BYTES) {
             Ok(()) | Err(rustix::io::Errno::OPNOTSUPP) => {}
@@ -55,7 +60,12 @@ impl SegmentWriter {
         file.write_all(&header(first))?;
         file.sync_all()?;
         sync_dir(dir)?;
-        Ok(Self { file, first, path, used: HEADER_BYTES as u64 })
+        Ok(Self {
+            file,
+            first,
+            path,
+            used: HEADER_BYTES as u64,
+        })
     }
 
     /// Writes `bytes` and returns when the disk has them.
@@ -96,7 +106,11 @@ impl SegmentWriter {
 /// # Errors
 /// When the folder cannot be read.
 pub(super) fn list(dir: &Path) -> Result<Vec<SegmentFile>, SpoolError> {
-    let failed = |source| SpoolError::Io { action: "read", path: dir.to_owned(), source };
+    let failed = |source| SpoolError::Io {
+        action: "read",
+        path: dir.to_owned(),
+        source,
+    };
     let mut segments = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
@@ -107,7 +121,11 @@ pub(super) fn list(dir: &Path) -> Result<Vec<SegmentFile>, SpoolError> {
         let Ok(metadata) = path.metadata() else {
             continue;
         };
-        segments.push(SegmentFile { first, path, bytes: metadata.len() });
+        segments.push(SegmentFile {
+            first,
+            path,
+            bytes: metadata.len(),
+        });
     }
     segments.sort_by_key(|segment| segment.first);
     Ok(segments)
@@ -118,8 +136,11 @@ pub(super) fn list(dir: &Path) -> Result<Vec<SegmentFile>, SpoolError> {
 /// # Errors
 /// When the file cannot be read at all.
 pub(super) fn read(path: &Path) -> Result<Scan, SpoolError> {
-    let bytes =
-        std::fs::read(path).map_err(|source| SpoolError::Io { action: "read", path: path.to_owned(), source })?;
+    let bytes = std::fs::read(path).map_err(|source| SpoolError::Io {
+        action: "read",
+        path: path.to_owned(),
+        source,
+    })?;
     Ok(scan(&bytes, sequence_of(path).unwrap_or_default()))
 }
 
@@ -159,7 +180,12 @@ pub(super) fn rewrite(segment: &SegmentFile, records: &[Record]) -> io::Result<u
 /// When the disk refuses.
 pub(super) fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let temporary = path.with_extension("tmp");
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&temporary)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     std::fs::rename(&temporary, path)?;

@@ -69,7 +69,10 @@ impl SpoolStats {
     pub(super) fn committed(&self, records: usize, took: Duration) {
         add(&self.appended, records as u64);
         add(&self.commits, 1);
-        add(&self.commit_ns, u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+        add(
+            &self.commit_ns,
+            u64::try_from(took.as_nanos()).unwrap_or(u64::MAX),
+        );
     }
 
     pub(super) fn damaged(&self, bytes: u64) {

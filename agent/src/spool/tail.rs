@@ -35,7 +35,10 @@ impl Tail {
     /// Empty; everything up to `floor` is on disk or gone.
     #[must_use]
     pub(super) fn new(floor: Sequence) -> Self {
-        Self { floor, ..Self::default() }
+        Self {
+            floor,
+            ..Self::default()
+        }
     }
 
     /// Adds the newest record; returns what had to be dropped for it and exists nowhere else.
@@ -55,8 +58,17 @@ impl Tail {
         if position < self.floor {
             return None;
         }
-        let start = self.entries.partition_point(|entry| entry.record.sequence <= position);
-        Some(self.entries.iter().skip(start).take(max).map(|entry| Arc::clone(&entry.record)).collect())
+        let start = self
+            .entries
+            .partition_point(|entry| entry.record.sequence <= position);
+        Some(
+            self.entries
+                .iter()
+                .skip(start)
+                .take(max)
+                .map(|entry| Arc::clone(&entry.record))
+                .collect(),
+        )
     }
 
     /// Every record up to here is on disk or gone.
@@ -68,7 +80,10 @@ impl Tail {
     /// Records that are nowhere else.
     #[must_use]
     pub(super) fn memory_only(&self) -> Vec<Arc<Record>> {
-        let only = self.entries.iter().filter(|entry| entry.place == Place::MemoryOnly);
+        let only = self
+            .entries
+            .iter()
+            .filter(|entry| entry.place == Place::MemoryOnly);
         only.map(|entry| Arc::clone(&entry.record)).collect()
     }
 
@@ -81,7 +96,11 @@ impl Tail {
 
     /// Forgets what every sink has; returns nothing, for nothing is lost.
     pub(super) fn delivered(&mut self, position: Sequence) {
-        while self.entries.front().is_some_and(|entry| entry.record.sequence <= position) {
+        while self
+            .entries
+            .front()
+            .is_some_and(|entry| entry.record.sequence <= position)
+        {
             self.pop_front();
         }
     }
@@ -93,7 +112,10 @@ impl Tail {
             return None;
         }
         let lowest = self.entries.iter().map(|entry| entry.record.severity).min()?;
-        let at = self.entries.iter().position(|entry| entry.record.severity == lowest)?;
+        let at = self
+            .entries
+            .iter()
+            .position(|entry| entry.record.severity == lowest)?;
         let entry = self.entries.remove(at)?;
         self.bytes -= encoded_len(&entry.record);
         Some(entry.record)

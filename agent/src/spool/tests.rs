@@ -4,7 +4,11 @@ use proptest::prelude::*;
 use std::time::Duration;
 
 fn options(dir: &Path) -> Options {
-    Options { dir: dir.join("spool"), max_bytes: 16 << 20, sinks: vec!["a".to_owned(), "b".to_owned()] }
+    Options {
+        dir: dir.join("spool"),
+        max_bytes: 16 << 20,
+        sinks: vec!["a".to_owned(), "b".to_owned()],
+    }
 }
 
 fn payload(number: u64) -> Vec<u8> {
@@ -28,11 +32,17 @@ async fn every_sink_reads_every_alert_in_order() {
     let dir = tempfile::tempdir().unwrap();
     let spool = Spool::open(&options(dir.path())).unwrap();
     for number in 1..=100 {
-        assert_eq!(spool.append_line(Severity::High, payload(number)), Sequence(number));
+        assert_eq!(
+            spool.append_line(Severity::High, payload(number)),
+            Sequence(number)
+        );
     }
     spool.flush().await;
     for sink in ["a", "b"] {
-        assert_eq!(drain(&mut spool.reader(sink).unwrap()).await, (1..=100).collect::<Vec<_>>());
+        assert_eq!(
+            drain(&mut spool.reader(sink).unwrap()).await,
+            (1..=100).collect::<Vec<_>>()
+        );
     }
     assert_eq!(spool.pending("a"), 0);
     assert!(spool.reader("none").is_err());
@@ -52,11 +62,22 @@ async fn a_restart_resumes_at_what_was_acknowledged() {
     let spool = Spool::open(&options(dir.path())).unwrap();
     assert_eq!(spool.append_line(Severity::Low, payload(11)), Sequence(11));
     spool.flush().await;
-    assert_eq!(drain(&mut spool.reader("a").unwrap()).await, (5..=11).collect::<Vec<_>>());
-    assert_eq!(drain(&mut spool.reader("b").unwrap()).await, (1..=11).collect::<Vec<_>>());
+    assert_eq!(
+        drain(&mut spool.reader("a").unwrap()).await,
+        (5..=11).collect::<Vec<_>>()
+    );
+    assert_eq!(
+        drain(&mut spool.reader("b").unwrap()).await,
+        (1..=11).collect::<Vec<_>>()
+    );
     spool.close();
     let report = inspect(&options(dir.path()).dir).unwrap();
-    assert!(report.cursors.iter().all(|cursor| cursor.position == Some(11) && cursor.undelivered == 0));
+    assert!(
+        report
+            .cursors
+            .iter()
+            .all(|cursor| cursor.position == Some(11) && cursor.undelivered == 0)
+    );
     assert_eq!(report.damaged_bytes, 0);
 }
 
@@ -83,11 +104,19 @@ async fn a_full_spool_drops_the_lowest_severity_and_counts_it() {
     let dir = tempfile::tempdir().unwrap();
     let spool = Spool::open(&options(dir.path())).unwrap();
     for number in 0..40 {
-        let severity = if number % 4 == 0 { Severity::Critical } else { Severity::Info };
+        let severity = if number % 4 == 0 {
+            Severity::Critical
+        } else {
+            Severity::Info
+        };
         spool.append_line(severity, vec![b'x'; 700_000]);
         spool.flush().await;
     }
-    let dropped: Vec<(Severity, u64)> = spool.stats().dropped_total().filter(|(_, count)| *count > 0).collect();
+    let dropped: Vec<(Severity, u64)> = spool
+        .stats()
+        .dropped_total()
+        .filter(|(_, count)| *count > 0)
+        .collect();
     assert_eq!(dropped.len(), 1, "{dropped:?}");
     assert_eq!(dropped[0].0, Severity::Info);
     let mut reader = spool.reader("a").unwrap();
@@ -95,7 +124,10 @@ async fn a_full_spool_drops_the_lowest_severity_and_counts_it() {
     loop {
         let batch = reader.available(3).await.unwrap();
         let Some(last) = batch.last() else { break };
-        critical += batch.iter().filter(|record| record.severity == Severity::Critical).count();
+        critical += batch
+            .iter()
+            .filter(|record| record.severity == Severity::Critical)
+            .count();
         reader.acknowledge(last.sequence);
     }
     assert_eq!(critical, 10);
@@ -171,8 +203,12 @@ fn segment_bytes(count: u64) -> (Vec<u8>, Vec<Record>, Vec<std::ops::Range<usize
 }
 
 fn expect_others(scan: &Scan, records: &[Record], damaged: impl Fn(usize) -> bool) {
-    let intact: Vec<&Record> =
-        records.iter().enumerate().filter(|(index, _)| !damaged(*index)).map(|(_, record)| record).collect();
+    let intact: Vec<&Record> = records
+        .iter()
+        .enumerate()
+        .filter(|(index, _)| !damaged(*index))
+        .map(|(_, record)| record)
+        .collect();
     assert_eq!(scan.records.iter().collect::<Vec<_>>(), intact);
 }
 
@@ -180,7 +216,9 @@ fn expect_others(scan: &Scan, records: &[Record], damaged: impl Fn(usize) -> boo
 fn truncation_at_every_offset_loses_only_what_was_cut() {
     let (bytes, records, ranges) = segment_bytes(6);
     for length in 0..=bytes.len() {
-        expect_others(&segment::scan(&bytes[..length], Sequence(1)), &records, |index| ranges[index].end > length);
+        expect_others(&segment::scan(&bytes[..length], Sequence(1)), &records, |index| {
+            ranges[index].end > length
+        });
     }
 }
 

@@ -51,7 +51,11 @@ pub(super) fn start(
     std::thread::Builder::new()
         .name("spool".to_owned())
         .spawn(move || writer.run())
-        .map_err(|source| SpoolError::Io { action: "start the writer of", path, source })
+        .map_err(|source| SpoolError::Io {
+            action: "start the writer of",
+            path,
+            source,
+        })
 }
 
 impl Writer {
@@ -84,7 +88,8 @@ impl Writer {
         } else if self.shared.stats.degraded() {
             Place::MemoryOnly
         } else {
-            self.commit(&records).map_or_else(|error| self.degrade(&error), |()| Place::Disk)
+            self.commit(&records)
+                .map_or_else(|error| self.degrade(&error), |()| Place::Disk)
         };
         self.publish(records, place, work.through);
     }
@@ -110,7 +115,11 @@ impl Writer {
         let mut bytes = Vec::new();
         for record in records {
             let length = record::encoded_len(record);
-            if self.active.as_ref().is_some_and(|active| active.is_full(bytes.len() + length)) {
+            if self
+                .active
+                .as_ref()
+                .is_some_and(|active| active.is_full(bytes.len() + length))
+            {
                 self.commit_bytes(&mut bytes)?;
                 self.close_active();
             }
@@ -146,7 +155,11 @@ impl Writer {
         let Some(active) = self.active.take() else {
             return;
         };
-        let file = SegmentFile { first: active.first, path: active.path.clone(), bytes: active.used };
+        let file = SegmentFile {
+            first: active.first,
+            path: active.path.clone(),
+            bytes: active.used,
+        };
         if active.is_empty() {
             // Its name would be taken again by the segment that begins with the same record.
             let _gone = std::fs::remove_file(&file.path);
@@ -155,7 +168,10 @@ impl Writer {
         if let Err(error) = active.close() {
             tracing::warn!(%error, "spool segment could not be trimmed");
         }
-        self.segments.push_back(Closed { file, last: self.last });
+        self.segments.push_back(Closed {
+            file,
+            last: self.last,
+        });
     }
 
     /// The disk refused: whatever the segment holds is read at the next start, but nothing is added to it.
@@ -204,7 +220,12 @@ impl Writer {
                 }
             }
         }
-        let durable = self.stored.iter().copied().min().unwrap_or_else(|| self.shared.delivered());
+        let durable = self
+            .stored
+            .iter()
+            .copied()
+            .min()
+            .unwrap_or_else(|| self.shared.delivered());
         if all {
             self.shared.tail().delivered(durable);
             retain::remove_delivered(&mut self.segments, durable);
@@ -215,6 +236,8 @@ impl Writer {
     fn report_disk(&self) {
         let active = self.active.as_ref().map_or(0, |active| active.used);
         let count = self.segments.len() + usize::from(self.active.is_some());
-        self.shared.stats.set_disk(retain::total(&self.segments) + active, count);
+        self.shared
+            .stats
+            .set_disk(retain::total(&self.segments) + active, count);
     }
 }

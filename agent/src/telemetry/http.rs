@@ -56,7 +56,9 @@ impl Readiness {
 /// # Errors
 /// When it is in use or may not be bound.
 pub async fn bind(address: SocketAddr) -> Result<TcpListener, HttpError> {
-    TcpListener::bind(address).await.map_err(|source| HttpError::Listen { address, source })
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| HttpError::Listen { address, source })
 }
 
 /// Serves until `stop`.
@@ -74,7 +76,10 @@ pub async fn serve(
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/healthz", get(ready))
-        .route("/version", get(|| async { concat!("{\"version\":\"", env!("CARGO_PKG_VERSION"), "\"}\n") }))
+        .route(
+            "/version",
+            get(|| async { concat!("{\"version\":\"", env!("CARGO_PKG_VERSION"), "\"}\n") }),
+        )
         .with_state((metrics, readiness));
     let server = async { axum::serve(listener, router).await };
     tokio::select! {
@@ -86,7 +91,11 @@ pub async fn serve(
 
 async fn render(State((metrics, _)): State<(Arc<Metrics>, Readiness)>) -> Response {
     match metrics.render() {
-        Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
+        Ok(text) => (
+            [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
+            text,
+        )
+            .into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
     }
 }
@@ -95,7 +104,10 @@ async fn ready(State((_, readiness)): State<(Arc<Metrics>, Readiness)>) -> (Stat
     if readiness.is_ready() {
         (StatusCode::OK, "ok\n")
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "kernel programs are not attached\n")
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "kernel programs are not attached\n",
+        )
     }
 }
 
@@ -118,15 +130,33 @@ mod tests {
         let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = listener.local_addr().unwrap();
         let in_use = bind(address).await.unwrap_err().to_string();
-        assert!(in_use.contains(&address.to_string()) && in_use.contains("metrics.listen"), "{in_use}");
+        assert!(
+            in_use.contains(&address.to_string()) && in_use.contains("metrics.listen"),
+            "{in_use}"
+        );
         let (tasks, readiness) = (crate::shutdown::Tasks::new(), Readiness::default());
-        let server = serve(listener, Arc::new(Metrics::new().unwrap()), readiness.clone(), tasks.token());
+        let server = serve(
+            listener,
+            Arc::new(Metrics::new().unwrap()),
+            readiness.clone(),
+            tasks.token(),
+        );
         tasks.spawn("metrics", async move { Ok(server.await?) });
         assert!(request(address, "/livez").await.starts_with("HTTP/1.1 200"));
         assert!(request(address, "/readyz").await.starts_with("HTTP/1.1 503"));
         readiness.set_ready();
         assert!(request(address, "/readyz").await.starts_with("HTTP/1.1 200"));
-        assert!(request(address, "/metrics").await.contains("vigia_spool_degraded 0"));
-        assert!(tasks.drain(std::time::Duration::from_secs(2)).await.hung.is_empty());
+        assert!(
+            request(address, "/metrics")
+                .await
+                .contains("vigia_spool_degraded 0")
+        );
+        assert!(
+            tasks
+                .drain(std::time::Duration::from_secs(2))
+                .await
+                .hung
+                .is_empty()
+        );
     }
 }

@@ -8,7 +8,9 @@ use tracing_subscriber::filter::ParseError;
 /// Why logging cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    #[error("environment variable VIGIA_LOG: {0}\n  help: write a level, or `target=level` pairs joined by commas")]
+    #[error(
+        "environment variable VIGIA_LOG: {0}\n  help: write a level, or `target=level` pairs joined by commas"
+    )]
     Filter(#[from] ParseError),
     #[error("logging is set up already")]
     Twice,
@@ -23,7 +25,9 @@ pub fn start(config: &RawLog, filter: Option<&str>) -> Result<(), LogError> {
         Some(filter) => EnvFilter::try_new(filter)?,
         None => EnvFilter::new(level(config.level)),
     };
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     let started = match config.format {
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
         LogFormat::Text => {

@@ -3,8 +3,8 @@
 //! What lives elsewhere (the kernel's counters, the spool's) is copied by collectors when somebody scrapes.
 
 use prometheus::{
-    Counter, CounterVec, Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder,
+    Counter, CounterVec, Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder,
 };
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -101,7 +101,10 @@ impl std::fmt::Debug for Metrics {
 impl Metrics {
     /// `collector` runs at each scrape, before the figures are read. It must not block.
     pub fn on_scrape(&self, collector: Collector) {
-        self.collectors.lock().unwrap_or_else(PoisonError::into_inner).push(collector);
+        self.collectors
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(collector);
     }
 
     /// Everything in Prometheus' text format.
@@ -156,7 +159,10 @@ declare!(Counter, IntCounter, IntGauge, Gauge; CounterVec, IntCounterVec, IntGau
 
 impl Declare for HistogramVec {
     fn declare(name: &str, help: &str, labels: &[&str]) -> Result<Self, prometheus::Error> {
-        Self::new(HistogramOpts::new(name, help).buckets(LATENCY_BUCKETS.to_vec()), labels)
+        Self::new(
+            HistogramOpts::new(name, help).buckets(LATENCY_BUCKETS.to_vec()),
+            labels,
+        )
     }
 }
 
@@ -168,11 +174,20 @@ mod tests {
     fn names_are_unique_and_follow_the_convention() {
         let metrics = Metrics::new().unwrap();
         for (name, help, _) in Metrics::declared() {
-            assert!(name.starts_with("vigia_") && help.ends_with('.'), "{name}: {help}");
+            assert!(
+                name.starts_with("vigia_") && help.ends_with('.'),
+                "{name}: {help}"
+            );
         }
-        metrics.alerts.with_label_values(&["escape.core_pattern", "critical"]).inc();
+        metrics
+            .alerts
+            .with_label_values(&["escape.core_pattern", "critical"])
+            .inc();
         let text = metrics.render().unwrap();
-        assert!(text.contains("vigia_alerts_total{rule=\"escape.core_pattern\",severity=\"critical\"} 1"), "{text}");
+        assert!(
+            text.contains("vigia_alerts_total{rule=\"escape.core_pattern\",severity=\"critical\"} 1"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -180,7 +195,12 @@ mod tests {
         let metrics = Metrics::new().unwrap();
         metrics.on_scrape(Box::new(|metrics| set_total(&metrics.events_received, 7)));
         metrics.render().unwrap();
-        assert!(metrics.render().unwrap().contains("vigia_events_received_total 7"));
+        assert!(
+            metrics
+                .render()
+                .unwrap()
+                .contains("vigia_events_received_total 7")
+        );
         set_total(&metrics.events_received, 3);
         assert_eq!(metrics.events_received.get(), 7);
     }

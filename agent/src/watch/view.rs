@@ -15,7 +15,9 @@ pub enum View {
 }
 
 /// Evidence that says what an event was about, best first.
-const OBJECTS: [&str; 8] = ["path", "remote", "local", "target", "address", "socket", "filename", "source"];
+const OBJECTS: [&str; 8] = [
+    "path", "remote", "local", "target", "address", "socket", "filename", "source",
+];
 /// Longest object that is shown, characters.
 const MAX_OBJECT: usize = 160;
 
@@ -28,7 +30,9 @@ pub fn render(line: &str, view: View) -> String {
     let Ok(value) = serde_json::from_str::<Value>(line) else {
         return clean(line, usize::MAX);
     };
-    let paint = Paint { coloured: view == View::Coloured };
+    let paint = Paint {
+        coloured: view == View::Coloured,
+    };
     match text(&value, "/schema") {
         MISSED_SCHEMA => missed(&value, paint),
         crate::alert::SCHEMA => alert(&value, paint),
@@ -43,7 +47,11 @@ struct Paint {
 
 impl Paint {
     fn text(self, style: Style, text: &str) -> String {
-        if self.coloured { format!("{style}{text}{style:#}") } else { text.to_owned() }
+        if self.coloured {
+            format!("{style}{text}{style:#}")
+        } else {
+            text.to_owned()
+        }
     }
 }
 
@@ -64,8 +72,15 @@ fn activity(value: &Value, paint: Paint) -> String {
 fn alert(value: &Value, paint: Paint) -> String {
     let severity = text(value, "/severity");
     let badge = format!(" {} ", severity.to_uppercase());
-    let repeat = value.pointer("/repeat/count").and_then(Value::as_u64).unwrap_or(1);
-    let repeated = if repeat > 1 { format!(" ({repeat} times)") } else { String::new() };
+    let repeat = value
+        .pointer("/repeat/count")
+        .and_then(Value::as_u64)
+        .unwrap_or(1);
+    let repeated = if repeat > 1 {
+        format!(" ({repeat} times)")
+    } else {
+        String::new()
+    };
     let mut out = format!(
         "{} {} {} {} {}{repeated}",
         clock(value),
@@ -84,7 +99,10 @@ fn alert(value: &Value, paint: Paint) -> String {
         .collect();
     let exe = text(value, "/process/exe");
     if !exe.is_empty() {
-        let pid = value.pointer("/process/host_pid").and_then(Value::as_u64).unwrap_or(0);
+        let pid = value
+            .pointer("/process/host_pid")
+            .and_then(Value::as_u64)
+            .unwrap_or(0);
         // Writing to a String cannot fail.
         let _written = write!(out, "\n             by {} (pid {pid})", clean(exe, MAX_OBJECT));
     }
@@ -97,7 +115,10 @@ fn alert(value: &Value, paint: Paint) -> String {
 fn missed(value: &Value, paint: Paint) -> String {
     let count = value.get("missed").and_then(Value::as_u64).unwrap_or(0);
     let style = Style::new().fg_color(Some(AnsiColor::Yellow.into()));
-    paint.text(style, &format!("... {count} lines missed: this terminal is slower than the events"))
+    paint.text(
+        style,
+        &format!("... {count} lines missed: this terminal is slower than the events"),
+    )
 }
 
 fn who(value: &Value, paint: Paint) -> String {
@@ -119,7 +140,11 @@ fn object(value: &Value) -> String {
         return String::new();
     };
     if text(value, "/kind") == "exec" {
-        let args = value.pointer("/process/args").and_then(Value::as_array).into_iter().flatten();
+        let args = value
+            .pointer("/process/args")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten();
         let args: Vec<&str> = args.skip(1).filter_map(Value::as_str).collect();
         return clean(&args.join(" "), MAX_OBJECT);
     }
@@ -133,7 +158,10 @@ fn object(value: &Value) -> String {
         return found.join(" ");
     }
     let rest = evidence.iter().filter(|(key, _)| *key != "kind");
-    let pairs: Vec<String> = rest.filter_map(|(key, value)| Some(format!("{key}={}", scalar(value)?))).take(4).collect();
+    let pairs: Vec<String> = rest
+        .filter_map(|(key, value)| Some(format!("{key}={}", scalar(value)?)))
+        .take(4)
+        .collect();
     clean(&pairs.join(" "), MAX_OBJECT)
 }
 
@@ -207,7 +235,14 @@ mod tests {
     #[test]
     fn alerts_show_what_who_and_how_often() {
         let text = render(ALERT, View::Plain);
-        for part in ["03:04:05.678", "web\\u{1b}[2J", "CRITICAL", "escape.core_pattern", "(3 times)", "/bin/sh (pid 9) < /sbin/init"] {
+        for part in [
+            "03:04:05.678",
+            "web\\u{1b}[2J",
+            "CRITICAL",
+            "escape.core_pattern",
+            "(3 times)",
+            "/bin/sh (pid 9) < /sbin/init",
+        ] {
             assert!(text.contains(part), "{part} is missing in {text}");
         }
         assert!(!text.contains('\x1b'));
