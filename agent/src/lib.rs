@@ -9,6 +9,7 @@
 #![deny(unsafe_code)]
 
 pub mod alert;
+pub mod cli;
 pub mod config;
 pub mod container;
 pub mod control;
@@ -27,3 +28,4 @@ pub mod sinks;
 pub mod source;
 pub mod spool;
 pub mod telemetry;
+pub mod watch;

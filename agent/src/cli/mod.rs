@@ -1,0 +1,188 @@
+//! The command line. One file per subcommand; here are the definitions and the exit codes.
+
+mod config;
+mod exit;
+mod learn;
+mod output;
+mod permission;
+mod spool;
+mod status;
+mod watch;
+
+pub use exit::{Exit, Failure};
+pub use output::{Output, say};
+pub use permission::{MissingCapability, missing_capabilities, require_capabilities};
+
+use crate::config::{Flags, Loaded, Sources, load};
+use clap::{Args, Parser, Subcommand};
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Runtime security agent for container hosts.
+#[derive(Debug, Parser)]
+#[command(name = "agent", version, about, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// Configuration file [default: /etc/vigia/config.yaml if it is there]
+    #[arg(long, global = true, value_name = "FILE", env = "VIGIA_CONFIG")]
+    pub config: Option<PathBuf>,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str =
+    "Exit codes: 0 ok, 1 findings or failure, 64 usage, 69 unavailable, 77 permission, 78 configuration";
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show live what containers do, and alerts
+    Watch(watch::WatchArgs),
+    /// Show the state of the running agent
+    Status(status::StatusArgs),
+    /// Learn and inspect behaviour profiles
+    #[command(subcommand)]
+    Profile(ProfileCommand),
+    /// Print, check and document the configuration
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+    /// Look at the spool of undelivered alerts
+    Spool(spool::SpoolArgs),
+    /// Print the version
+    Version,
+}
+
+/// Profiles.
+#[derive(Debug, Subcommand)]
+pub enum ProfileCommand {
+    /// Watch a container or an image for a while and write down what it does
+    Learn(learn::LearnArgs),
+}
+
+/// Flags of everything that starts a sensor.
+#[derive(Debug, Clone, Default, Args)]
+pub struct RunFlags {
+    /// Also write alerts to this file (rotated, mode 0600)
+    #[arg(long, value_name = "FILE")]
+    pub alerts: Option<PathBuf>,
+    /// Folder of behaviour profiles
+    #[arg(long, value_name = "DIR")]
+    pub profiles: Option<PathBuf>,
+    /// Docker's API: a path, unix://... or tcp://host:port
+    #[arg(long, value_name = "ADDRESS")]
+    pub docker_socket: Option<String>,
+    /// Folder of what must survive a restart
+    #[arg(long, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+    /// Folder of the control socket and the lock
+    #[arg(long, value_name = "DIR")]
+    pub run_dir: Option<PathBuf>,
+    /// Address of /metrics and /readyz
+    #[arg(long, value_name = "ADDRESS")]
+    pub metrics_listen: Option<String>,
+}
+
+impl RunFlags {
+    fn to_flags(&self) -> Flags {
+        let Self {
+            alerts,
+            profiles,
+            docker_socket,
+            state_dir,
+            run_dir,
+            metrics_listen,
+        } = self.clone();
+        Flags {
+            alerts,
+            profiles_dir: profiles,
+            docker_socket,
+            state_dir,
+            run_dir,
+            metrics_listen,
+        }
+    }
+}
+
+/// Where the daemon's socket is, for its clients.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ClientFlags {
+    /// Folder of the control socket
+    #[arg(long, value_name = "DIR")]
+    pub run_dir: Option<PathBuf>,
+}
+
+/// Parses the command line, runs the command, reports failures on stderr.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors; everything else is a usage error. A closed terminal changes nothing.
+            let _printed = error.print();
+            return if error.use_stderr() { Exit::Usage } else { Exit::Ok }.into();
+        }
+    };
+    match run(&cli) {
+        Ok(exit) => exit.into(),
+        Err(Failure { exit, error }) => {
+            let _written = writeln!(std::io::stderr(), "agent: {error:#}");
+            exit.into()
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<Exit, Failure> {
+    let file = cli.config.as_ref();
+    match &cli.command {
+        Command::Watch(args) => watch::run(file, args),
+        Command::Status(args) => status::run(file, args),
+        Command::Profile(ProfileCommand::Learn(args)) => learn::run(file, args),
+        Command::Config(command) => config::run(file, command),
+        Command::Spool(args) => spool::run(file, args),
+        Command::Version => say(concat!("agent ", env!("CARGO_PKG_VERSION"), "\n")),
+    }
+}
+
+/// Loads the configuration of a subcommand.
+///
+/// # Errors
+/// With exit code 78 when it is wrong.
+pub fn load_config(file: Option<&PathBuf>, flags: Flags) -> Result<Loaded, Failure> {
+    Ok(load(&Sources::from_process(file.cloned(), flags))?)
+}
+
+fn client_config(file: Option<&PathBuf>, flags: &ClientFlags) -> Result<Loaded, Failure> {
+    load_config(
+        file,
+        Flags {
+            run_dir: flags.run_dir.clone(),
+            ..Flags::default()
+        },
+    )
+}
+
+/// A runtime for commands that wait for one thing at a time.
+///
+/// # Errors
+/// When the system refuses what a runtime needs.
+pub fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Exit::Unavailable, error))?;
+    let result = runtime.block_on(future);
+    // A blocked write to stdout must not keep the process.
+    runtime.shutdown_background();
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn definitions_are_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,72 @@
+//! `agent watch`.
+
+use super::output::wants_colour;
+use super::{ClientFlags, Exit, Failure, block_on, client_config};
+use crate::control::Filter;
+use crate::detect::Class;
+use crate::event::EventKind;
+use crate::watch::{Lines, View, follow};
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+use serde::Deserialize;
+use serde::de::IntoDeserializer;
+use serde::de::value::Error as WordError;
+use std::path::PathBuf;
+
+/// What to watch.
+#[derive(Debug, Args)]
+pub struct WatchArgs {
+    /// NDJSON instead of readable lines
+    #[arg(long)]
+    json: bool,
+    /// Only this container: name, id or the beginning of its id; then every single event of it is shown
+    #[arg(long, value_name = "NAME")]
+    container: Option<String>,
+    /// Only containers whose image contains this text; then every single event of them is shown
+    #[arg(long, value_name = "TEXT")]
+    image: Option<String>,
+    /// Only alerts of these classes
+    #[arg(long, value_name = "CLASS", value_delimiter = ',', value_parser = parse_class)]
+    class: Vec<Class>,
+    /// Only these kinds of events
+    #[arg(long, value_name = "KIND", value_delimiter = ',', value_parser = kinds())]
+    kind: Vec<String>,
+    #[command(flatten)]
+    client: ClientFlags,
+}
+
+impl WatchArgs {
+    fn filter(&self) -> Filter {
+        Filter {
+            container: self.container.clone(),
+            image: self.image.clone(),
+            classes: self.class.clone(),
+            kinds: self.kind.clone(),
+        }
+    }
+
+    fn view(&self) -> View {
+        match (self.json, wants_colour()) {
+            (true, _) => View::Json,
+            (false, true) => View::Coloured,
+            (false, false) => View::Plain,
+        }
+    }
+}
+
+pub(super) fn run(file: Option<&PathBuf>, args: &WatchArgs) -> Result<Exit, Failure> {
+    let loaded = client_config(file, &args.client)?;
+    block_on(async {
+        let lines = Lines::from_daemon(&loaded.config.socket(), args.filter()).await?;
+        follow(lines, args.view()).await?;
+        Ok(Exit::Ok)
+    })
+}
+
+fn parse_class(word: &str) -> Result<Class, String> {
+    Class::deserialize(word.into_deserializer()).map_err(|error: WordError| error.to_string())
+}
+
+fn kinds() -> PossibleValuesParser {
+    PossibleValuesParser::new(EventKind::ALL.map(|(_, name)| name))
+}

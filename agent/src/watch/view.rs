@@ -1,0 +1,267 @@
+//! One published line, as a person reads it.
+
+use crate::control::protocol::MISSED_SCHEMA;
+use anstyle::{AnsiColor, Style};
+use serde_json::Value;
+use std::fmt::Write;
+
+/// How lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum View {
+    /// As they came.
+    Json,
+    Plain,
+    Coloured,
+}
+
+/// Evidence that says what an event was about, best first.
+const OBJECTS: [&str; 8] = [
+    "path", "remote", "local", "target", "address", "socket", "filename", "source",
+];
+/// Longest object that is shown, characters.
+const MAX_OBJECT: usize = 160;
+
+/// The line for `view`. What is no JSON is shown as it is, without control characters.
+#[must_use]
+pub fn render(line: &str, view: View) -> String {
+    if view == View::Json {
+        return line.to_owned();
+    }
+    let Ok(value) = serde_json::from_str::<Value>(line) else {
+        return clean(line, usize::MAX);
+    };
+    let paint = Paint {
+        coloured: view == View::Coloured,
+    };
+    match text(&value, "/schema") {
+        MISSED_SCHEMA => missed(&value, paint),
+        crate::alert::SCHEMA => alert(&value, paint),
+        _ => activity(&value, paint),
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Paint {
+    coloured: bool,
+}
+
+impl Paint {
+    fn text(self, style: Style, text: &str) -> String {
+        if self.coloured {
+            format!("{style}{text}{style:#}")
+        } else {
+            text.to_owned()
+        }
+    }
+}
+
+fn activity(value: &Value, paint: Paint) -> String {
+    let dim = Style::new().dimmed();
+    let kind = Style::new().fg_color(Some(AnsiColor::Cyan.into()));
+    format!(
+        "{} {} {} {} {}",
+        paint.text(dim, clock(value)),
+        who(value, paint),
+        paint.text(kind, &format!("{:<12}", clean(text(value, "/kind"), 12))),
+        clean(text(value, "/process/exe"), MAX_OBJECT),
+        object(value),
+    )
+}
+
+/// Two lines: what happened, and who did it.
+fn alert(value: &Value, paint: Paint) -> String {
+    let severity = text(value, "/severity");
+    let badge = format!(" {} ", severity.to_uppercase());
+    let repeat = value
+        .pointer("/repeat/count")
+        .and_then(Value::as_u64)
+        .unwrap_or(1);
+    let repeated = if repeat > 1 {
+        format!(" ({repeat} times)")
+    } else {
+        String::new()
+    };
+    let mut out = format!(
+        "{} {} {} {} {}{repeated}",
+        clock(value),
+        who(value, paint),
+        paint.text(severity_style(severity), &badge),
+        paint.text(Style::new().bold(), &clean(text(value, "/rule"), 80)),
+        clean(text(value, "/summary"), 400),
+    );
+    let chain: Vec<String> = value
+        .pointer("/process/ancestors")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .take(8)
+        .map(|ancestor| clean(text(ancestor, "/exe"), 80))
+        .collect();
+    let exe = text(value, "/process/exe");
+    if !exe.is_empty() {
+        let pid = value
+            .pointer("/process/host_pid")
+            .and_then(Value::as_u64)
+            .unwrap_or(0);
+        // Writing to a String cannot fail.
+        let _written = write!(out, "\n             by {} (pid {pid})", clean(exe, MAX_OBJECT));
+    }
+    if !chain.is_empty() {
+        let _written = write!(out, " < {}", chain.join(" < "));
+    }
+    out
+}
+
+fn missed(value: &Value, paint: Paint) -> String {
+    let count = value.get("missed").and_then(Value::as_u64).unwrap_or(0);
+    let style = Style::new().fg_color(Some(AnsiColor::Yellow.into()));
+    paint.text(
+        style,
+        &format!("... {count} lines missed: this terminal is slower than the events"),
+    )
+}
+
+fn who(value: &Value, paint: Paint) -> String {
+    let id = text(value, "/container/id");
+    let name = match text(value, "/container/name") {
+        "" => id.get(..12).unwrap_or(id),
+        name => name,
+    };
+    let name = if name.is_empty() { "(host)" } else { name };
+    let image = text(value, "/container/image/ref");
+    let bold = Style::new().bold();
+    let dim = Style::new().dimmed();
+    let name = paint.text(bold, &format!("{:<16}", clean(name, 40)));
+    format!("{name} {}", paint.text(dim, &format!("{:<20}", clean(image, 60))))
+}
+
+fn object(value: &Value) -> String {
+    let Some(evidence) = value.get("evidence").and_then(Value::as_object) else {
+        return String::new();
+    };
+    if text(value, "/kind") == "exec" {
+        let args = value
+            .pointer("/process/args")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten();
+        let args: Vec<&str> = args.skip(1).filter_map(Value::as_str).collect();
+        return clean(&args.join(" "), MAX_OBJECT);
+    }
+    let found: Vec<String> = OBJECTS
+        .iter()
+        .filter_map(|key| scalar(evidence.get(*key)?))
+        .take(2)
+        .map(|object| clean(&object, MAX_OBJECT))
+        .collect();
+    if !found.is_empty() {
+        return found.join(" ");
+    }
+    let rest = evidence.iter().filter(|(key, _)| *key != "kind");
+    let pairs: Vec<String> = rest
+        .filter_map(|(key, value)| Some(format!("{key}={}", scalar(value)?)))
+        .take(4)
+        .collect();
+    clean(&pairs.join(" "), MAX_OBJECT)
+}
+
+/// A string or number; `{address, port}` as one word.
+fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) if text.is_empty() => None,
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Object(fields) => {
+            let address = fields.get("address").and_then(Value::as_str)?;
+            Some(match fields.get("port").and_then(Value::as_u64) {
+                Some(port) if address.contains(':') => format!("[{address}]:{port}"),
+                Some(port) => format!("{address}:{port}"),
+                None => address.to_owned(),
+            })
+        }
+        _ => None,
+    }
+}
+
+/// Hours to milliseconds, UTC.
+fn clock(value: &Value) -> &str {
+    let time = text(value, "/time");
+    time.get(11..23).unwrap_or(time)
+}
+
+fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or("")
+}
+
+fn severity_style(severity: &str) -> Style {
+    let colour = |colour: AnsiColor| Style::new().bold().fg_color(Some(colour.into()));
+    match severity {
+        "critical" => colour(AnsiColor::BrightWhite).bg_color(Some(AnsiColor::Red.into())),
+        "high" => colour(AnsiColor::Red),
+        "medium" => colour(AnsiColor::Yellow),
+        "low" => colour(AnsiColor::Cyan),
+        _ => Style::new().dimmed(),
+    }
+}
+
+/// Names come from strangers: nothing of them may move the cursor.
+fn clean(text: &str, max: usize) -> String {
+    let mut out = String::new();
+    for character in text.chars().take(max) {
+        if character.is_control() {
+            out.extend(character.escape_default());
+        } else {
+            out.push(character);
+        }
+    }
+    if text.chars().nth(max).is_some() {
+        out.push('…');
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALERT: &str = r#"{"schema":"vigia.alert/v1","time":"2026-01-02T03:04:05.678901234Z","rule":"escape.core_pattern",
+        "severity":"critical","summary":"sh wrote core_pattern","container":{"id":"0123456789abcdef","name":"web\u001b[2J",
+        "image":{"ref":"nginx:1.25"}},"process":{"host_pid":9,"exe":"/bin/sh","ancestors":[{"exe":"/sbin/init"}]},
+        "evidence":{"kind":"file_open"},"repeat":{"count":3}}"#;
+    const EVENT: &str = r#"{"schema":"vigia.event/v1","time":"2026-01-02T03:04:05.678901234Z","kind":"connect",
+        "container":{"id":"0123456789abcdef","name":null,"image":{"ref":null}},"process":{"exe":"/bin/nc"},
+        "evidence":{"kind":"connect","remote":{"address":"10.0.0.1","port":80}}}"#;
+
+    #[test]
+    fn alerts_show_what_who_and_how_often() {
+        let text = render(ALERT, View::Plain);
+        for part in [
+            "03:04:05.678",
+            "web\\u{1b}[2J",
+            "CRITICAL",
+            "escape.core_pattern",
+            "(3 times)",
+            "/bin/sh (pid 9) < /sbin/init",
+        ] {
+            assert!(text.contains(part), "{part} is missing in {text}");
+        }
+        assert!(!text.contains('\x1b'));
+        assert!(render(ALERT, View::Coloured).contains("\x1b["));
+    }
+
+    #[test]
+    fn activity_shows_kind_executable_and_object() {
+        let text = render(EVENT, View::Plain);
+        for part in ["0123456789ab ", "connect", "/bin/nc", "10.0.0.1:80"] {
+            assert!(text.contains(part), "{part} is missing in {text}");
+        }
+    }
+
+    #[test]
+    fn json_is_left_alone_and_gaps_are_told() {
+        assert_eq!(render(EVENT, View::Json), EVENT);
+        let missed = r#"{"schema":"vigia.missed/v1","missed":7}"#;
+        assert!(render(missed, View::Plain).contains("7 lines missed"));
+        assert_eq!(render("no\x07json", View::Plain), "no\\u{7}json");
+    }
+}
