@@ -5,6 +5,8 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool")]
 
 mod build;
+mod ci;
+mod lab;
 mod layers;
 mod setup;
 mod shell;
@@ -36,6 +38,11 @@ enum Chore {
     Test(test::Args),
     /// Check the direction of imports in the agent.
     Layers,
+    /// Run what CI runs.
+    Ci(ci::Args),
+    /// A private Docker daemon with images made on the spot.
+    #[command(subcommand)]
+    Lab(lab::Lab),
 }
 
 fn main() -> ExitCode {
@@ -45,6 +52,8 @@ fn main() -> ExitCode {
         Chore::Run(args) => build::run(&args),
         Chore::Test(args) => test::run(&args),
         Chore::Layers => layers::run(),
+        Chore::Ci(args) => ci::run(&args),
+        Chore::Lab(lab) => lab::run(&lab),
     };
     match result {
         Ok(code) => code,

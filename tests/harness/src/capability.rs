@@ -3,6 +3,7 @@
 //! A test that cannot run prints `skipped: <capability>`; `cargo xtask test` counts it as skipped and, in CI, fails
 //! when the machine has the capability or has to have it.
 
+use crate::lab::CgroupView;
 use crate::paths;
 use std::fs;
 use std::path::Path;
@@ -20,6 +21,8 @@ pub enum Capability {
     /// Container images can be made.
     Images,
     Qemu,
+    /// Control groups of the first version are mounted.
+    CgroupV1,
 }
 
 impl Capability {
@@ -43,6 +46,7 @@ impl Capability {
             Self::Runc => "runc",
             Self::Images => "images",
             Self::Qemu => "qemu",
+            Self::CgroupV1 => "cgroup1",
         }
     }
 
@@ -51,10 +55,11 @@ impl Capability {
         Self::ALL.into_iter().find(|capability| capability.name() == name)
     }
 
-    /// Whether a CI machine that lacks it is a broken CI machine. Hosted ones often refuse trampolines.
+    /// Whether a CI machine that lacks it is a broken CI machine. Hosted ones often refuse trampolines, and newer
+    /// ones have unified control groups only.
     #[must_use]
     pub fn is_required_in_ci(self) -> bool {
-        self != Self::Trampolines
+        !matches!(self, Self::Trampolines | Self::CgroupV1)
     }
 
     /// Cheap; a positive answer means that trying makes sense. Trampolines can only be known by trying.
@@ -62,7 +67,7 @@ impl Capability {
     pub fn is_available(self) -> bool {
         match self {
             Self::Root => is_root(),
-            Self::Bpf => is_root() && Path::new("/sys/kernel/btf/vmlinux").exists() && has_bpf_privilege(),
+            Self::Bpf => is_root() && Path::new("/sys/kernel/btf/vmlinux").exists() && may_load_programs(),
             Self::Trampolines => false,
             Self::Docker => {
                 is_root() && has_programs(&["dockerd", "docker", "runc", "iptables", "unshare", "nsenter"])
@@ -70,6 +75,7 @@ impl Capability {
             Self::Runc => is_root() && has_programs(&["runc", "busybox"]),
             Self::Images => is_root() && has_programs(&["mmdebstrap"]),
             Self::Qemu => has_programs(&["qemu-system-x86_64", "busybox"]),
+            Self::CgroupV1 => CgroupView::V1.is_possible(),
         }
     }
 }
@@ -97,16 +103,23 @@ pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// CAP_SYS_ADMIN or CAP_BPF in the effective set.
-fn has_bpf_privilege() -> bool {
-    const SYS_ADMIN: u64 = 1 << 21;
-    const BPF: u64 = 1 << 39;
+/// Whether one of this process's sets (`CapEff`, `CapBnd`, …) holds a capability, by its number.
+#[must_use]
+pub fn has_capability(set: &str, number: u32) -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
-    let effective = line
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix(set)?.strip_prefix(':'));
+    let bits = line
         .and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok())
         .unwrap_or(0);
-    effective & (SYS_ADMIN | BPF) != 0
+    bits & (1 << number) != 0
+}
+
+fn may_load_programs() -> bool {
+    const SYS_ADMIN: u32 = 21;
+    const BPF: u32 = 39;
+    has_capability("CapEff", SYS_ADMIN) || has_capability("CapEff", BPF)
 }
 
 fn has_programs(names: &[&str]) -> bool {

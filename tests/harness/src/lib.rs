@@ -4,5 +4,9 @@
 //! Everything here ends what it started, by pid and by name of its own, when its guard is dropped; what a killed
 //! test left behind is removed by `cargo xtask lab clean`.
 
+pub mod agent;
 pub mod capability;
+pub mod command;
+pub mod image;
+pub mod lab;
 pub mod paths;

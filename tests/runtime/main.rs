@@ -1,0 +1,3 @@
+//! Tests on real containers: a private Docker daemon, and runc alone.
+
+mod lab;

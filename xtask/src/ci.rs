@@ -1,0 +1,138 @@
+//! `cargo xtask ci`: what must hold before a change is merged.
+
+use crate::build::{Profile, build_agent};
+use crate::setup::{self, Purpose};
+use crate::test::{self, Tier};
+use crate::{layers, shell};
+use anyhow::{Result, bail};
+use std::process::{Command, ExitCode};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Everything but the tests.
+    #[arg(long)]
+    checks: bool,
+}
+
+/// A check and how it is run.
+struct Check {
+    name: &'static str,
+    run: fn() -> Result<()>,
+}
+
+const CHECKS: [Check; 6] = [
+    Check {
+        name: "format",
+        run: || shell::run(shell::cargo().args(["fmt", "--all", "--check"])),
+    },
+    Check {
+        name: "layers",
+        run: check_layers,
+    },
+    Check {
+        name: "lints",
+        run: check_lints,
+    },
+    Check {
+        name: "documentation",
+        run: check_documentation,
+    },
+    Check {
+        name: "dependencies",
+        run: check_dependencies,
+    },
+    Check {
+        name: "spelling",
+        run: check_spelling,
+    },
+];
+
+/// Root-only test binaries are built only with these.
+const TIER_FEATURES: &str = "agent-tests/kernel,agent-tests/runtime,agent-tests/e2e";
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    setup::ensure(&[Purpose::Build])?;
+    let failed: Vec<&str> = CHECKS
+        .iter()
+        .filter(|check| !passes(check))
+        .map(|check| check.name)
+        .collect();
+    if !failed.is_empty() {
+        bail!("failed: {}", failed.join(", "));
+    }
+    build_agent(Profile::Dev)?;
+    if args.checks {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let counts = test::run_tiers(&Tier::ALL, None)?;
+    println!("{counts}");
+    Ok(if counts.failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// All checks run, so that one look at the output shows everything that is wrong.
+fn passes(check: &Check) -> bool {
+    shell::say(&format!("check: {}", check.name));
+    (check.run)()
+        .inspect_err(|error| shell::say(&format!("{}: {error:#}", check.name)))
+        .is_ok()
+}
+
+fn check_layers() -> Result<()> {
+    if layers::run()? != ExitCode::SUCCESS {
+        bail!("imports point upwards")
+    } else {
+        Ok(())
+    }
+}
+
+fn check_lints() -> Result<()> {
+    let mut command = shell::cargo();
+    shell::run(command.args([
+        "clippy",
+        "--all-targets",
+        "--features",
+        TIER_FEATURES,
+        "--",
+        "-Dwarnings",
+    ]))
+}
+
+fn check_documentation() -> Result<()> {
+    let mut command = shell::cargo();
+    command.args([
+        "doc",
+        "--no-deps",
+        "--quiet",
+        "--package",
+        "agent",
+        "--package",
+        "agent-common",
+    ]);
+    shell::run(command.env("RUSTDOCFLAGS", "-Dwarnings"))
+}
+
+fn check_dependencies() -> Result<()> {
+    if_installed(
+        "cargo-deny",
+        &["deny", "--offline", "check", "bans", "licenses", "sources"],
+    )
+}
+
+fn check_spelling() -> Result<()> {
+    if_installed("typos", &[])
+}
+
+/// Tools that are compiled for minutes: used where they are, named where they are not.
+fn if_installed(program: &str, args: &[&str]) -> Result<()> {
+    match shell::find_program(program) {
+        Some(path) => shell::run(Command::new(path).args(args).current_dir(shell::workspace())),
+        None => {
+            shell::say(&format!("{program} is not installed: left out"));
+            Ok(())
+        }
+    }
+}
