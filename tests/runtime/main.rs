@@ -1,3 +1,4 @@
 //! Tests on real containers: a private Docker daemon, and runc alone.
 
+mod docker_api;
 mod lab;

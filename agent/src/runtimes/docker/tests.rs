@@ -3,9 +3,8 @@ use crate::container::ContainerMetadata;
 use crate::event::ContainerId;
 use bollard::models::{ContainerInspectResponse, ContainerSummary, EventMessage, ImageInspect};
 use serde_json::{Value, json};
-use std::path::Path;
 use std::sync::Arc;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{UnixListener, UnixStream};
 
 const A: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
@@ -209,14 +208,12 @@ fn what_an_images_maker_chooses_is_bounded() {
 }
 
 /// A daemon that answers every request with `answer`, or never.
-async fn serve(path: &Path, answer: Option<&'static str>) {
-    let listener = UnixListener::bind(path).unwrap();
+async fn serve(listener: UnixListener, answer: Option<&'static str>) {
     let mut held: Vec<UnixStream> = Vec::new();
     loop {
         let (mut stream, _) = listener.accept().await.unwrap();
         if let Some(answer) = answer {
-            let mut request = [0; 1024];
-            stream.read(&mut request).await.ok();
+            stream.readable().await.ok();
             stream.write_all(answer.as_bytes()).await.ok();
         }
         held.push(stream);
@@ -232,10 +229,11 @@ async fn ask(answer: Option<&'static str>) -> (RuntimeError, RuntimeError) {
         timeout: Duration::from_millis(300),
         ..DockerConfig::new("docker", &format!("unix://{}", path.display()))
     });
+    let listener = UnixListener::bind(&path).unwrap();
     let (events, _received) = mpsc::channel(8);
     let both = async { tokio::join!(docker.list(&events), docker.watch(&events)) };
     tokio::select! {
-        () = serve(&path, answer) => unreachable!("the server runs for ever"),
+        () = serve(listener, answer) => unreachable!("the server runs for ever"),
         (listed, watched) = both => (listed.unwrap_err(), watched.unwrap_err()),
         () = tokio::time::sleep(Duration::from_secs(5)) => panic!("blocked"),
     }
