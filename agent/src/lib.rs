@@ -13,6 +13,7 @@ pub mod cli;
 pub mod config;
 pub mod container;
 pub mod control;
+pub mod daemon;
 pub mod decode;
 pub mod detect;
 pub mod engine;

@@ -1,11 +1,8 @@
 use crate::config::ConfigError;
 use crate::control::RefusalCode;
 use crate::control::client::ClientError;
-use crate::control::lock::LockError;
-use crate::control::server::ServerError;
-use crate::sink::SinkError;
+use crate::daemon::DaemonError;
 use crate::spool::SpoolError;
-use crate::telemetry::http::HttpError;
 use crate::telemetry::logs::LogError;
 use std::process::ExitCode;
 
@@ -72,12 +69,19 @@ macro_rules! exits {
 exits!(
     ConfigError => Config,
     LogError => Config,
-    SinkError => Config,
-    LockError => Unavailable,
-    ServerError => Unavailable,
-    HttpError => Unavailable,
     SpoolError => Unavailable,
 );
+
+impl From<DaemonError> for Failure {
+    fn from(error: DaemonError) -> Self {
+        let exit = match &error {
+            DaemonError::Sink { .. } => Exit::Config,
+            DaemonError::Task { .. } | DaemonError::Metrics(_) => Exit::Findings,
+            _ => Exit::Unavailable,
+        };
+        Self::message(exit, error)
+    }
+}
 
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {

@@ -28,6 +28,20 @@ pub enum Severity {
     Critical,
 }
 
+impl Severity {
+    /// The word in alerts, metrics and configuration.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Critical => "critical",
+        }
+    }
+}
+
 /// A rule with its documentation: what `agent explain` shows and `docs/rules.md` is made from.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Rule {

@@ -6,7 +6,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Alerts that may wait for one commit. At 16 a millisecond the slowest commit seen (100 ms) still fits.
-const MAX_QUEUED: usize = 2048;
+pub(super) const MAX_QUEUED: usize = 2048;
 
 #[derive(Debug)]
 pub(super) struct Inbox {

@@ -94,6 +94,9 @@ impl Shared {
 }
 
 impl Spool {
+    /// Alerts that may wait for the writer.
+    pub const QUEUE: usize = inbox::MAX_QUEUED;
+
     /// Opens the spool, recovers what an earlier run left, and starts the writer.
     ///
     /// # Errors

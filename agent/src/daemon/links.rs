@@ -1,0 +1,95 @@
+use crate::alert::Alert;
+use crate::control::{ControlRequest, QueueStatus, SinkStatus, SpoolStatus, StatusReport, TapItem, Taps};
+use crate::sink::SinkStats;
+use crate::spool::{Sequence, Spool};
+use crate::telemetry::Metrics;
+use crate::telemetry::http::Readiness;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::mpsc;
+
+/// What the engine's task is connected to.
+#[derive(Debug)]
+pub struct EngineLinks {
+    pub spool: Spool,
+    pub taps: Taps,
+    pub metrics: Arc<Metrics>,
+    pub readiness: Readiness,
+    /// To be answered between two batches of records.
+    pub requests: mpsc::Receiver<ControlRequest>,
+    pub sinks: Vec<SinkHandle>,
+    pub started: Instant,
+}
+
+/// A sink as status and metrics see it.
+#[derive(Debug, Clone)]
+pub struct SinkHandle {
+    pub name: String,
+    pub stats: Arc<SinkStats>,
+}
+
+impl EngineLinks {
+    /// An alert goes to the spool, to watchers and into the metrics. Never waits.
+    pub fn raise(&self, alert: &Alert) -> Sequence {
+        // An alert is a tree of strings and numbers: serialising it cannot fail.
+        let line = serde_json::to_string(alert).unwrap_or_default();
+        self.taps.publish(&tap_item(alert), || Arc::from(line.as_str()));
+        if alert.revision == 0 {
+            let severity = alert.severity.name();
+            self.metrics
+                .alerts
+                .with_label_values(&[&alert.rule, severity])
+                .inc();
+        }
+        self.spool.append_line(alert.severity, line.into_bytes())
+    }
+
+    /// What is known here of the daemon's state; the engine adds sensor, counters and containers.
+    #[must_use]
+    pub fn status(&self) -> StatusReport {
+        let spool = SpoolStatus::of(&self.spool);
+        let mut report = StatusReport {
+            uptime_seconds: self.started.elapsed().as_secs(),
+            ready: self.readiness.is_ready(),
+            sinks: self
+                .sinks
+                .iter()
+                .map(|sink| SinkStatus::of(&sink.name, &sink.stats, &self.spool))
+                .collect(),
+            watchers: self.taps.len(),
+            ..StatusReport::default()
+        };
+        if spool.degraded {
+            report
+                .problems
+                .push("the spool's disk refuses: alerts are in memory only".to_owned());
+        }
+        report.queues.insert(
+            "spool".to_owned(),
+            QueueStatus {
+                depth: self.spool.queue_depth() as u64,
+                capacity: Spool::QUEUE as u64,
+                dropped: spool.dropped,
+            },
+        );
+        report.spool = spool;
+        report
+    }
+}
+
+/// What watchers' filters see of an alert.
+fn tap_item(alert: &Alert) -> TapItem<'_> {
+    let container = alert.container.as_ref();
+    let kind = alert.evidence.get("kind").and_then(serde_json::Value::as_str);
+    TapItem {
+        container_id: container.map_or("", |container| &container.id),
+        container_name: container
+            .and_then(|container| container.name.as_deref())
+            .unwrap_or(""),
+        image: container
+            .and_then(|container| container.image.reference.as_deref())
+            .unwrap_or(""),
+        kind: kind.unwrap_or(""),
+        class: Some(alert.class),
+    }
+}

@@ -1,0 +1,14 @@
+//! Composition: the only module that names concrete sinks, runtimes and sources.
+//!
+//! [`Outlets`] is everything behind the engine: spool, sinks, control socket, metrics, signals. They stop in this
+//! order: control clients, runtimes and the engine (which drains its source and closes its windows), then the spool
+//! is flushed, then sinks get a grace period, then cursors are stored. Together less than five seconds.
+
+mod links;
+mod outlets;
+mod signals;
+#[cfg(test)]
+mod tests;
+
+pub use links::{EngineLinks, SinkHandle};
+pub use outlets::{DaemonError, Outlets};

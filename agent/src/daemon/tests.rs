@@ -1,0 +1,112 @@
+use super::*;
+use crate::alert::{Action, Alert, Repeat, SCHEMA};
+use crate::config::{Config, FileSink, Flags, Sources, load};
+use crate::control::client::Client;
+use crate::control::protocol::{Answer, Request};
+use crate::control::{ControlRequest, Filter};
+use crate::detect::{Class, Severity};
+use crate::event::Timestamp;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+fn config(dir: &Path) -> Config {
+    let file = dir.join("config.yaml");
+    std::fs::write(&file, "sinks: []\nmetrics: {listen: \"127.0.0.1:0\"}\n").unwrap();
+    let flags = Flags {
+        state_dir: Some(dir.join("state")),
+        run_dir: Some(dir.join("run")),
+        alerts: Some(dir.join("alerts")),
+        ..Flags::default()
+    };
+    let sources = Sources {
+        file: Some(file),
+        environment: Vec::new(),
+        flags,
+    };
+    load(&sources).unwrap().config
+}
+
+fn alert() -> Alert {
+    let time = Timestamp(0);
+    Alert {
+        schema: SCHEMA.to_owned(),
+        id: uuid::Uuid::nil(),
+        time,
+        class: Class::Escape,
+        rule: "escape.core_pattern".to_owned(),
+        severity: Severity::Critical,
+        action: Action::Alerted,
+        revision: 0,
+        also: Vec::new(),
+        summary: String::new(),
+        attack: Vec::new(),
+        lossy: false,
+        metadata: "pending".to_owned(),
+        container: None,
+        profile: None,
+        process: None,
+        evidence: serde_json::Map::new(),
+        repeat: Repeat {
+            count: 1,
+            first: time,
+            last: time,
+        },
+        node: String::new(),
+    }
+}
+
+#[tokio::test]
+async fn an_alert_reaches_file_watcher_metrics_and_status_and_everything_stops() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(dir.path());
+    let (outlets, mut links) = Outlets::start(&config).await.unwrap();
+    assert!(matches!(Outlets::start(&config).await, Err(DaemonError::Lock(_))));
+    let mut watcher = Client::connect(&config.socket()).await.unwrap();
+    let filter = Filter::default();
+    watcher.request(Request::Watch { filter }).await.unwrap();
+    links.raise(&alert());
+    let line = watcher.line().await.unwrap().unwrap();
+    assert_eq!(serde_json::from_str::<Alert>(&line).unwrap(), alert());
+
+    let mut client = Client::connect(&config.socket()).await.unwrap();
+    let (answer, ()) = tokio::join!(client.request(Request::Status), async {
+        let Some(ControlRequest::Status { reply }) = links.requests.recv().await else {
+            panic!()
+        };
+        reply.send(Box::new(links.status())).unwrap();
+    });
+    let Answer::Status { report } = answer.unwrap() else {
+        panic!()
+    };
+    assert_eq!((report.sinks[0].name.as_str(), report.watchers), ("alerts", 1));
+
+    let started = Instant::now();
+    outlets.tasks().stop();
+    outlets.run().await.unwrap();
+    assert!(started.elapsed() < Duration::from_secs(5));
+    assert_eq!(
+        std::fs::read_to_string(dir.path().join("alerts")).unwrap(),
+        line + "\n"
+    );
+    let text = links.metrics.render().unwrap();
+    for part in [
+        "vigia_alerts_total{rule=\"escape.core_pattern\",severity=\"critical\"} 1",
+        "vigia_sink_delivered_total{sink=\"alerts\"} 1",
+        "vigia_spool_appended_total 1",
+    ] {
+        assert!(text.contains(part), "{part} is missing in {text}");
+    }
+    assert!(!config.socket().exists());
+}
+
+#[tokio::test]
+async fn a_sink_that_cannot_be_opened_stops_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = config(dir.path());
+    config.sinks[0].kind = crate::config::SinkKind::File(FileSink::new(dir.path().join("none/alerts")));
+    let error = Outlets::start(&config).await.unwrap_err().to_string();
+    assert!(
+        error.contains("`alerts`") && error.contains("none/alerts"),
+        "{error}"
+    );
+}
