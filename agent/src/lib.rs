@@ -15,6 +15,8 @@ pub mod detect;
 pub mod engine;
 pub mod event;
 pub mod host;
+pub mod net;
 pub mod process;
+pub mod profile;
 pub mod recording;
 pub mod source;
