@@ -53,12 +53,12 @@ fn each_mistake_has_a_place_a_reason_and_a_remedy() {
     let replaced = |from: &str, to: &str| error(&GOOD.replace(from, to));
     let cases = [
         (replaced("listen:", "lisen:"), "p.yaml:10:1: unknown key `lisen`; did you mean `listen`?"),
-        (replaced("port: 80", "port: 70000"), "p.yaml:11:11: port 70000 is not between 1 and 65535"),
-        (replaced("port: 80", "port: http"), "p.yaml:11:11: `http` is no port; write 1 to 65535, `ephemeral` or `any`"),
-        (replaced("10.0.0.0/8", "10.0.0.0/99"), "p.yaml:15:11: `10.0.0.0/99` is no network; write one as 10.0.0.0/8 or fd00::/8"),
-        (replaced("10.0.0.0/8", "10.1.0.0/8"), "p.yaml:15:11: `10.1.0.0/8` has bits set beyond its prefix; write 10.0.0.0/8"),
-        (replaced("path: /usr/sbin/nginx", "path: \"/usr/[\""), "p.yaml:9:11: `/usr/[` is no pattern: unclosed character class; missing ']'; escape special characters with `\\`"),
-        (replaced("path: /usr/sbin/nginx", "path: nginx"), "p.yaml:9:11: `nginx` is no absolute path; begin it with `/` or `**/`"),
+        (replaced("port: 80", "port: 70000"), "p.yaml:11:13: port 70000 is not between 1 and 65535"),
+        (replaced("port: 80", "port: http"), "p.yaml:11:13: `http` is no port; write 1 to 65535, `ephemeral` or `any`"),
+        (replaced("10.0.0.0/8", "10.0.0.0/99"), "p.yaml:15:13: `10.0.0.0/99` is no network; write one as 10.0.0.0/8 or fd00::/8"),
+        (replaced("10.0.0.0/8", "10.1.0.0/8"), "p.yaml:15:13: `10.1.0.0/8` has bits set beyond its prefix; write 10.0.0.0/8"),
+        (replaced("path: /usr/sbin/nginx", "path: \"/usr/[\""), "p.yaml:9:13: `/usr/[` is no pattern: unclosed character class; missing ']'; escape special characters with `\\`"),
+        (replaced("path: /usr/sbin/nginx", "path: nginx"), "p.yaml:9:13: `nginx` is no absolute path; begin it with `/` or `**/`"),
         (replaced("kind: BehaviorProfile", "kind: Pod"), "p.yaml:2:7: `Pod` is not allowed here; write one of `BehaviorProfile`"),
         (replaced("state: complete", "state: complete\nstate: partial"), "p.yaml:7:1: `state` stands here twice; keep one"),
         (replaced("metadata: { name: nginx }", "metadata: {}"), "p.yaml:3:11: `name` is missing; add it"),
