@@ -1,11 +1,25 @@
 //! Detectors: events in, findings out. Pure: no I/O, no clock, no async; time is the event's, so a
 //! replay finds what the live run found.
 
+mod context;
+mod drift;
+mod escape;
+mod lateral;
+mod listener;
+mod program;
 mod rule;
+mod rules;
+mod sensor;
+#[cfg(test)]
+pub(crate) mod testing;
 
+pub use context::{DetectContext, Neighbours};
 pub use rule::{Class, Rule, Severity};
+pub use rules::{rule, rules};
+pub use sensor::SensorFinding;
 
-use crate::event::EnrichedEvent;
+use crate::event::SlotKey;
+use serde_json::{Map, Value};
 
 /// A detector's conclusion about one event.
 #[derive(Debug, Clone)]
@@ -18,11 +32,76 @@ pub struct Finding {
     /// What identifies the behaviour beside container and rule: equal objects fold into one alert.
     pub object: String,
     /// Rule-specific evidence beside the event's own (`unexpected_port`, `window_seconds`, …).
-    pub evidence: serde_json::Map<String, serde_json::Value>,
+    pub evidence: Map<String, Value>,
 }
 
-/// What a detector may look at beside the event.
-#[derive(Debug, Clone, Copy)]
-pub struct DetectContext<'a> {
-    pub event: &'a EnrichedEvent,
+impl Finding {
+    /// With the rule's own severity and no further evidence.
+    pub(crate) fn new(rule: &'static Rule, object: impl Into<String>, summary: impl Into<String>) -> Self {
+        Self { rule, severity: rule.severity, summary: summary.into(), object: object.into(), evidence: Map::new() }
+    }
+
+    /// With another severity.
+    #[must_use]
+    pub(crate) fn severity(mut self, severity: Severity) -> Self {
+        self.severity = severity;
+        self
+    }
+
+    /// With one more piece of evidence.
+    #[must_use]
+    pub(crate) fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
+        self.evidence.insert(key.to_owned(), value.into());
+        self
+    }
+}
+
+/// Looks at events of one class of rules.
+pub trait Detector: std::fmt::Debug + Send {
+    /// Adds what it finds.
+    fn inspect(&mut self, context: &DetectContext<'_>, findings: &mut Vec<Finding>);
+
+    /// The container is gone: its state may go too.
+    fn forget(&mut self, _container: SlotKey) {}
+}
+
+/// All detectors.
+#[derive(Debug)]
+pub struct Detectors {
+    detectors: Vec<Box<dyn Detector>>,
+}
+
+impl Default for Detectors {
+    fn default() -> Self {
+        Self {
+            detectors: vec![
+                Box::new(escape::EscapeDetector),
+                Box::new(listener::ListenerDetector),
+                Box::new(lateral::LateralDetector::default()),
+                Box::new(drift::DriftDetector),
+            ],
+        }
+    }
+}
+
+impl Detectors {
+    /// What all detectors say of one event, the most severe finding first.
+    pub fn inspect(&mut self, context: &DetectContext<'_>) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        if context.event.container.is_some() {
+            for detector in &mut self.detectors {
+                detector.inspect(context, &mut findings);
+            }
+        }
+        // Stable: among equals the order of detectors decides.
+        findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+        findings
+    }
+
+    /// The container is gone.
+    pub fn forget(&mut self, container: SlotKey) {
+        for detector in &mut self.detectors {
+            detector.forget(container);
+        }
+    }
 }

@@ -11,7 +11,7 @@ pub use gather::{HostSources, kernel_device};
 
 use crate::event::Clock;
 use serde::{Deserialize, Serialize};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 /// Facts of the host that rules compare events with.
@@ -26,6 +26,8 @@ pub struct HostFacts {
     pub addresses: Vec<IpAddr>,
     /// Disks of the host that are mounted. A container that opens such a device reads the host's files.
     pub disks: Vec<HostDisk>,
+    /// Where the Kubernetes API is reached from pods and from the node; empty outside Kubernetes.
+    pub kubernetes_api: Vec<SocketAddr>,
     /// Ports that the kernel gives to clients.
     pub ephemeral_ports: PortRange,
     pub namespaces: HostNamespaces,

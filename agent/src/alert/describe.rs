@@ -1,0 +1,77 @@
+//! Events' actors in the words of alerts.
+
+use super::{AlertContainer, AlertImage, AlertProcess, AlertProfile, Ancestor};
+use crate::container::Container;
+use crate::detect::Class;
+use crate::event::{Clock, EnrichedEvent, FileFlags};
+use crate::process::Process;
+use crate::profile::{CompiledProfile, Mode, ProfileState};
+
+const TMPFS_MAGIC: u32 = 0x0102_1994;
+
+pub(super) fn container(container: &Container) -> AlertContainer {
+    let known = container.known();
+    let filled = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+    AlertContainer {
+        id: container.id.as_str().to_owned(),
+        name: known.and_then(|known| filled(&known.name)),
+        runtime: known.and_then(|known| filled(&known.runtime)),
+        image: known.map_or_else(AlertImage::default, |known| AlertImage {
+            reference: filled(&known.image.reference),
+            id: known.image.id.clone(),
+            digest: known.image.digest.clone(),
+        }),
+        pod: known.and_then(|known| known.pod.clone()),
+        labels: known.map(|known| known.labels.clone()).unwrap_or_default(),
+        privileged: known.is_some_and(|known| known.privileged),
+    }
+}
+
+pub(super) fn profile(profile: Option<&CompiledProfile>, class: Class) -> AlertProfile {
+    AlertProfile {
+        name: profile.map(|profile| profile.name().to_owned()),
+        state: profile.map_or(ProfileState::None, CompiledProfile::state).word().to_owned(),
+        mode: profile.map_or(Mode::Monitor, |profile| profile.mode(class)).word().to_owned(),
+    }
+}
+
+pub(super) fn process(event: &EnrichedEvent, clock: Clock) -> AlertProcess {
+    let process = &event.process;
+    let own = event.raw.slot();
+    AlertProcess {
+        pid: process.pid,
+        host_pid: process.host_pid,
+        start: clock.wall(process.start),
+        exe: process.exe.to_text(),
+        args: arguments(process),
+        cwd: process.cwd.to_text(),
+        uid: process.uid,
+        ancestors: event
+            .ancestors
+            .iter()
+            .map(|ancestor| Ancestor {
+                host_pid: ancestor.host_pid,
+                exe: ancestor.exe.to_text(),
+                args: arguments(ancestor),
+                host: ancestor.slot != own || own.is_none(),
+            })
+            .collect(),
+        ancestors_truncated: event.ancestors_truncated,
+        in_image: in_image(process),
+        truncated: process.exe.truncated || process.args.truncated || process.cwd.truncated,
+    }
+}
+
+fn arguments(process: &Process) -> Vec<String> {
+    process.arguments().map(|argument| argument.to_text()).collect()
+}
+
+/// Only overlay tells: its lower layers are the image.
+fn in_image(process: &Process) -> Option<bool> {
+    const CHANGED: u16 = FileFlags::UPPER | FileFlags::MEMFD | FileFlags::UNLINKED;
+    let file = process.file;
+    if file.flags & CHANGED != 0 || file.magic == TMPFS_MAGIC {
+        return Some(false);
+    }
+    (file.flags & FileFlags::OVERLAY != 0).then_some(true)
+}

@@ -1,0 +1,53 @@
+use crate::container::{Container, ContainerMetadata};
+use crate::event::EnrichedEvent;
+use crate::host::HostFacts;
+use crate::profile::{CompiledProfile, Role};
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// Other containers of the host, by what events name of them.
+pub trait Neighbours {
+    /// The container that has the address; `None` when none or not known.
+    fn by_address(&self, address: IpAddr) -> Option<Arc<Container>>;
+
+    /// The container in the slot now.
+    fn by_slot(&self, slot: u32) -> Option<Arc<Container>>;
+}
+
+/// What a detector may look at.
+#[derive(Clone, Copy)]
+pub struct DetectContext<'a> {
+    pub event: &'a EnrichedEvent,
+    pub host: &'a HostFacts,
+    /// The profile of the container's image.
+    pub profile: Option<&'a CompiledProfile>,
+    pub role: Option<&'a Role>,
+    pub neighbours: &'a dyn Neighbours,
+}
+
+impl fmt::Debug for DetectContext<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DetectContext").field("event", self.event).field("profile", &self.profile).finish_non_exhaustive()
+    }
+}
+
+impl DetectContext<'_> {
+    /// What the container's runtime said of it.
+    pub(crate) fn known(&self) -> Option<&ContainerMetadata> {
+        self.event.container.as_ref().and_then(|container| container.known())
+    }
+
+    /// How the acting process is called in a sentence.
+    pub(crate) fn actor(&self) -> String {
+        match self.event.process.exe.to_text() {
+            empty if empty.is_empty() => format!("process {}", self.event.raw.header.tgid),
+            exe => exe,
+        }
+    }
+
+    /// How the container is called in a sentence.
+    pub(crate) fn container_name(&self) -> &str {
+        self.event.container.as_ref().map_or("the host", |container| container.display_name())
+    }
+}

@@ -1,0 +1,93 @@
+//! Code that is not in the image. Decided by the file that was executed, not by its name.
+
+#[cfg(test)]
+mod tests;
+
+use super::program::{called, inner_ancestors, is_builder};
+use super::rules::drift;
+use super::{Class, DetectContext, Detector, Finding, Rule, Severity};
+use crate::event::{Exec, FileFlags, Payload};
+use crate::process::ExecSession;
+use crate::profile::ProfileState;
+
+const TMPFS_MAGIC: u32 = 0x0102_1994;
+/// Places where everybody may write.
+const TEMPORARY: [&str; 5] = ["/tmp/", "/var/tmp/", "/dev/shm/", "/run/", "/var/run/"];
+
+/// Finds executions of code that is not in the image.
+#[derive(Debug)]
+pub(super) struct DriftDetector;
+
+impl Detector for DriftDetector {
+    fn inspect(&mut self, context: &DetectContext<'_>, findings: &mut Vec<Finding>) {
+        let Payload::Exec(exec) = &context.event.raw.payload else { return };
+        findings.extend(memory(context, exec));
+        if findings.is_empty() {
+            findings.extend(temporary(context, exec));
+            findings.extend(upper(context, exec));
+            findings.extend(volume(context, exec));
+        }
+        findings.extend(outside_profile(context));
+    }
+}
+
+fn finding(context: &DetectContext<'_>, rule: &'static Rule, what: &str) -> Finding {
+    let exe = context.actor();
+    let summary = format!("{exe} was executed in {}: {what}", context.container_name());
+    Finding::new(rule, exe, summary)
+}
+
+fn memory(context: &DetectContext<'_>, exec: &Exec) -> Option<Finding> {
+    if exec.file.flags & FileFlags::MEMFD != 0 || exec.path.bytes.starts_with(b"memfd:") {
+        return Some(finding(context, &drift::EXEC_FROM_MEMORY, "it exists in memory only"));
+    }
+    let unlinked = exec.file.flags & FileFlags::UNLINKED != 0 || (exec.file.nlink == 0 && exec.file.magic != 0);
+    unlinked.then(|| finding(context, &drift::EXEC_UNLINKED, "its file is deleted"))
+}
+
+fn temporary(context: &DetectContext<'_>, exec: &Exec) -> Option<Finding> {
+    let named = TEMPORARY.iter().any(|place| exec.path.bytes.starts_with(place.as_bytes()));
+    if !named && exec.file.magic != TMPFS_MAGIC {
+        return None;
+    }
+    let finding = finding(context, &drift::EXEC_FROM_TMP, "it is in a place for temporary files");
+    Some(if built_here(context) { finding.severity(Severity::Medium) } else { finding })
+}
+
+fn upper(context: &DetectContext<'_>, exec: &Exec) -> Option<Finding> {
+    if exec.file.flags & FileFlags::UPPER == 0 {
+        return None;
+    }
+    let finding = finding(context, &drift::EXEC_FROM_UPPER, "it is not in the image");
+    Some(if built_here(context) { finding.severity(Severity::Medium) } else { finding })
+}
+
+/// A package manager or build tool is at work: what it brings is not the image's either, but an operator's doing more
+/// often than an intruder's.
+fn built_here(context: &DetectContext<'_>) -> bool {
+    inner_ancestors(context.event).any(|ancestor| is_builder(&called(ancestor)))
+}
+
+fn volume(context: &DetectContext<'_>, exec: &Exec) -> Option<Finding> {
+    if exec.file.flags & FileFlags::OVERLAY != 0 || exec.file.magic == TMPFS_MAGIC {
+        return None;
+    }
+    let path: &[u8] = &exec.path.bytes;
+    let mounts = context.known()?.mounts.iter();
+    let on = |destination: &str| path.strip_prefix(destination.as_bytes()).is_some_and(|rest| rest.starts_with(b"/"));
+    let mount = mounts.filter(|mount| on(mount.destination.trim_end_matches('/'))).max_by_key(|mount| mount.destination.len())?;
+    let finding = finding(context, &drift::EXEC_FROM_VOLUME, "it is on a writable volume");
+    mount.writable.then(|| finding.with("volume", mount.source.as_str()))
+}
+
+fn outside_profile(context: &DetectContext<'_>) -> Option<Finding> {
+    let profile = context.profile.filter(|profile| profile.judges(Class::Drift) && profile.describes_exec())?;
+    let process = &context.event.process;
+    let parent = inner_ancestors(context.event).next().map(|parent| parent.exe.bytes.as_slice());
+    if process.exe.is_empty() || profile.exec(&process.exe.bytes, parent) {
+        return None;
+    }
+    let doubtful = profile.state() != ProfileState::Complete || process.exec_session == ExecSession::Attached;
+    let finding = finding(context, &drift::EXEC_OUTSIDE_PROFILE, "the profile does not know it");
+    Some(if doubtful { finding.severity(Severity::Low) } else { finding })
+}

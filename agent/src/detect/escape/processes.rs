@@ -1,0 +1,117 @@
+//! Access to other processes, namespaces and the kernel itself.
+
+use super::Success;
+use crate::detect::rules::escape;
+use crate::detect::{DetectContext, Finding, Severity};
+use crate::event::{Bpf, Module, ModuleOp, Namespaces, Ptrace, PtraceOp, Setns};
+
+/// `PTRACE_MODE_ATTACH`: without it a check is only for reading what `ps` shows.
+const MODE_ATTACH: u32 = 2;
+const PTRACE_TRACEME: u32 = 0;
+
+pub(super) fn ptrace(context: &DetectContext<'_>, ptrace: &Ptrace) -> Option<Finding> {
+    let own = context.event.raw.header.slot;
+    if ptrace.target_tgid == 0 || ptrace.target_slot == own || is_harmless(ptrace) {
+        return None;
+    }
+    let peer = context.neighbours.by_slot(ptrace.target_slot);
+    let pod = |container: &crate::container::Container| container.known().and_then(|known| known.pod.clone());
+    let same_pod = peer
+        .as_ref()
+        .and_then(|peer| pod(peer))
+        .is_some_and(|peer| context.event.container.as_ref().and_then(|own| pod(own)) == Some(peer));
+    let whose = match (&peer, ptrace.target_slot) {
+        (Some(peer), _) => format!("container {}", peer.display_name()),
+        (None, 0) => "the host".to_owned(),
+        (None, _) => "another container".to_owned(),
+    };
+    let summary = format!(
+        "{} in {} {} process {} of {whose}",
+        context.actor(),
+        context.container_name(),
+        Success::of(context.event).words("accessed", "tried to access"),
+        ptrace.target_tgid
+    );
+    let severity = if same_pod { Severity::Medium } else { Severity::Critical };
+    Some(Finding::new(&escape::FOREIGN_PROCESS, whose, summary).severity(severity))
+}
+
+fn is_harmless(ptrace: &Ptrace) -> bool {
+    match ptrace.op {
+        PtraceOp::ACCESS_CHECK => ptrace.request & MODE_ATTACH == 0,
+        PtraceOp::PTRACE => ptrace.request == PTRACE_TRACEME,
+        _ => false,
+    }
+}
+
+pub(super) fn setns(context: &DetectContext<'_>, setns: &Setns) -> Option<Finding> {
+    let gained: Vec<&str> =
+        (0_u32..).zip(Namespaces::NAMES).filter(|(bit, _)| setns.gained_mask & (1 << bit) != 0).map(|(_, name)| name).collect();
+    if gained.is_empty() {
+        return None;
+    }
+    let summary = format!(
+        "{} in {} entered the host's namespaces: {}",
+        context.actor(),
+        context.container_name(),
+        gained.join(", ")
+    );
+    // nsenter enters one after the other: one alert for all of them.
+    Some(Finding::new(&escape::HOST_NAMESPACE, "host", summary).with("gained", gained))
+}
+
+pub(super) fn module(context: &DetectContext<'_>, module: &Module) -> Option<Finding> {
+    let success = Success::of(context.event);
+    let said = format!("{} in {}", context.actor(), context.container_name());
+    if module.op == ModuleOp::REQUEST {
+        let summary = format!("{said} made the kernel look for the module {}", module.path);
+        return Some(Finding::new(&escape::MODULE_REQUEST, module.path.to_text(), summary));
+    }
+    let (done, tried) = match module.op {
+        ModuleOp::INIT | ModuleOp::FINIT => ("loaded", "tried to load"),
+        ModuleOp::DELETE => ("removed", "tried to remove"),
+        _ => return None,
+    };
+    let severity = match success {
+        Success::Done => Severity::Critical,
+        Success::Failed => Severity::High,
+    };
+    let summary = format!("{said} {} the kernel module {}", success.words(done, tried), module.path);
+    Some(Finding::new(&escape::MODULE_LOAD, module.path.to_text(), summary).severity(severity))
+}
+
+pub(super) fn bpf(context: &DetectContext<'_>, bpf: &Bpf) -> Option<Finding> {
+    let command = command(bpf.cmd)?;
+    let success = Success::of(context.event);
+    let severity = match success {
+        Success::Done => Severity::High,
+        Success::Failed => Severity::Medium,
+    };
+    let summary = format!(
+        "{} in {} {} bpf({command})",
+        context.actor(),
+        context.container_name(),
+        success.words("called", "tried")
+    );
+    // A loader makes maps, programs and links in a row: one alert for the executable.
+    Some(Finding::new(&escape::BPF, context.actor(), summary).severity(severity).with("command", command))
+}
+
+/// Commands that create, fetch or attach; reading and writing a map that one already has is no news.
+fn command(number: u32) -> Option<&'static str> {
+    Some(match number {
+        0 => "BPF_MAP_CREATE",
+        5 => "BPF_PROG_LOAD",
+        7 => "BPF_OBJ_GET",
+        8 => "BPF_PROG_ATTACH",
+        9 => "BPF_PROG_DETACH",
+        11 => "BPF_PROG_GET_NEXT_ID",
+        12 => "BPF_MAP_GET_NEXT_ID",
+        13 => "BPF_PROG_GET_FD_BY_ID",
+        14 => "BPF_MAP_GET_FD_BY_ID",
+        17 => "BPF_RAW_TRACEPOINT_OPEN",
+        18 => "BPF_BTF_LOAD",
+        28 => "BPF_LINK_CREATE",
+        _ => return None,
+    })
+}

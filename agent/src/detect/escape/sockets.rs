@@ -1,0 +1,57 @@
+//! Use of a container runtime's API.
+
+use super::{Success, name};
+use crate::detect::rules::escape;
+use crate::detect::{DetectContext, Finding, Severity};
+use crate::event::UnixConnect;
+
+/// Names of sockets, for those that did not exist when the agent looked.
+const NAMES: [(&str, &str); 9] = [
+    ("docker.sock", "docker"),
+    ("containerd.sock", "containerd"),
+    ("containerd.sock.ttrpc", "containerd"),
+    ("crio.sock", "cri-o"),
+    ("podman.sock", "podman"),
+    ("dockershim.sock", "docker"),
+    ("cri-dockerd.sock", "docker"),
+    ("buildkitd.sock", "buildkit"),
+    ("kubelet.sock", "kubelet"),
+];
+
+pub(super) fn inspect(context: &DetectContext<'_>, connect: &UnixConnect) -> Option<Finding> {
+    let own = context.event.raw.header.slot;
+    if connect.peer_slot != 0 && connect.peer_slot == own {
+        // A runtime that runs inside this container: its own business.
+        return None;
+    }
+    let by_identity = context
+        .host
+        .runtime_sockets
+        .iter()
+        .find(|socket| socket.ino != 0 && socket.ino == connect.file.ino && socket.dev == connect.file.dev);
+    let runtime = by_identity.map(|socket| socket.runtime.as_str()).or_else(|| by_name(&connect.path.bytes))?;
+    let success = Success::of(context.event);
+    let summary = format!(
+        "{} in {} {} the API of {runtime} at {}",
+        context.actor(),
+        context.container_name(),
+        success.words("connected to", "tried to connect to"),
+        connect.path
+    );
+    let severity = match (success, by_identity) {
+        (Success::Done, _) => Severity::Critical,
+        (Success::Failed, Some(_)) => Severity::High,
+        // A client without a socket to talk to.
+        (Success::Failed, None) => Severity::Medium,
+    };
+    let identified = if by_identity.is_some() { "inode" } else { "name" };
+    Some(Finding::new(&escape::RUNTIME_SOCKET, runtime, summary).severity(severity).with("identified_by", identified))
+}
+
+fn by_name(path: &[u8]) -> Option<&'static str> {
+    if let Some(abstract_name) = path.strip_prefix(b"@") {
+        return abstract_name.windows(15).any(|part| part == b"containerd-shim").then_some("containerd-shim");
+    }
+    let file = name(path);
+    NAMES.iter().find(|(known, _)| known.as_bytes() == file).map(|(_, runtime)| *runtime)
+}

@@ -1,0 +1,70 @@
+//! Programs that rules know by name, and questions about a process's ancestry.
+//!
+//! Names are never proof of innocence: a name only makes a rule look closer.
+
+use crate::event::{EnrichedEvent, SlotKey};
+use crate::process::Process;
+
+const SHELLS: [&str; 12] =
+    ["sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "fish", "csh", "tcsh", "rbash", "busybox"];
+const RELAYS: [&str; 11] =
+    ["nc", "ncat", "netcat", "nc.openbsd", "nc.traditional", "socat", "cryptcat", "pwncat", "chisel", "gost", "telnetd"];
+const SSH_SERVERS: [&str; 7] = ["sshd", "sshd-session", "dropbear", "dropbearmulti", "tinysshd", "sshd.krb5", "lshd"];
+const SERVICES: [&str; 28] = [
+    "nginx", "httpd", "apache2", "caddy", "lighttpd", "haproxy", "envoy", "traefik", "postgres", "mysqld", "mariadbd",
+    "mongod", "redis-server", "valkey-server", "memcached", "php-fpm", "uwsgi", "gunicorn", "rabbitmq-server", "beam.smp",
+    "mosquitto", "nats-server", "clickhouse-server", "squid", "varnishd", "proftpd", "vsftpd", "exim4",
+];
+const BUILDERS: [&str; 27] = [
+    "dpkg", "apt", "apt-get", "aptitude", "rpm", "dnf", "microdnf", "yum", "zypper", "apk", "pacman", "pip", "pip3", "npm",
+    "yarn", "pnpm", "cargo", "rustc", "go", "make", "gmake", "ninja", "gcc", "cc", "ld", "mvn", "gradle",
+];
+
+/// A shell.
+pub(super) fn is_shell(name: &[u8]) -> bool {
+    contains(&SHELLS, name)
+}
+
+/// A tool that turns a shell into a network service, or relays connections.
+pub(super) fn is_relay(name: &[u8]) -> bool {
+    contains(&RELAYS, name)
+}
+
+/// An SSH server.
+pub(super) fn is_ssh_server(name: &[u8]) -> bool {
+    contains(&SSH_SERVERS, name)
+}
+
+/// A network service: a shell below it was started by a request.
+pub(super) fn is_service(name: &[u8]) -> bool {
+    contains(&SERVICES, name) || name.starts_with(b"php-fpm")
+}
+
+/// A package manager, compiler or build tool.
+pub(super) fn is_builder(name: &[u8]) -> bool {
+    contains(&BUILDERS, name)
+}
+
+fn contains(names: &[&str], name: &[u8]) -> bool {
+    names.iter().any(|known| known.as_bytes() == name)
+}
+
+/// What the process calls itself: busybox and other multi-call programs are known by their first argument.
+pub(super) fn called(process: &Process) -> Vec<u8> {
+    let name = process.exe_name().to_vec();
+    if !matches!(name.as_slice(), b"busybox" | b"toybox" | b"dropbearmulti") {
+        return name;
+    }
+    let mut arguments = process.arguments().map(|argument| argument.file_name().to_vec());
+    match arguments.next() {
+        Some(first) if first == name => arguments.next().unwrap_or(first),
+        Some(first) => first,
+        None => name,
+    }
+}
+
+/// The process's ancestors within its own container, parent first.
+pub(super) fn inner_ancestors(event: &EnrichedEvent) -> impl Iterator<Item = &Process> {
+    let own: Option<SlotKey> = event.raw.slot();
+    event.ancestors.iter().map(AsRef::as_ref).take_while(move |ancestor| ancestor.slot == own)
+}

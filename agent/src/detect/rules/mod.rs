@@ -1,0 +1,45 @@
+//! The registry: every rule with its documentation. Ids are stable.
+
+pub(crate) mod drift;
+pub(crate) mod escape;
+pub(crate) mod lateral;
+pub(crate) mod listener;
+pub(crate) mod sensor;
+
+use super::Rule;
+
+/// Every rule, by class.
+pub fn rules() -> impl Iterator<Item = &'static Rule> {
+    [escape::ALL, listener::ALL, lateral::ALL, drift::ALL, sensor::ALL].into_iter().flatten().copied()
+}
+
+/// The rule called `id`.
+#[must_use]
+pub fn rule(id: &str) -> Option<&'static Rule> {
+    rules().find(|rule| rule.id == id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn ids_are_unique_and_say_their_class() {
+        let mut seen = HashSet::new();
+        for rule in rules() {
+            assert!(seen.insert(rule.id), "{} twice", rule.id);
+            let class = serde_json::to_value(rule.class).unwrap();
+            assert_eq!(rule.id.split_once('.').map(|(class, _)| class), class.as_str(), "{}", rule.id);
+            let documentation = [rule.title, rule.meaning, rule.why, rule.look_alikes, rule.response];
+            assert!(documentation.iter().all(|text| !text.is_empty()), "{}", rule.id);
+            assert!(!rule.attack.is_empty(), "{}", rule.id);
+        }
+    }
+
+    #[test]
+    fn the_issue_s_rules_exist() {
+        assert!(rules().filter(|rule| rule.id.starts_with("escape.")).count() >= 12);
+        assert!(rule("escape.core_pattern").is_some() && rule("escape.nothing").is_none());
+    }
+}

@@ -1,0 +1,71 @@
+//! Rules of class `sensor`: the agent's own blind spots.
+
+use crate::detect::{Class, Rule, Severity};
+
+pub(super) static ALL: &[&Rule] = &[
+    &EVENTS_LOST,
+    &CAPABILITY_DEGRADED,
+    &SLOTS_EXHAUSTED,
+    &RECORDS_UNDECODABLE,
+    &WINDOWS_EXHAUSTED,
+];
+
+pub(crate) static EVENTS_LOST: Rule = Rule {
+    id: "sensor.events_lost",
+    class: Class::Sensor,
+    severity: Severity::High,
+    attack: &["T1562"],
+    title: "Events of a container were lost",
+    meaning: "The kernel half could not hand over everything that the container did.",
+    why: "What is missing may be the attack; flooding is a way to hide.",
+    look_alikes: "Very many different behaviours at once, as in builds.",
+    response: "See the container's figures in `agent status`.",
+};
+
+pub(crate) static CAPABILITY_DEGRADED: Rule = Rule {
+    id: "sensor.capability_degraded",
+    class: Class::Sensor,
+    severity: Severity::Medium,
+    attack: &["T1562"],
+    title: "The sensor sees less than it should",
+    meaning: "A program could not be attached, or was detached; the capability is named.",
+    why: "Behaviour of that kind is not seen.",
+    look_alikes: "Kernels without the feature: see `agent check`.",
+    response: "Run `agent check` and follow what it says.",
+};
+
+pub(crate) static SLOTS_EXHAUSTED: Rule = Rule {
+    id: "sensor.slots_exhausted",
+    class: Class::Sensor,
+    severity: Severity::High,
+    attack: &["T1562"],
+    title: "More containers than the sensor can tell apart",
+    meaning: "All slots are taken; universal rules go on, without the container's name.",
+    why: "An attacker may make cgroups to hide behind.",
+    look_alikes: "Hosts with more than four thousand containers.",
+    response: "Remove cgroups that nobody uses.",
+};
+
+pub(crate) static RECORDS_UNDECODABLE: Rule = Rule {
+    id: "sensor.records_undecodable",
+    class: Class::Sensor,
+    severity: Severity::High,
+    attack: &["T1562"],
+    title: "Records of the sensor could not be read",
+    meaning: "The daemon received bytes that are no record.",
+    why: "Kernel half and daemon do not fit, or somebody tampers.",
+    look_alikes: "None.",
+    response: "Restart the agent; report the version.",
+};
+
+pub(crate) static WINDOWS_EXHAUSTED: Rule = Rule {
+    id: "sensor.windows_exhausted",
+    class: Class::Sensor,
+    severity: Severity::Medium,
+    attack: &["T1562"],
+    title: "Alerts are no longer folded",
+    meaning: "So many different alerts are open that repeats of further ones come singly.",
+    why: "A flood of alerts hides the one that matters.",
+    look_alikes: "None.",
+    response: "Look at the container with the most alerts.",
+};

@@ -1,0 +1,52 @@
+//! Findings about the agent itself. The engine raises them: no event is behind most of them.
+
+use super::rules::sensor;
+use super::Finding;
+
+/// What the engine noticed about the sensor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SensorFinding {
+    /// Records of one container were lost.
+    EventsLost { container: String, lost: u64 },
+    /// A capability has no program, or a worse one than it should.
+    CapabilityDegraded { capability: String, reason: String },
+    /// Containers were seen for which no slot was free.
+    SlotsExhausted { containers: u64 },
+    /// Bytes that are no record.
+    RecordsUndecodable { records: u64, reason: String },
+    /// Alerts that found no window to be folded in.
+    WindowsExhausted { alerts: u64 },
+}
+
+impl SensorFinding {
+    /// The finding, for [`crate::alert::AlertBuilder::raise_sensor`].
+    #[must_use]
+    pub fn into_finding(self) -> Finding {
+        match self {
+            Self::EventsLost { container, lost } => {
+                let summary = format!("{lost} events of container {container} were lost: its alerts may not be all");
+                Finding::new(&sensor::EVENTS_LOST, container, summary).with("lost", lost)
+            }
+            Self::CapabilityDegraded { capability, reason } => {
+                let summary = format!("The sensor's capability {capability} is degraded: {reason}");
+                Finding::new(&sensor::CAPABILITY_DEGRADED, capability.as_str(), summary)
+                    .with("capability", capability)
+                    .with("reason", reason)
+            }
+            Self::SlotsExhausted { containers } => {
+                let summary = format!("{containers} containers have no slot: their events carry no name");
+                Finding::new(&sensor::SLOTS_EXHAUSTED, "slots", summary).with("containers", containers)
+            }
+            Self::RecordsUndecodable { records, reason } => {
+                let summary = format!("{records} records of the sensor could not be read: {reason}");
+                Finding::new(&sensor::RECORDS_UNDECODABLE, reason.as_str(), summary)
+                    .with("records", records)
+                    .with("reason", reason)
+            }
+            Self::WindowsExhausted { alerts } => {
+                let summary = format!("{alerts} alerts found no window: their repeats are not folded");
+                Finding::new(&sensor::WINDOWS_EXHAUSTED, "windows", summary).with("alerts", alerts)
+            }
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! The one place where a profile becomes something that decides: the matcher of the daemon now, the kernel's tables
+//! from the same value later.
+
+use super::model::{Connect, Listen, Mode, Profile, ProfileState, Source};
+use super::value::{PathPattern, Port, Protocol};
+use super::{ImageName, Matching};
+use crate::detect::Class;
+use crate::host::PortRange;
+use std::net::IpAddr;
+
+/// A profile that decides.
+#[derive(Debug)]
+pub struct CompiledProfile {
+    profile: Profile,
+}
+
+/// Makes a profile decide.
+#[must_use]
+pub fn compile(profile: Profile) -> CompiledProfile {
+    CompiledProfile { profile }
+}
+
+/// A listener as it was observed.
+#[derive(Debug, Clone, Copy)]
+pub struct ListenQuery<'a> {
+    pub proto: Protocol,
+    pub port: u16,
+    pub address: IpAddr,
+    pub exe: &'a [u8],
+    pub ephemeral: PortRange,
+}
+
+/// What a profile says of a listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListenVerdict {
+    /// An entry allows it; where that entry comes from.
+    Expected(Source),
+    /// The executable listens, but not here.
+    WrongPort,
+    /// Somebody listens here, but not this executable.
+    WrongExecutable,
+    /// Neither is known.
+    Unknown,
+}
+
+/// A contact as it was observed.
+#[derive(Debug, Clone, Copy)]
+pub struct ConnectQuery<'a> {
+    pub proto: Protocol,
+    pub address: IpAddr,
+    pub port: u16,
+    pub exe: &'a [u8],
+    /// Image of the container that has the address.
+    pub peer: Option<&'a ImageName>,
+    pub ephemeral: PortRange,
+}
+
+impl CompiledProfile {
+    /// `metadata.name`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.profile.metadata.name
+    }
+
+    /// How much it knows.
+    #[must_use]
+    pub fn state(&self) -> ProfileState {
+        self.profile.state
+    }
+
+    /// What is done about deviations of `class`.
+    #[must_use]
+    pub fn mode(&self, class: Class) -> Mode {
+        self.profile.mode.get(&class).copied().unwrap_or_default()
+    }
+
+    /// True when what is outside the profile is a finding of `class`.
+    #[must_use]
+    pub fn judges(&self, class: Class) -> bool {
+        self.mode(class) != Mode::Learn && self.state() >= ProfileState::Partial
+    }
+
+    /// Which images it is for.
+    #[must_use]
+    pub fn matching(&self) -> &Matching {
+        &self.profile.matching
+    }
+
+    /// The profile as it was written.
+    #[must_use]
+    pub fn source(&self) -> &Profile {
+        &self.profile
+    }
+
+    /// What the profile says of a listener.
+    #[must_use]
+    pub fn listen(&self, query: &ListenQuery<'_>) -> ListenVerdict {
+        let entries = &self.profile.listen;
+        if let Some(entry) = entries.iter().find(|entry| here(entry, query) && by(entry.exe.as_ref(), query.exe)) {
+            return ListenVerdict::Expected(entry.provenance.source);
+        }
+        if entries.iter().any(|entry| here(entry, query)) {
+            return ListenVerdict::WrongExecutable;
+        }
+        let listens = |entry: &Listen| entry.exe.as_ref().is_some_and(|exe| exe.matches(query.exe));
+        if entries.iter().any(listens) { ListenVerdict::WrongPort } else { ListenVerdict::Unknown }
+    }
+
+    /// True when the contact is allowed.
+    #[must_use]
+    pub fn connect(&self, query: &ConnectQuery<'_>) -> bool {
+        self.profile.connect.iter().any(|entry| allows(entry, query))
+    }
+
+    /// True when `path` may be executed by `parent`; `None` stands for the runtime (entrypoint, exec session), which
+    /// may start whatever the profile knows.
+    #[must_use]
+    pub fn exec(&self, path: &[u8], parent: Option<&[u8]>) -> bool {
+        self.profile.exec.iter().any(|entry| {
+            entry.path.matches(path)
+                && (entry.parents.is_empty()
+                    || parent.is_none_or(|parent| entry.parents.iter().any(|allowed| allowed.matches(parent))))
+        })
+    }
+
+    /// True when the profile says anything about executables; otherwise none of them is a deviation.
+    #[must_use]
+    pub fn describes_exec(&self) -> bool {
+        !self.profile.exec.is_empty()
+    }
+}
+
+fn here(entry: &Listen, query: &ListenQuery<'_>) -> bool {
+    entry.proto == query.proto && port(entry.port, query.port, query.ephemeral) && entry.address.allows(query.address)
+}
+
+fn allows(entry: &Connect, query: &ConnectQuery<'_>) -> bool {
+    entry.proto == query.proto
+        && port(entry.port, query.port, query.ephemeral)
+        && entry.cidr.is_none_or(|cidr| cidr.contains(query.address))
+        && entry.image.as_ref().is_none_or(|image| query.peer.is_some_and(|peer| image.matches(peer)))
+        && by(entry.exe.as_ref(), query.exe)
+}
+
+fn port(allowed: Port, seen: u16, ephemeral: PortRange) -> bool {
+    match allowed {
+        Port::Number(number) => number == seen,
+        Port::Ephemeral => ephemeral.contains(seen),
+        Port::Any => true,
+    }
+}
+
+fn by(allowed: Option<&PathPattern>, exe: &[u8]) -> bool {
+    allowed.is_none_or(|allowed| allowed.matches(exe))
+}

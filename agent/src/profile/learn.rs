@@ -1,0 +1,247 @@
+//! Writes a profile from what a container did. Deterministic: the same events in any order give the same entries;
+//! bounded: what does not fit is counted and makes the profile `partial`.
+
+use super::model::{ApiVersion, Kind, PathEntry};
+use super::value::{AddressScope, Cidr, Port, Protocol};
+use super::{
+    Connect, Exec, Files, ImageName, ImagePattern, Listen, Matching, ProfileMetadata, PathPattern, Profile,
+    ProfileState, Provenance, Source, generalise,
+};
+use crate::container::{Container, ImageRef};
+use crate::event::{EnrichedEvent, FileOpen, Net, Payload, SlotKey, Timestamp};
+use crate::host::PortRange;
+use crate::net::peer_address;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Entries of one section.
+const MAX_ENTRIES: usize = 2048;
+
+/// Learns the behaviour of one image from its containers.
+#[derive(Debug)]
+pub struct Learner {
+    name: String,
+    image: ImageRef,
+    ephemeral: PortRange,
+    exec: BTreeMap<PathPattern, (BTreeSet<PathPattern>, Seen)>,
+    listen: BTreeMap<(Protocol, Port, AddressScope, Option<PathPattern>), Seen>,
+    connect: BTreeMap<(String, Protocol, Port, Option<PathPattern>), (Peer, Seen)>,
+    write: BTreeMap<PathPattern, Seen>,
+    containers: BTreeSet<SlotKey>,
+    /// Behaviours that found no room.
+    overflowed: u64,
+}
+
+/// First and last time of a behaviour, and where.
+#[derive(Debug, Default)]
+struct Seen {
+    first: Option<Timestamp>,
+    last: Option<Timestamp>,
+    containers: BTreeSet<SlotKey>,
+}
+
+#[derive(Debug)]
+enum Peer {
+    Image(ImagePattern),
+    Network(Cidr),
+}
+
+impl Seen {
+    fn at(&mut self, time: Timestamp, container: SlotKey) {
+        self.first = Some(self.first.map_or(time, |first| first.min(time)));
+        self.last = Some(self.last.map_or(time, |last| last.max(time)));
+        self.containers.insert(container);
+    }
+
+    fn provenance(&self) -> Provenance {
+        Provenance {
+            source: Source::Learned,
+            first_seen: self.first,
+            last_seen: self.last,
+            replicas: u32::try_from(self.containers.len()).ok(),
+        }
+    }
+}
+
+impl Learner {
+    /// Begins a profile called `name` for an image.
+    #[must_use]
+    pub fn new(name: String, image: ImageRef, ephemeral: PortRange) -> Self {
+        Self {
+            name,
+            image,
+            ephemeral,
+            exec: BTreeMap::new(),
+            listen: BTreeMap::new(),
+            connect: BTreeMap::new(),
+            write: BTreeMap::new(),
+            containers: BTreeSet::new(),
+            overflowed: 0,
+        }
+    }
+
+    /// Takes what `container` did; `peer` is the container that a contact goes to, where there is one.
+    pub fn observe(&mut self, event: &EnrichedEvent, container: &Container, peer: Option<&Container>) {
+        if self.containers.len() < MAX_ENTRIES {
+            self.containers.insert(container.key);
+        }
+        match &event.raw.payload {
+            Payload::Exec(_) => self.exec(event, container.key),
+            Payload::Listen(net) => self.listen(event, net, container.key),
+            // TCP shows up as a listener; a UDP server has nothing but its bind.
+            Payload::Bind(net) if Protocol::from_number(net.protocol) == Some(Protocol::Udp) && net.local.port != 0 => {
+                self.listen(event, net, container.key);
+            }
+            Payload::Connect(net) | Payload::Send(net) => self.connect(event, net, (container.key, peer)),
+            Payload::FileOpen(open) if open.writes() => self.write(event, open, container.key),
+            _ => {}
+        }
+    }
+
+    fn exec(&mut self, event: &EnrichedEvent, container: SlotKey) {
+        let Some(path) = generalise::path(&event.process.exe.bytes) else { return self.overflow() };
+        if !self.exec.contains_key(&path) && self.exec.len() >= MAX_ENTRIES {
+            return self.overflow();
+        }
+        let (parents, seen) = self.exec.entry(path).or_default();
+        seen.at(event.time, container);
+        let parent = event.ancestors.first().filter(|parent| parent.slot == Some(container));
+        if let Some(parent) = parent.and_then(|parent| generalise::path(&parent.exe.bytes))
+            && parents.len() < MAX_ENTRIES
+        {
+            parents.insert(parent);
+        }
+    }
+
+    fn listen(&mut self, event: &EnrichedEvent, net: &Net, container: SlotKey) {
+        let Some(proto) = Protocol::from_number(net.protocol) else { return };
+        let loopback = peer_address(&net.local).is_some_and(|address| address.is_loopback());
+        let scope = if loopback { AddressScope::Loopback } else { AddressScope::Any };
+        let key = (proto, self.port(net.local.port), scope, generalise::path(&event.process.exe.bytes));
+        if !self.listen.contains_key(&key) && self.listen.len() >= MAX_ENTRIES {
+            return self.overflow();
+        }
+        self.listen.entry(key).or_default().at(event.time, container);
+    }
+
+    fn connect(&mut self, event: &EnrichedEvent, net: &Net, (container, peer): (SlotKey, Option<&Container>)) {
+        let (Some(proto), Some(address)) = (Protocol::from_number(net.protocol), peer_address(&net.remote)) else {
+            return;
+        };
+        if address.is_loopback() {
+            return;
+        }
+        let image = peer.and_then(Container::known).and_then(|known| ImageName::parse(&known.image.reference));
+        let peer = image
+            .and_then(|image| image.repository.parse().ok())
+            .map_or_else(|| Peer::Network(Cidr::single(address)), Peer::Image);
+        let key = (peer.to_string(), proto, self.port(net.remote.port), generalise::path(&event.process.exe.bytes));
+        if !self.connect.contains_key(&key) && self.connect.len() >= MAX_ENTRIES {
+            return self.overflow();
+        }
+        self.connect.entry(key).or_insert_with(|| (peer, Seen::default())).1.at(event.time, container);
+    }
+
+    fn write(&mut self, event: &EnrichedEvent, open: &FileOpen, container: SlotKey) {
+        let bytes: &[u8] = &open.path.bytes;
+        let folder = &bytes[..bytes.iter().rposition(|byte| *byte == b'/').map_or(0, |at| at + 1)];
+        let Some(path) = generalise::path(folder) else { return self.overflow() };
+        if !self.write.contains_key(&path) && self.write.len() >= MAX_ENTRIES {
+            return self.overflow();
+        }
+        self.write.entry(path).or_default().at(event.time, container);
+    }
+
+    fn overflow(&mut self) {
+        self.overflowed += 1;
+    }
+
+    fn port(&self, number: u16) -> Port {
+        match number {
+            0 => Port::Ephemeral,
+            number if self.ephemeral.contains(number) => Port::Ephemeral,
+            number => Port::Number(number),
+        }
+    }
+
+    /// Behaviours that found no room, or have no name in UTF-8.
+    #[must_use]
+    pub fn overflowed(&self) -> u64 {
+        self.overflowed
+    }
+
+    /// The profile of what was seen so far: `partial`, because nobody has reviewed it.
+    #[must_use]
+    pub fn profile(&self) -> Profile {
+        Profile {
+            api_version: ApiVersion::V1Alpha1,
+            kind: Kind::BehaviorProfile,
+            metadata: ProfileMetadata { name: self.name.clone(), labels: BTreeMap::new() },
+            matching: self.matching(),
+            state: ProfileState::Partial,
+            mode: BTreeMap::new(),
+            exec: self.exec_entries(),
+            listen: self.listen_entries(),
+            connect: self.connect_entries(),
+            files: Files { write: self.write_entries(), read: Vec::new() },
+            capabilities: Vec::new(),
+        }
+    }
+
+    fn matching(&self) -> Matching {
+        let pattern = ImageName::parse(&self.image.reference).and_then(|image| image.to_string().parse().ok());
+        Matching {
+            digest: self.image.digest.clone(),
+            image_id: self.image.id.clone(),
+            images: pattern.into_iter().collect(),
+        }
+    }
+
+    fn exec_entries(&self) -> Vec<Exec> {
+        let entry = |(path, (parents, seen)): (&PathPattern, &(BTreeSet<PathPattern>, Seen))| Exec {
+            path: path.clone(),
+            parents: parents.iter().cloned().collect(),
+            provenance: seen.provenance(),
+        };
+        self.exec.iter().map(entry).collect()
+    }
+
+    fn listen_entries(&self) -> Vec<Listen> {
+        let entries = self.listen.iter().map(|((proto, port, address, exe), seen)| Listen {
+            proto: *proto,
+            port: *port,
+            address: *address,
+            exe: exe.clone(),
+            provenance: seen.provenance(),
+        });
+        entries.collect()
+    }
+
+    fn connect_entries(&self) -> Vec<Connect> {
+        let entries = self.connect.iter().map(|((_, proto, port, exe), (peer, seen))| {
+            let (cidr, image) = match peer {
+                Peer::Image(image) => (None, Some(image.clone())),
+                Peer::Network(cidr) => (Some(*cidr), None),
+            };
+            Connect { cidr, image, proto: *proto, port: *port, exe: exe.clone(), provenance: seen.provenance() }
+        });
+        entries.collect()
+    }
+
+    fn write_entries(&self) -> Vec<PathEntry> {
+        let entries = self.write.iter().map(|(path, seen)| PathEntry {
+            path: path.clone(),
+            exe: None,
+            provenance: seen.provenance(),
+        });
+        entries.collect()
+    }
+}
+
+impl std::fmt::Display for Peer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Image(image) => image.fmt(f),
+            Self::Network(cidr) => cidr.fmt(f),
+        }
+    }
+}

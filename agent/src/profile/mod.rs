@@ -1,0 +1,34 @@
+//! Profiles: what an image may do, as reviewable YAML, and what follows from it.
+//!
+//! [`Profile`] is the file; [`compile`] is the single place that makes something of it that decides
+//! ([`CompiledProfile`]); [`ProfileSet`] says which profile an image has; [`Learner`] writes one from what a container
+//! did; [`Role`] brings rules for images known as a database, a web server, … before anything is learned.
+//! All of it is pure except [`store`], which reads folders.
+
+mod compile;
+mod error;
+mod generalise;
+mod image;
+mod learn;
+mod model;
+mod parse;
+mod role;
+mod set;
+pub mod store;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+pub use compile::{CompiledProfile, ConnectQuery, ListenQuery, ListenVerdict, compile};
+pub use error::{Place, ProfileError};
+pub use image::{ImageName, ImagePattern};
+pub use learn::Learner;
+pub use model::{
+    Capability, Connect, Exec, Files, Listen, Matching, ProfileMetadata, Mode, PathEntry, Profile, ProfileState,
+    Provenance, Source,
+};
+pub use parse::{MAX_PROFILE_BYTES, parse};
+pub use role::{Forbidden, Role, RoleSet};
+pub use set::ProfileSet;
+pub use value::{AddressScope, Cidr, PathPattern, Port, Protocol};

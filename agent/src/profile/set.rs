@@ -1,0 +1,91 @@
+//! All profiles, and which one an image has.
+
+use super::error::{Place, ProfileError};
+use super::model::Profile;
+use super::{CompiledProfile, ImageName, compile};
+use crate::container::{Container, ImageRef};
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Profiles by what they match. A value: reloading makes a new one, and a failed reload changes nothing.
+#[derive(Debug, Default, Clone)]
+pub struct ProfileSet {
+    profiles: Vec<Arc<CompiledProfile>>,
+    by_digest: HashMap<String, usize>,
+    by_image_id: HashMap<String, usize>,
+}
+
+impl ProfileSet {
+    /// Takes profiles with the files that they come from.
+    ///
+    /// # Errors
+    /// [`ProfileError::Duplicate`]: two have one name.
+    pub fn new(profiles: Vec<(PathBuf, Profile)>) -> Result<Self, ProfileError> {
+        let mut places: HashMap<String, PathBuf> = HashMap::new();
+        let mut set = Self::default();
+        for (file, profile) in profiles {
+            let name = profile.metadata.name.clone();
+            if let Some(first) = places.insert(name.clone(), file.clone()) {
+                return Err(ProfileError::Duplicate { name, first: Place::whole(first), second: Place::whole(file) });
+            }
+            set.add(profile);
+        }
+        Ok(set)
+    }
+
+    fn add(&mut self, profile: Profile) {
+        let at = self.profiles.len();
+        if let Some(digest) = &profile.matching.digest {
+            self.by_digest.insert(digest.to_ascii_lowercase(), at);
+        }
+        if let Some(id) = &profile.matching.image_id {
+            self.by_image_id.insert(id.to_ascii_lowercase(), at);
+        }
+        self.profiles.push(Arc::new(compile(profile)));
+    }
+
+    /// The profile of a container: `None` while its image is not known, or no profile matches.
+    #[must_use]
+    pub fn of_container(&self, container: &Container) -> Option<&Arc<CompiledProfile>> {
+        self.of_image(&container.known()?.image)
+    }
+
+    /// The profile of an image: by manifest digest, else by image id, else by the most specific pattern.
+    #[must_use]
+    pub fn of_image(&self, image: &ImageRef) -> Option<&Arc<CompiledProfile>> {
+        let indexed = |index: &HashMap<String, usize>, key: &Option<String>| {
+            key.as_ref().and_then(|key| index.get(&key.to_ascii_lowercase())).copied()
+        };
+        indexed(&self.by_digest, &image.digest)
+            .or_else(|| indexed(&self.by_image_id, &image.id))
+            .or_else(|| self.by_pattern(&image.reference))
+            .and_then(|at| self.profiles.get(at))
+    }
+
+    fn by_pattern(&self, reference: &str) -> Option<usize> {
+        let image = ImageName::parse(reference)?;
+        let matching = self.profiles.iter().enumerate().filter_map(|(at, profile)| {
+            // Among equals the name decides, so that the order of files does not.
+            profile.matching().specificity(&image).map(|specificity| (specificity, std::cmp::Reverse(profile.name()), at))
+        });
+        matching.max().map(|(_, _, at)| at)
+    }
+
+    /// All profiles, in the order of their files.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<CompiledProfile>> {
+        self.profiles.iter()
+    }
+
+    /// Number of profiles.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.profiles.len()
+    }
+
+    /// True when there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.profiles.is_empty()
+    }
+}
