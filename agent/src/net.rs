@@ -52,7 +52,11 @@ mod tests {
     #[test]
     fn mapped_and_nat64_addresses_are_ipv4() {
         for text in ["::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "169.254.169.254"] {
-            assert_eq!(canonical(text.parse().unwrap()), "169.254.169.254".parse::<IpAddr>().unwrap(), "{text}");
+            assert_eq!(
+                canonical(text.parse().unwrap()),
+                "169.254.169.254".parse::<IpAddr>().unwrap(),
+                "{text}"
+            );
         }
         assert!(is_nobody(canonical("::ffff:127.0.0.1".parse().unwrap())));
     }

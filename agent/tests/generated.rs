@@ -18,7 +18,10 @@ fn check(file: &str, content: &str) {
         std::fs::write(&path, content).unwrap();
     }
     let stored = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(stored == content, "{file} is not current; see the head of this test");
+    assert!(
+        stored == content,
+        "{file} is not current; see the head of this test"
+    );
 }
 
 fn schema<T: schemars::JsonSchema>() -> serde_json::Value {
@@ -96,7 +99,10 @@ fn alerts_follow_their_schema_and_come_back_unchanged() {
     check("docs/schema/alert.v1.json", &pretty(&schema));
     let validator = jsonschema::validator_for(&schema).unwrap();
     let value = serde_json::to_value(alert()).unwrap();
-    let errors: Vec<String> = validator.iter_errors(&value).map(|error| error.to_string()).collect();
+    let errors: Vec<String> = validator
+        .iter_errors(&value)
+        .map(|error| error.to_string())
+        .collect();
     assert!(errors.is_empty(), "{errors:?}");
     assert_eq!(value["container"]["image"]["ref"], "nginx:1.25");
     assert_eq!(value["time"], "2023-11-14T22:13:20.123456789Z");

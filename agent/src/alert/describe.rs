@@ -30,8 +30,14 @@ pub(super) fn container(container: &Container) -> AlertContainer {
 pub(super) fn profile(profile: Option<&CompiledProfile>, class: Class) -> AlertProfile {
     AlertProfile {
         name: profile.map(|profile| profile.name().to_owned()),
-        state: profile.map_or(ProfileState::None, CompiledProfile::state).word().to_owned(),
-        mode: profile.map_or(Mode::Monitor, |profile| profile.mode(class)).word().to_owned(),
+        state: profile
+            .map_or(ProfileState::None, CompiledProfile::state)
+            .word()
+            .to_owned(),
+        mode: profile
+            .map_or(Mode::Monitor, |profile| profile.mode(class))
+            .word()
+            .to_owned(),
     }
 }
 

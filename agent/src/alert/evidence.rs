@@ -2,8 +2,9 @@
 
 use crate::detect::Neighbours;
 use crate::event::{
-    Bpf, EnrichedEvent, Exec, FileObject, FileOpen, KernelString, Lifecycle, Module, ModuleOp, Mount, MountOp, Name,
-    Namespaces, Net, Payload, Ptrace, PtraceOp, RecordFlags, Setns, SocketAddress, UnixConnect,
+    Bpf, EnrichedEvent, Exec, FileObject, FileOpen, KernelString, Lifecycle, Module, ModuleOp, Mount,
+    MountOp, Name, Namespaces, Net, Payload, Ptrace, PtraceOp, RecordFlags, Setns, SocketAddress,
+    UnixConnect,
 };
 use crate::net::peer_address;
 use crate::profile::Protocol;
@@ -122,7 +123,10 @@ impl Evidence {
         self.end("remote", &net.remote);
         if let Some(peer) = peer_address(&net.remote).and_then(|address| neighbours.by_address(address)) {
             let image = peer.known().map(|known| known.image.reference.clone());
-            self.put("peer", json!({"container_id": peer.id.as_str(), "name": peer.display_name(), "image": image}));
+            self.put(
+                "peer",
+                json!({"container_id": peer.id.as_str(), "name": peer.display_name(), "image": image}),
+            );
         }
     }
 
@@ -160,13 +164,19 @@ impl Evidence {
         self.put("operation", operation);
         self.put("request", ptrace.request);
         self.put("target_host_pid", ptrace.target_tgid);
-        let container = neighbours.by_slot(ptrace.target_slot).map(|container| container.id.as_str().to_owned());
+        let container = neighbours
+            .by_slot(ptrace.target_slot)
+            .map(|container| container.id.as_str().to_owned());
         self.put("target_container_id", container);
     }
 
     fn setns(&mut self, setns: &Setns) {
         let named = |mask: u32| -> Vec<&str> {
-            (0_u32..).zip(Namespaces::NAMES).filter(|(bit, _)| mask & (1 << bit) != 0).map(|(_, name)| name).collect()
+            (0_u32..)
+                .zip(Namespaces::NAMES)
+                .filter(|(bit, _)| mask & (1 << bit) != 0)
+                .map(|(_, name)| name)
+                .collect()
         };
         self.put("host_namespaces", named(setns.host_mask));
         self.put("gained_namespaces", named(setns.gained_mask));

@@ -8,7 +8,11 @@ use serde_json::{Value, json};
 #[must_use]
 pub fn schema() -> Value {
     let mut schema = schemars::schema_for!(Alert).to_value();
-    let kinds: Vec<&str> = EventKind::ALL.iter().map(|(_, name)| *name).chain(["sensor"]).collect();
+    let kinds: Vec<&str> = EventKind::ALL
+        .iter()
+        .map(|(_, name)| *name)
+        .chain(["sensor"])
+        .collect();
     let evidence = json!({
         "description": "`kind` and what belongs to it; further keys come with the kind and the rule.",
         "type": "object",
@@ -20,9 +24,15 @@ pub fn schema() -> Value {
         },
     });
     for (pointer, value) in [
-        ("/properties/schema", json!({"type": "string", "const": super::SCHEMA})),
+        (
+            "/properties/schema",
+            json!({"type": "string", "const": super::SCHEMA}),
+        ),
         ("/properties/evidence", evidence),
-        ("/properties/metadata", json!({"type": "string", "enum": ["pending", "resolved", "unavailable"]})),
+        (
+            "/properties/metadata",
+            json!({"type": "string", "enum": ["pending", "resolved", "unavailable"]}),
+        ),
     ] {
         if let Some(place) = schema.pointer_mut(pointer) {
             *place = value;

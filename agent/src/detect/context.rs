@@ -28,14 +28,20 @@ pub struct DetectContext<'a> {
 
 impl fmt::Debug for DetectContext<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DetectContext").field("event", self.event).field("profile", &self.profile).finish_non_exhaustive()
+        f.debug_struct("DetectContext")
+            .field("event", self.event)
+            .field("profile", &self.profile)
+            .finish_non_exhaustive()
     }
 }
 
 impl DetectContext<'_> {
     /// What the container's runtime said of it.
     pub(crate) fn known(&self) -> Option<&ContainerMetadata> {
-        self.event.container.as_ref().and_then(|container| container.known())
+        self.event
+            .container
+            .as_ref()
+            .and_then(|container| container.known())
     }
 
     /// How the acting process is called in a sentence.
@@ -48,6 +54,9 @@ impl DetectContext<'_> {
 
     /// How the container is called in a sentence.
     pub(crate) fn container_name(&self) -> &str {
-        self.event.container.as_ref().map_or("the host", |container| container.display_name())
+        self.event
+            .container
+            .as_ref()
+            .map_or("the host", |container| container.display_name())
     }
 }

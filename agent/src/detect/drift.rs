@@ -20,7 +20,9 @@ pub(super) struct DriftDetector;
 
 impl Detector for DriftDetector {
     fn inspect(&mut self, context: &DetectContext<'_>, findings: &mut Vec<Finding>) {
-        let Payload::Exec(exec) = &context.event.raw.payload else { return };
+        let Payload::Exec(exec) = &context.event.raw.payload else {
+            return;
+        };
         findings.extend(memory(context, exec));
         if findings.is_empty() {
             findings.extend(temporary(context, exec));
@@ -39,19 +41,34 @@ fn finding(context: &DetectContext<'_>, rule: &'static Rule, what: &str) -> Find
 
 fn memory(context: &DetectContext<'_>, exec: &Exec) -> Option<Finding> {
     if exec.file.flags & FileFlags::MEMFD != 0 || exec.path.bytes.starts_with(b"memfd:") {
-        return Some(finding(context, &drift::EXEC_FROM_MEMORY, "it exists in memory only"));
+        return Some(finding(
+            context,
+            &drift::EXEC_FROM_MEMORY,
+            "it exists in memory only",
+        ));
     }
-    let unlinked = exec.file.flags & FileFlags::UNLINKED != 0 || (exec.file.nlink == 0 && exec.file.magic != 0);
+    let unlinked =
+        exec.file.flags & FileFlags::UNLINKED != 0 || (exec.file.nlink == 0 && exec.file.magic != 0);
     unlinked.then(|| finding(context, &drift::EXEC_UNLINKED, "its file is deleted"))
 }
 
 fn temporary(context: &DetectContext<'_>, exec: &Exec) -> Option<Finding> {
-    let named = TEMPORARY.iter().any(|place| exec.path.bytes.starts_with(place.as_bytes()));
+    let named = TEMPORARY
+        .iter()
+        .any(|place| exec.path.bytes.starts_with(place.as_bytes()));
     if !named && exec.file.magic != TMPFS_MAGIC {
         return None;
     }
-    let finding = finding(context, &drift::EXEC_FROM_TMP, "it is in a place for temporary files");
-    Some(if built_here(context) { finding.severity(Severity::Medium) } else { finding })
+    let finding = finding(
+        context,
+        &drift::EXEC_FROM_TMP,
+        "it is in a place for temporary files",
+    );
+    Some(if built_here(context) {
+        finding.severity(Severity::Medium)
+    } else {
+        finding
+    })
 }
 
 fn upper(context: &DetectContext<'_>, exec: &Exec) -> Option<Finding> {
@@ -59,7 +76,11 @@ fn upper(context: &DetectContext<'_>, exec: &Exec) -> Option<Finding> {
         return None;
     }
     let finding = finding(context, &drift::EXEC_FROM_UPPER, "it is not in the image");
-    Some(if built_here(context) { finding.severity(Severity::Medium) } else { finding })
+    Some(if built_here(context) {
+        finding.severity(Severity::Medium)
+    } else {
+        finding
+    })
 }
 
 /// A package manager or build tool is at work: what it brings is not the image's either, but an operator's doing more
@@ -74,20 +95,39 @@ fn volume(context: &DetectContext<'_>, exec: &Exec) -> Option<Finding> {
     }
     let path: &[u8] = &exec.path.bytes;
     let mounts = context.known()?.mounts.iter();
-    let on = |destination: &str| path.strip_prefix(destination.as_bytes()).is_some_and(|rest| rest.starts_with(b"/"));
-    let mount = mounts.filter(|mount| on(mount.destination.trim_end_matches('/'))).max_by_key(|mount| mount.destination.len())?;
+    let on = |destination: &str| {
+        path.strip_prefix(destination.as_bytes())
+            .is_some_and(|rest| rest.starts_with(b"/"))
+    };
+    let mount = mounts
+        .filter(|mount| on(mount.destination.trim_end_matches('/')))
+        .max_by_key(|mount| mount.destination.len())?;
     let finding = finding(context, &drift::EXEC_FROM_VOLUME, "it is on a writable volume");
-    mount.writable.then(|| finding.with("volume", mount.source.as_str()))
+    mount
+        .writable
+        .then(|| finding.with("volume", mount.source.as_str()))
 }
 
 fn outside_profile(context: &DetectContext<'_>) -> Option<Finding> {
-    let profile = context.profile.filter(|profile| profile.judges(Class::Drift) && profile.describes_exec())?;
+    let profile = context
+        .profile
+        .filter(|profile| profile.judges(Class::Drift) && profile.describes_exec())?;
     let process = &context.event.process;
-    let parent = inner_ancestors(context.event).next().map(|parent| parent.exe.bytes.as_slice());
+    let parent = inner_ancestors(context.event)
+        .next()
+        .map(|parent| parent.exe.bytes.as_slice());
     if process.exe.is_empty() || profile.exec(&process.exe.bytes, parent) {
         return None;
     }
     let doubtful = profile.state() != ProfileState::Complete || process.exec_session == ExecSession::Attached;
-    let finding = finding(context, &drift::EXEC_OUTSIDE_PROFILE, "the profile does not know it");
-    Some(if doubtful { finding.severity(Severity::Low) } else { finding })
+    let finding = finding(
+        context,
+        &drift::EXEC_OUTSIDE_PROFILE,
+        "the profile does not know it",
+    );
+    Some(if doubtful {
+        finding.severity(Severity::Low)
+    } else {
+        finding
+    })
 }

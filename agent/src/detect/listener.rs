@@ -20,10 +20,16 @@ impl Detector for ListenerDetector {
     fn inspect(&mut self, context: &DetectContext<'_>, findings: &mut Vec<Finding>) {
         match &context.event.raw.payload {
             Payload::Exec(_) if is_ssh_server(&called(&context.event.process)) => {
-                let summary = format!("SSH server {} was started in {}", context.actor(), context.container_name());
+                let summary = format!(
+                    "SSH server {} was started in {}",
+                    context.actor(),
+                    context.container_name()
+                );
                 findings.push(ssh_server(context, summary, Severity::High));
             }
-            Payload::Listen(net) => findings.extend(Listener::of(context, net).into_iter().flat_map(Listener::judge)),
+            Payload::Listen(net) => {
+                findings.extend(Listener::of(context, net).into_iter().flat_map(Listener::judge))
+            }
             Payload::Bind(net) if Protocol::from_number(net.protocol) == Some(Protocol::Udp) => {
                 let listener = Listener::of(context, net).filter(|listener| !listener.is_udp_client());
                 findings.extend(listener.into_iter().flat_map(Listener::judge));
@@ -78,10 +84,18 @@ impl<'a> Listener<'a> {
 
     fn judge(self) -> Vec<Finding> {
         // What a person has allowed is allowed, also where a role would object.
-        if matches!(self.verdict, Some(ListenVerdict::Expected(Source::Manual | Source::Baseline))) {
+        if matches!(
+            self.verdict,
+            Some(ListenVerdict::Expected(Source::Manual | Source::Baseline))
+        ) {
             return Vec::new();
         }
-        let mut findings: Vec<Finding> = self.ssh().into_iter().chain(self.forbidden()).chain(self.shell()).collect();
+        let mut findings: Vec<Finding> = self
+            .ssh()
+            .into_iter()
+            .chain(self.forbidden())
+            .chain(self.shell())
+            .collect();
         if findings.is_empty() {
             findings.extend(self.unexpected());
         }
@@ -119,7 +133,11 @@ impl<'a> Listener<'a> {
             (false, true) => Severity::Medium,
             _ => Severity::High,
         };
-        let summary = if tool { self.sentence() } else { format!("Started from a shell: {}", self.sentence()) };
+        let summary = if tool {
+            self.sentence()
+        } else {
+            format!("Started from a shell: {}", self.sentence())
+        };
         Some(Finding::new(&listener::SHELL_SPAWNED, self.object(), summary).severity(severity))
     }
 
@@ -135,8 +153,14 @@ impl<'a> Listener<'a> {
     }
 
     fn unexpected(&self) -> Option<Finding> {
-        match self.context.profile.filter(|profile| profile.state() != ProfileState::None) {
-            Some(profile) if profile.judges(listener::UNEXPECTED.class) => self.outside_profile(profile.state()),
+        match self
+            .context
+            .profile
+            .filter(|profile| profile.state() != ProfileState::None)
+        {
+            Some(profile) if profile.judges(listener::UNEXPECTED.class) => {
+                self.outside_profile(profile.state())
+            }
             Some(_) => None,
             None => self.without_profile(),
         }
@@ -146,12 +170,18 @@ impl<'a> Listener<'a> {
         let (rule, severity) = match (self.verdict?, state) {
             (ListenVerdict::Expected(_), _) => return None,
             (ListenVerdict::WrongExecutable, _) => (&listener::UNEXPECTED_EXECUTABLE, Severity::High),
-            (ListenVerdict::WrongPort, ProfileState::Complete) => (&listener::UNEXPECTED_PORT, Severity::High),
+            (ListenVerdict::WrongPort, ProfileState::Complete) => {
+                (&listener::UNEXPECTED_PORT, Severity::High)
+            }
             (ListenVerdict::WrongPort, _) => (&listener::UNEXPECTED_PORT, Severity::Medium),
             (ListenVerdict::Unknown, ProfileState::Complete) => (&listener::UNEXPECTED, Severity::High),
             (ListenVerdict::Unknown, _) => (&listener::UNEXPECTED, Severity::Medium),
         };
-        let severity = if self.address.is_loopback() { severity.min(Severity::Low) } else { severity };
+        let severity = if self.address.is_loopback() {
+            severity.min(Severity::Low)
+        } else {
+            severity
+        };
         let summary = format!("Outside the profile: {}", self.sentence());
         Some(Finding::new(rule, self.object(), summary).severity(severity))
     }
@@ -160,10 +190,16 @@ impl<'a> Listener<'a> {
         let attached = self.context.event.process.exec_session == ExecSession::Attached;
         let program = String::from_utf8_lossy(&self.program);
         let role = self.context.role;
-        if (self.is_declared() && !attached) || role.is_some_and(|role| role.expects(self.proto, self.port, &program)) {
+        if (self.is_declared() && !attached)
+            || role.is_some_and(|role| role.expects(self.proto, self.port, &program))
+        {
             return None;
         }
-        let severity = if attached && !self.address.is_loopback() { Severity::Medium } else { Severity::Info };
+        let severity = if attached && !self.address.is_loopback() {
+            Severity::Medium
+        } else {
+            Severity::Info
+        };
         Some(Finding::new(&listener::UNEXPECTED, self.object(), self.sentence()).severity(severity))
     }
 
@@ -173,7 +209,9 @@ impl<'a> Listener<'a> {
             let (number, proto) = port.split_once('/').unwrap_or((port, "tcp"));
             number.parse() == Ok(self.port) && proto == self.proto.name()
         };
-        self.context.known().is_some_and(|known| known.exposed_ports.iter().any(declared))
+        self.context
+            .known()
+            .is_some_and(|known| known.exposed_ports.iter().any(declared))
     }
 
     fn sentence(&self) -> String {
@@ -182,7 +220,11 @@ impl<'a> Listener<'a> {
             address if address.is_unspecified() => String::new(),
             address => format!(" of {address}"),
         };
-        format!("{actor} listens on {} port {}{place} in {container}", self.proto.name().to_uppercase(), self.port)
+        format!(
+            "{actor} listens on {} port {}{place} in {container}",
+            self.proto.name().to_uppercase(),
+            self.port
+        )
     }
 
     /// Addresses are left out: IPv4 and IPv6 sockets of one server are one listener.

@@ -15,7 +15,7 @@ pub(crate) mod testing;
 
 pub use context::{DetectContext, Neighbours};
 pub use rule::{Class, Rule, Severity};
-pub use rules::{rule, rules};
+pub use rules::{needs_image, rule, rules};
 pub use sensor::SensorFinding;
 
 use crate::event::SlotKey;
@@ -38,7 +38,13 @@ pub struct Finding {
 impl Finding {
     /// With the rule's own severity and no further evidence.
     pub(crate) fn new(rule: &'static Rule, object: impl Into<String>, summary: impl Into<String>) -> Self {
-        Self { rule, severity: rule.severity, summary: summary.into(), object: object.into(), evidence: Map::new() }
+        Self {
+            rule,
+            severity: rule.severity,
+            summary: summary.into(),
+            object: object.into(),
+            evidence: Map::new(),
+        }
     }
 
     /// With another severity.

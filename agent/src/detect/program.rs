@@ -5,19 +5,65 @@
 use crate::event::{EnrichedEvent, SlotKey};
 use crate::process::Process;
 
-const SHELLS: [&str; 12] =
-    ["sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "fish", "csh", "tcsh", "rbash", "busybox"];
-const RELAYS: [&str; 11] =
-    ["nc", "ncat", "netcat", "nc.openbsd", "nc.traditional", "socat", "cryptcat", "pwncat", "chisel", "gost", "telnetd"];
-const SSH_SERVERS: [&str; 7] = ["sshd", "sshd-session", "dropbear", "dropbearmulti", "tinysshd", "sshd.krb5", "lshd"];
+const SHELLS: [&str; 12] = [
+    "sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "fish", "csh", "tcsh", "rbash", "busybox",
+];
+const RELAYS: [&str; 11] = [
+    "nc",
+    "ncat",
+    "netcat",
+    "nc.openbsd",
+    "nc.traditional",
+    "socat",
+    "cryptcat",
+    "pwncat",
+    "chisel",
+    "gost",
+    "telnetd",
+];
+const SSH_SERVERS: [&str; 7] = [
+    "sshd",
+    "sshd-session",
+    "dropbear",
+    "dropbearmulti",
+    "tinysshd",
+    "sshd.krb5",
+    "lshd",
+];
 const SERVICES: [&str; 28] = [
-    "nginx", "httpd", "apache2", "caddy", "lighttpd", "haproxy", "envoy", "traefik", "postgres", "mysqld", "mariadbd",
-    "mongod", "redis-server", "valkey-server", "memcached", "php-fpm", "uwsgi", "gunicorn", "rabbitmq-server", "beam.smp",
-    "mosquitto", "nats-server", "clickhouse-server", "squid", "varnishd", "proftpd", "vsftpd", "exim4",
+    "nginx",
+    "httpd",
+    "apache2",
+    "caddy",
+    "lighttpd",
+    "haproxy",
+    "envoy",
+    "traefik",
+    "postgres",
+    "mysqld",
+    "mariadbd",
+    "mongod",
+    "redis-server",
+    "valkey-server",
+    "memcached",
+    "php-fpm",
+    "uwsgi",
+    "gunicorn",
+    "rabbitmq-server",
+    "beam.smp",
+    "mosquitto",
+    "nats-server",
+    "clickhouse-server",
+    "squid",
+    "varnishd",
+    "proftpd",
+    "vsftpd",
+    "exim4",
 ];
 const BUILDERS: [&str; 27] = [
-    "dpkg", "apt", "apt-get", "aptitude", "rpm", "dnf", "microdnf", "yum", "zypper", "apk", "pacman", "pip", "pip3", "npm",
-    "yarn", "pnpm", "cargo", "rustc", "go", "make", "gmake", "ninja", "gcc", "cc", "ld", "mvn", "gradle",
+    "dpkg", "apt", "apt-get", "aptitude", "rpm", "dnf", "microdnf", "yum", "zypper", "apk", "pacman", "pip",
+    "pip3", "npm", "yarn", "pnpm", "cargo", "rustc", "go", "make", "gmake", "ninja", "gcc", "cc", "ld",
+    "mvn", "gradle",
 ];
 
 /// A shell.
@@ -66,5 +112,9 @@ pub(super) fn called(process: &Process) -> Vec<u8> {
 /// The process's ancestors within its own container, parent first.
 pub(super) fn inner_ancestors(event: &EnrichedEvent) -> impl Iterator<Item = &Process> {
     let own: Option<SlotKey> = event.raw.slot();
-    event.ancestors.iter().map(AsRef::as_ref).take_while(move |ancestor| ancestor.slot == own)
+    event
+        .ancestors
+        .iter()
+        .map(AsRef::as_ref)
+        .take_while(move |ancestor| ancestor.slot == own)
 }

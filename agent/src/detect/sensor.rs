@@ -1,10 +1,11 @@
 //! Findings about the agent itself. The engine raises them: no event is behind most of them.
 
-use super::rules::sensor;
 use super::Finding;
+use super::rules::sensor;
+use serde::{Deserialize, Serialize};
 
 /// What the engine noticed about the sensor.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SensorFinding {
     /// Records of one container were lost.
     EventsLost { container: String, lost: u64 },
@@ -24,7 +25,8 @@ impl SensorFinding {
     pub fn into_finding(self) -> Finding {
         match self {
             Self::EventsLost { container, lost } => {
-                let summary = format!("{lost} events of container {container} were lost: its alerts may not be all");
+                let summary =
+                    format!("{lost} events of container {container} were lost: its alerts may not be all");
                 Finding::new(&sensor::EVENTS_LOST, container, summary).with("lost", lost)
             }
             Self::CapabilityDegraded { capability, reason } => {

@@ -17,7 +17,7 @@ const MAX_CONTAINERS: usize = 512;
 
 /// What waits.
 #[derive(Debug, Default)]
-pub struct Waiting {
+pub(super) struct Waiting {
     queues: HashMap<SlotKey, Queue>,
     /// Events that were judged at once because there was no room to keep them.
     overflowed: u64,
@@ -33,7 +33,7 @@ struct Queue {
 
 /// What to do with an event now.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub(super) enum Verdict {
     /// It waits.
     Kept,
     /// Decide on what is known.
@@ -42,25 +42,35 @@ pub enum Verdict {
 
 impl Waiting {
     /// Takes an event of a container whose metadata is pending.
-    pub fn keep(&mut self, container: SlotKey, event: &Arc<EnrichedEvent>, now: BootTime) -> Verdict {
+    pub(super) fn keep(&mut self, container: SlotKey, event: &Arc<EnrichedEvent>, now: BootTime) -> Verdict {
         if !self.queues.contains_key(&container) && self.queues.len() >= MAX_CONTAINERS {
             self.overflowed += 1;
             return Verdict::JudgeNow;
         }
-        let queue =
-            self.queues.entry(container).or_insert_with(|| Queue { since: now, judged: false, events: Vec::new() });
+        let queue = self.queues.entry(container).or_insert_with(|| Queue {
+            since: now,
+            judged: false,
+            events: Vec::new(),
+        });
         if queue.events.len() >= MAX_PER_CONTAINER {
             self.overflowed += 1;
             return Verdict::JudgeNow;
         }
         queue.events.push(Arc::clone(event));
-        if queue.judged { Verdict::JudgeNow } else { Verdict::Kept }
+        if queue.judged {
+            Verdict::JudgeNow
+        } else {
+            Verdict::Kept
+        }
     }
 
     /// Containers whose patience ended: their events, to be judged on what is known. They stay kept.
-    pub fn expired(&mut self, now: BootTime) -> Vec<Arc<EnrichedEvent>> {
-        let mut expired: Vec<_> =
-            self.queues.iter_mut().filter(|(_, queue)| !queue.judged && now.since(queue.since) >= PATIENCE).collect();
+    pub(super) fn expired(&mut self, now: BootTime) -> Vec<Arc<EnrichedEvent>> {
+        let mut expired: Vec<_> = self
+            .queues
+            .iter_mut()
+            .filter(|(_, queue)| !queue.judged && now.since(queue.since) >= PATIENCE)
+            .collect();
         expired.sort_by_key(|(container, _)| **container);
         expired
             .into_iter()
@@ -72,30 +82,38 @@ impl Waiting {
     }
 
     /// The container's image is known now: all that was kept of it.
-    pub fn resolved(&mut self, container: SlotKey) -> Vec<Arc<EnrichedEvent>> {
-        self.queues.remove(&container).map(|queue| queue.events).unwrap_or_default()
+    pub(super) fn resolved(&mut self, container: SlotKey) -> Vec<Arc<EnrichedEvent>> {
+        self.queues
+            .remove(&container)
+            .map(|queue| queue.events)
+            .unwrap_or_default()
     }
 
     /// The container is gone for good: what is left of it, if it was never judged.
-    pub fn gone(&mut self, container: SlotKey) -> Vec<Arc<EnrichedEvent>> {
-        self.queues.remove(&container).filter(|queue| !queue.judged).map(|queue| queue.events).unwrap_or_default()
+    pub(super) fn gone(&mut self, container: SlotKey) -> Vec<Arc<EnrichedEvent>> {
+        self.queues
+            .remove(&container)
+            .filter(|queue| !queue.judged)
+            .map(|queue| queue.events)
+            .unwrap_or_default()
+    }
+
+    /// Everything that was never judged, at the end.
+    pub(super) fn drain(&mut self) -> Vec<Arc<EnrichedEvent>> {
+        let mut queues: Vec<_> = self.queues.drain().filter(|(_, queue)| !queue.judged).collect();
+        queues.sort_by_key(|(container, _)| *container);
+        queues.into_iter().flat_map(|(_, queue)| queue.events).collect()
     }
 
     /// Events that found no room.
     #[must_use]
-    pub fn overflowed(&self) -> u64 {
+    pub(super) fn overflowed(&self) -> u64 {
         self.overflowed
     }
 
     /// Containers that wait.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.queues.len()
-    }
-
-    /// True when nothing waits.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.queues.is_empty()
     }
 }

@@ -96,14 +96,21 @@ impl CompiledProfile {
     #[must_use]
     pub fn listen(&self, query: &ListenQuery<'_>) -> ListenVerdict {
         let entries = &self.profile.listen;
-        if let Some(entry) = entries.iter().find(|entry| here(entry, query) && by(entry.exe.as_ref(), query.exe)) {
+        if let Some(entry) = entries
+            .iter()
+            .find(|entry| here(entry, query) && by(entry.exe.as_ref(), query.exe))
+        {
             return ListenVerdict::Expected(entry.provenance.source);
         }
         if entries.iter().any(|entry| here(entry, query)) {
             return ListenVerdict::WrongExecutable;
         }
         let listens = |entry: &Listen| entry.exe.as_ref().is_some_and(|exe| exe.matches(query.exe));
-        if entries.iter().any(listens) { ListenVerdict::WrongPort } else { ListenVerdict::Unknown }
+        if entries.iter().any(listens) {
+            ListenVerdict::WrongPort
+        } else {
+            ListenVerdict::Unknown
+        }
     }
 
     /// True when the contact is allowed.
@@ -119,7 +126,8 @@ impl CompiledProfile {
         self.profile.exec.iter().any(|entry| {
             entry.path.matches(path)
                 && (entry.parents.is_empty()
-                    || parent.is_none_or(|parent| entry.parents.iter().any(|allowed| allowed.matches(parent))))
+                    || parent
+                        .is_none_or(|parent| entry.parents.iter().any(|allowed| allowed.matches(parent))))
         })
     }
 
@@ -131,14 +139,19 @@ impl CompiledProfile {
 }
 
 fn here(entry: &Listen, query: &ListenQuery<'_>) -> bool {
-    entry.proto == query.proto && port(entry.port, query.port, query.ephemeral) && entry.address.allows(query.address)
+    entry.proto == query.proto
+        && port(entry.port, query.port, query.ephemeral)
+        && entry.address.allows(query.address)
 }
 
 fn allows(entry: &Connect, query: &ConnectQuery<'_>) -> bool {
     entry.proto == query.proto
         && port(entry.port, query.port, query.ephemeral)
         && entry.cidr.is_none_or(|cidr| cidr.contains(query.address))
-        && entry.image.as_ref().is_none_or(|image| query.peer.is_some_and(|peer| image.matches(peer)))
+        && entry
+            .image
+            .as_ref()
+            .is_none_or(|image| query.peer.is_some_and(|peer| image.matches(peer)))
         && by(entry.exe.as_ref(), query.exe)
 }
 

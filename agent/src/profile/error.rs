@@ -15,7 +15,11 @@ impl Place {
     /// The file as a whole.
     #[must_use]
     pub fn whole(file: impl Into<PathBuf>) -> Self {
-        Self { file: file.into(), line: 0, column: 0 }
+        Self {
+            file: file.into(),
+            line: 0,
+            column: 0,
+        }
     }
 }
 
@@ -51,5 +55,9 @@ pub enum ProfileError {
     #[error("{}: more than {limit} profiles; remove those of images that are no longer used", folder.display())]
     TooMany { folder: PathBuf, limit: usize },
     #[error("{second}: profile `{name}` is already defined in {first}; rename or remove one of them")]
-    Duplicate { name: String, first: Place, second: Place },
+    Duplicate {
+        name: String,
+        first: Place,
+        second: Place,
+    },
 }

@@ -35,8 +35,11 @@ fn component_of(parent: &str, component: &str) -> String {
 /// `tmp.Xq3Zp0`, `build-8f14e45f`: letters of both cases or hexadecimal digits mixed with digits.
 fn is_random(word: &str) -> bool {
     let count = |of: fn(&u8) -> bool| word.bytes().filter(|byte| of(byte)).count();
-    let (digits, upper, lower) =
-        (count(u8::is_ascii_digit), count(u8::is_ascii_uppercase), count(u8::is_ascii_lowercase));
+    let (digits, upper, lower) = (
+        count(u8::is_ascii_digit),
+        count(u8::is_ascii_uppercase),
+        count(u8::is_ascii_lowercase),
+    );
     if digits + upper + lower != word.len() {
         return false;
     }
@@ -55,9 +58,15 @@ mod tests {
         assert_eq!(general("/proc/4711/exe"), "/proc/*/exe");
         assert_eq!(general("/tmp/tmp.Xq3Zp0aB/run"), "/tmp/tmp.*/run");
         assert_eq!(general("/tmp/build-8f14e45f"), "/tmp/build-*");
-        assert_eq!(general("/usr/lib/postgresql/15/bin/postgres"), "/usr/lib/postgresql/15/bin/postgres");
+        assert_eq!(
+            general("/usr/lib/postgresql/15/bin/postgres"),
+            "/usr/lib/postgresql/15/bin/postgres"
+        );
         assert_eq!(general("/usr/bin/python3.11"), "/usr/bin/python3.11");
-        assert_eq!(general("/usr/lib/x86_64-linux-gnu/a"), "/usr/lib/x86_64-linux-gnu/a");
+        assert_eq!(
+            general("/usr/lib/x86_64-linux-gnu/a"),
+            "/usr/lib/x86_64-linux-gnu/a"
+        );
         assert_eq!(general("/srv/[a]/b"), "/srv/[[]a[]]/b");
     }
 }

@@ -21,7 +21,10 @@ impl ImageName {
             return None;
         }
         let (repository, tag) = split_tag(named);
-        Some(Self { repository: familiar(repository).to_owned(), tag: tag.unwrap_or("latest").to_owned() })
+        Some(Self {
+            repository: familiar(repository).to_owned(),
+            tag: tag.unwrap_or("latest").to_owned(),
+        })
     }
 
     /// The last component of the repository: `postgres` of `docker.io/bitnami/postgres`.
@@ -52,7 +55,9 @@ fn familiar(repository: &str) -> &str {
         .iter()
         .find_map(|prefix| repository.strip_prefix(prefix))
         .unwrap_or(repository);
-    without_registry.strip_prefix("library/").unwrap_or(without_registry)
+    without_registry
+        .strip_prefix("library/")
+        .unwrap_or(without_registry)
 }
 
 /// A pattern over `repository:tag`; without a tag it means any.
@@ -67,13 +72,17 @@ impl ImagePattern {
     /// True when the image's repository and tag both match.
     #[must_use]
     pub fn matches(&self, image: &ImageName) -> bool {
-        self.repository.is_match(&image.repository) && self.tag.as_ref().is_none_or(|tag| tag.is_match(&image.tag))
+        self.repository.is_match(&image.repository)
+            && self.tag.as_ref().is_none_or(|tag| tag.is_match(&image.tag))
     }
 
     /// How much the pattern pins down: the number of its literal characters. The highest wins.
     #[must_use]
     pub fn specificity(&self) -> usize {
-        self.text.chars().filter(|character| !"*?[]{}".contains(*character)).count()
+        self.text
+            .chars()
+            .filter(|character| !"*?[]{}".contains(*character))
+            .count()
     }
 }
 
@@ -82,7 +91,9 @@ impl std::str::FromStr for ImagePattern {
 
     fn from_str(text: &str) -> Result<Self, String> {
         if text.is_empty() || text.contains('@') || text.contains(char::is_whitespace) {
-            return Err(format!("`{text}` is no image pattern; write repository:tag, a digest belongs under `digest`"));
+            return Err(format!(
+                "`{text}` is no image pattern; write repository:tag, a digest belongs under `digest`"
+            ));
         }
         let (repository, tag) = split_tag(text);
         Ok(Self {
@@ -126,7 +137,10 @@ mod tests {
     use super::*;
 
     fn matches(pattern: &str, image: &str) -> bool {
-        pattern.parse::<ImagePattern>().unwrap().matches(&ImageName::parse(image).unwrap())
+        pattern
+            .parse::<ImagePattern>()
+            .unwrap()
+            .matches(&ImageName::parse(image).unwrap())
     }
 
     #[test]
@@ -139,7 +153,10 @@ mod tests {
     #[test]
     fn a_registry_s_port_is_no_tag_and_a_digest_is_ignored() {
         let image = ImageName::parse("localhost:5000/acme/api@sha256:00").unwrap();
-        assert_eq!((image.repository.as_str(), image.tag.as_str(), image.base()), ("localhost:5000/acme/api", "latest", "api"));
+        assert_eq!(
+            (image.repository.as_str(), image.tag.as_str(), image.base()),
+            ("localhost:5000/acme/api", "latest", "api")
+        );
         assert_eq!(ImageName::parse("sha256:0123"), None);
     }
 

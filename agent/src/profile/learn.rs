@@ -4,7 +4,7 @@
 use super::model::{ApiVersion, Kind, PathEntry};
 use super::value::{AddressScope, Cidr, Port, Protocol};
 use super::{
-    Connect, Exec, Files, ImageName, ImagePattern, Listen, Matching, ProfileMetadata, PathPattern, Profile,
+    Connect, Exec, Files, ImageName, ImagePattern, Listen, Matching, PathPattern, Profile, ProfileMetadata,
     ProfileState, Provenance, Source, generalise,
 };
 use crate::container::{Container, ImageRef};
@@ -88,7 +88,9 @@ impl Learner {
             Payload::Exec(_) => self.exec(event, container.key),
             Payload::Listen(net) => self.listen(event, net, container.key),
             // TCP shows up as a listener; a UDP server has nothing but its bind.
-            Payload::Bind(net) if Protocol::from_number(net.protocol) == Some(Protocol::Udp) && net.local.port != 0 => {
+            Payload::Bind(net)
+                if Protocol::from_number(net.protocol) == Some(Protocol::Udp) && net.local.port != 0 =>
+            {
                 self.listen(event, net, container.key);
             }
             Payload::Connect(net) | Payload::Send(net) => self.connect(event, net, (container.key, peer)),
@@ -98,13 +100,18 @@ impl Learner {
     }
 
     fn exec(&mut self, event: &EnrichedEvent, container: SlotKey) {
-        let Some(path) = generalise::path(&event.process.exe.bytes) else { return self.overflow() };
+        let Some(path) = generalise::path(&event.process.exe.bytes) else {
+            return self.overflow();
+        };
         if !self.exec.contains_key(&path) && self.exec.len() >= MAX_ENTRIES {
             return self.overflow();
         }
         let (parents, seen) = self.exec.entry(path).or_default();
         seen.at(event.time, container);
-        let parent = event.ancestors.first().filter(|parent| parent.slot == Some(container));
+        let parent = event
+            .ancestors
+            .first()
+            .filter(|parent| parent.slot == Some(container));
         if let Some(parent) = parent.and_then(|parent| generalise::path(&parent.exe.bytes))
             && parents.len() < MAX_ENTRIES
         {
@@ -113,38 +120,71 @@ impl Learner {
     }
 
     fn listen(&mut self, event: &EnrichedEvent, net: &Net, container: SlotKey) {
-        let Some(proto) = Protocol::from_number(net.protocol) else { return };
+        let Some(proto) = Protocol::from_number(net.protocol) else {
+            return;
+        };
         let loopback = peer_address(&net.local).is_some_and(|address| address.is_loopback());
-        let scope = if loopback { AddressScope::Loopback } else { AddressScope::Any };
-        let key = (proto, self.port(net.local.port), scope, generalise::path(&event.process.exe.bytes));
+        let scope = if loopback {
+            AddressScope::Loopback
+        } else {
+            AddressScope::Any
+        };
+        let key = (
+            proto,
+            self.port(net.local.port),
+            scope,
+            generalise::path(&event.process.exe.bytes),
+        );
         if !self.listen.contains_key(&key) && self.listen.len() >= MAX_ENTRIES {
             return self.overflow();
         }
         self.listen.entry(key).or_default().at(event.time, container);
     }
 
-    fn connect(&mut self, event: &EnrichedEvent, net: &Net, (container, peer): (SlotKey, Option<&Container>)) {
-        let (Some(proto), Some(address)) = (Protocol::from_number(net.protocol), peer_address(&net.remote)) else {
+    fn connect(
+        &mut self,
+        event: &EnrichedEvent,
+        net: &Net,
+        (container, peer): (SlotKey, Option<&Container>),
+    ) {
+        let (Some(proto), Some(address)) = (Protocol::from_number(net.protocol), peer_address(&net.remote))
+        else {
             return;
         };
         if address.is_loopback() {
             return;
         }
-        let image = peer.and_then(Container::known).and_then(|known| ImageName::parse(&known.image.reference));
+        let image = peer
+            .and_then(Container::known)
+            .and_then(|known| ImageName::parse(&known.image.reference));
         let peer = image
             .and_then(|image| image.repository.parse().ok())
             .map_or_else(|| Peer::Network(Cidr::single(address)), Peer::Image);
-        let key = (peer.to_string(), proto, self.port(net.remote.port), generalise::path(&event.process.exe.bytes));
+        let key = (
+            peer.to_string(),
+            proto,
+            self.port(net.remote.port),
+            generalise::path(&event.process.exe.bytes),
+        );
         if !self.connect.contains_key(&key) && self.connect.len() >= MAX_ENTRIES {
             return self.overflow();
         }
-        self.connect.entry(key).or_insert_with(|| (peer, Seen::default())).1.at(event.time, container);
+        self.connect
+            .entry(key)
+            .or_insert_with(|| (peer, Seen::default()))
+            .1
+            .at(event.time, container);
     }
 
     fn write(&mut self, event: &EnrichedEvent, open: &FileOpen, container: SlotKey) {
         let bytes: &[u8] = &open.path.bytes;
-        let folder = &bytes[..bytes.iter().rposition(|byte| *byte == b'/').map_or(0, |at| at + 1)];
-        let Some(path) = generalise::path(folder) else { return self.overflow() };
+        let folder = &bytes[..bytes
+            .iter()
+            .rposition(|byte| *byte == b'/')
+            .map_or(0, |at| at + 1)];
+        let Some(path) = generalise::path(folder) else {
+            return self.overflow();
+        };
         if !self.write.contains_key(&path) && self.write.len() >= MAX_ENTRIES {
             return self.overflow();
         }
@@ -175,20 +215,27 @@ impl Learner {
         Profile {
             api_version: ApiVersion::V1Alpha1,
             kind: Kind::BehaviorProfile,
-            metadata: ProfileMetadata { name: self.name.clone(), labels: BTreeMap::new() },
+            metadata: ProfileMetadata {
+                name: self.name.clone(),
+                labels: BTreeMap::new(),
+            },
             matching: self.matching(),
             state: ProfileState::Partial,
             mode: BTreeMap::new(),
             exec: self.exec_entries(),
             listen: self.listen_entries(),
             connect: self.connect_entries(),
-            files: Files { write: self.write_entries(), read: Vec::new() },
+            files: Files {
+                write: self.write_entries(),
+                read: Vec::new(),
+            },
             capabilities: Vec::new(),
         }
     }
 
     fn matching(&self) -> Matching {
-        let pattern = ImageName::parse(&self.image.reference).and_then(|image| image.to_string().parse().ok());
+        let pattern =
+            ImageName::parse(&self.image.reference).and_then(|image| image.to_string().parse().ok());
         Matching {
             digest: self.image.digest.clone(),
             image_id: self.image.id.clone(),
@@ -206,13 +253,16 @@ impl Learner {
     }
 
     fn listen_entries(&self) -> Vec<Listen> {
-        let entries = self.listen.iter().map(|((proto, port, address, exe), seen)| Listen {
-            proto: *proto,
-            port: *port,
-            address: *address,
-            exe: exe.clone(),
-            provenance: seen.provenance(),
-        });
+        let entries = self
+            .listen
+            .iter()
+            .map(|((proto, port, address, exe), seen)| Listen {
+                proto: *proto,
+                port: *port,
+                address: *address,
+                exe: exe.clone(),
+                provenance: seen.provenance(),
+            });
         entries.collect()
     }
 
@@ -222,7 +272,14 @@ impl Learner {
                 Peer::Image(image) => (None, Some(image.clone())),
                 Peer::Network(cidr) => (Some(*cidr), None),
             };
-            Connect { cidr, image, proto: *proto, port: *port, exe: exe.clone(), provenance: seen.provenance() }
+            Connect {
+                cidr,
+                image,
+                proto: *proto,
+                port: *port,
+                exe: exe.clone(),
+                provenance: seen.provenance(),
+            }
         });
         entries.collect()
     }

@@ -25,8 +25,8 @@ pub use error::{Place, ProfileError};
 pub use image::{ImageName, ImagePattern};
 pub use learn::Learner;
 pub use model::{
-    Capability, Connect, Exec, Files, Listen, Matching, ProfileMetadata, Mode, PathEntry, Profile, ProfileState,
-    Provenance, Source,
+    Capability, Connect, Exec, Files, Listen, Matching, Mode, PathEntry, Profile, ProfileMetadata,
+    ProfileState, Provenance, Source,
 };
 pub use parse::{MAX_PROFILE_BYTES, parse};
 pub use role::{Forbidden, Role, RoleSet};

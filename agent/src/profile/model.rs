@@ -74,7 +74,11 @@ impl Matching {
     /// How specific the best matching pattern is; `None` when no pattern matches.
     #[must_use]
     pub fn specificity(&self, image: &ImageName) -> Option<usize> {
-        self.images.iter().filter(|pattern| pattern.matches(image)).map(ImagePattern::specificity).max()
+        self.images
+            .iter()
+            .filter(|pattern| pattern.matches(image))
+            .map(ImagePattern::specificity)
+            .max()
     }
 }
 

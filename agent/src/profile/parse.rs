@@ -21,7 +21,10 @@ const MAX_REPLAYED: usize = 10_000;
 /// [`ProfileError::Invalid`] with line, column, reason and what to do; [`ProfileError::TooLarge`].
 pub fn parse(text: &str, file: &Path) -> Result<Profile, ProfileError> {
     let profile: Profile = document(text, file)?;
-    check(&profile).map_err(|reason| ProfileError::Invalid { place: Place::whole(file), reason })?;
+    check(&profile).map_err(|reason| ProfileError::Invalid {
+        place: Place::whole(file),
+        reason,
+    })?;
     Ok(profile)
 }
 
@@ -29,7 +32,11 @@ pub fn parse(text: &str, file: &Path) -> Result<Profile, ProfileError> {
 pub(super) fn document<T: DeserializeOwned>(text: &str, file: &Path) -> Result<T, ProfileError> {
     let bytes = text.len() as u64;
     if bytes > MAX_PROFILE_BYTES {
-        return Err(ProfileError::TooLarge { file: file.to_owned(), bytes, limit: MAX_PROFILE_BYTES });
+        return Err(ProfileError::TooLarge {
+            file: file.to_owned(),
+            bytes,
+            limit: MAX_PROFILE_BYTES,
+        });
     }
     serde_saphyr::from_str_with_options(text, options()).map_err(|error| invalid(&error, file))
 }
@@ -56,8 +63,17 @@ fn options() -> Options {
 
 fn invalid(error: &Error, file: &Path) -> ProfileError {
     let error = error.without_snippet();
-    let (line, column) = error.location().map_or((0, 0), |location| (location.line(), location.column()));
-    ProfileError::Invalid { place: Place { file: file.to_owned(), line, column }, reason: reason(error) }
+    let (line, column) = error
+        .location()
+        .map_or((0, 0), |location| (location.line(), location.column()));
+    ProfileError::Invalid {
+        place: Place {
+            file: file.to_owned(),
+            line,
+            column,
+        },
+        reason: reason(error),
+    }
 }
 
 /// What is wrong and what to do, without the place: that stands in front.
@@ -101,7 +117,11 @@ fn unknown(field: &str, expected: &[&str]) -> String {
 }
 
 fn list(words: &[&str]) -> String {
-    words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+    words
+        .iter()
+        .map(|word| format!("`{word}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// The word that differs in at most a third of its letters.
@@ -135,7 +155,10 @@ fn distance(left: &str, right: &str) -> usize {
 fn check(profile: &Profile) -> Result<(), String> {
     let name = &profile.metadata.name;
     if name.is_empty() || name.len() > 253 || name.chars().any(|c| c.is_control() || c.is_whitespace()) {
-        return Err(format!("metadata.name `{}` must have 1 to 253 characters without spaces", name.escape_debug()));
+        return Err(format!(
+            "metadata.name `{}` must have 1 to 253 characters without spaces",
+            name.escape_debug()
+        ));
     }
     let matching = &profile.matching;
     if matching.digest.is_none() && matching.image_id.is_none() && matching.images.is_empty() {
@@ -143,17 +166,27 @@ fn check(profile: &Profile) -> Result<(), String> {
     }
     for (key, digest) in [("digest", &matching.digest), ("image_id", &matching.image_id)] {
         if let Some(digest) = digest.as_deref().filter(|digest| !is_digest(digest)) {
-            return Err(format!("match.{key} `{}` is no digest; write sha256: and 64 hexadecimal digits", digest.escape_debug()));
+            return Err(format!(
+                "match.{key} `{}` is no digest; write sha256: and 64 hexadecimal digits",
+                digest.escape_debug()
+            ));
         }
     }
-    let capability = profile.capabilities.iter().find(|capability| !is_capability(&capability.name));
+    let capability = profile
+        .capabilities
+        .iter()
+        .find(|capability| !is_capability(&capability.name));
     capability.map_or(Ok(()), |capability| {
-        Err(format!("capability `{}` is not known; write it as CAP_NET_BIND_SERVICE", capability.name.escape_debug()))
+        Err(format!(
+            "capability `{}` is not known; write it as CAP_NET_BIND_SERVICE",
+            capability.name.escape_debug()
+        ))
     })
 }
 
 fn is_digest(text: &str) -> bool {
-    text.strip_prefix("sha256:").is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    text.strip_prefix("sha256:")
+        .is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 fn is_capability(name: &str) -> bool {

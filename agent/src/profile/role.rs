@@ -1,8 +1,8 @@
 //! Roles: images that are known as a database, a web server, … bring rules before anything is learned.
 
 use super::error::ProfileError;
-use super::parse::document;
 use super::model::ApiVersion;
+use super::parse::document;
 use super::value::{Port, Protocol};
 use super::{ImageName, ImagePattern};
 use crate::container::ContainerMetadata;
@@ -106,11 +106,18 @@ impl Role {
     /// True when one of the role's programs is `program`.
     #[must_use]
     pub fn runs(&self, program: &str) -> bool {
-        self.recognise.programs.iter().chain(self.listen.iter().flat_map(|entry| &entry.programs)).any(|p| p == program)
+        self.recognise
+            .programs
+            .iter()
+            .chain(self.listen.iter().flat_map(|entry| &entry.programs))
+            .any(|p| p == program)
     }
 
     fn is_image(&self, name: &ImageName) -> bool {
-        let base = ImageName { repository: name.base().to_owned(), tag: name.tag.clone() };
+        let base = ImageName {
+            repository: name.base().to_owned(),
+            tag: name.tag.clone(),
+        };
         self.recognise.images.iter().any(|pattern| pattern.matches(&base))
     }
 
@@ -132,10 +139,16 @@ pub struct RoleSet {
 /// Every file of `profiles/roles`; a test asserts that none is missing.
 const SHIPPED: [(&str, &str); 7] = [
     ("cache.yaml", include_str!("../../../profiles/roles/cache.yaml")),
-    ("database.yaml", include_str!("../../../profiles/roles/database.yaml")),
+    (
+        "database.yaml",
+        include_str!("../../../profiles/roles/database.yaml"),
+    ),
     ("proxy.yaml", include_str!("../../../profiles/roles/proxy.yaml")),
     ("queue.yaml", include_str!("../../../profiles/roles/queue.yaml")),
-    ("runtime.yaml", include_str!("../../../profiles/roles/runtime.yaml")),
+    (
+        "runtime.yaml",
+        include_str!("../../../profiles/roles/runtime.yaml"),
+    ),
     ("ssh.yaml", include_str!("../../../profiles/roles/ssh.yaml")),
     ("web.yaml", include_str!("../../../profiles/roles/web.yaml")),
 ];
@@ -147,7 +160,9 @@ impl RoleSet {
     /// Never with the files of a release: a test reads them all.
     pub fn shipped() -> Result<Self, ProfileError> {
         let roles = SHIPPED.iter().map(|(name, text)| document(text, Path::new(name)));
-        Ok(Self { roles: roles.collect::<Result<_, _>>()? })
+        Ok(Self {
+            roles: roles.collect::<Result<_, _>>()?,
+        })
     }
 
     /// The role of an image: by its name, else by its title, else by what it runs.

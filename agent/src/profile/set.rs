@@ -27,7 +27,11 @@ impl ProfileSet {
         for (file, profile) in profiles {
             let name = profile.metadata.name.clone();
             if let Some(first) = places.insert(name.clone(), file.clone()) {
-                return Err(ProfileError::Duplicate { name, first: Place::whole(first), second: Place::whole(file) });
+                return Err(ProfileError::Duplicate {
+                    name,
+                    first: Place::whole(first),
+                    second: Place::whole(file),
+                });
             }
             set.add(profile);
         }
@@ -55,7 +59,9 @@ impl ProfileSet {
     #[must_use]
     pub fn of_image(&self, image: &ImageRef) -> Option<&Arc<CompiledProfile>> {
         let indexed = |index: &HashMap<String, usize>, key: &Option<String>| {
-            key.as_ref().and_then(|key| index.get(&key.to_ascii_lowercase())).copied()
+            key.as_ref()
+                .and_then(|key| index.get(&key.to_ascii_lowercase()))
+                .copied()
         };
         indexed(&self.by_digest, &image.digest)
             .or_else(|| indexed(&self.by_image_id, &image.id))
@@ -67,7 +73,10 @@ impl ProfileSet {
         let image = ImageName::parse(reference)?;
         let matching = self.profiles.iter().enumerate().filter_map(|(at, profile)| {
             // Among equals the name decides, so that the order of files does not.
-            profile.matching().specificity(&image).map(|specificity| (specificity, std::cmp::Reverse(profile.name()), at))
+            profile
+                .matching()
+                .specificity(&image)
+                .map(|specificity| (specificity, std::cmp::Reverse(profile.name()), at))
         });
         matching.max().map(|(_, _, at)| at)
     }

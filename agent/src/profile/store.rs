@@ -43,7 +43,10 @@ pub fn load_folder(folder: &Path, presence: Presence) -> Result<ProfileSet, Prof
             files.push(path);
         }
         if files.len() > MAX_PROFILES {
-            return Err(ProfileError::TooMany { folder: folder.to_owned(), limit: MAX_PROFILES });
+            return Err(ProfileError::TooMany {
+                folder: folder.to_owned(),
+                limit: MAX_PROFILES,
+            });
         }
     }
     files.sort();
@@ -69,19 +72,30 @@ pub fn load_file(file: &Path) -> Result<Profile, ProfileError> {
         return Err(ProfileError::Folder(file.to_owned()));
     }
     if metadata.len() > MAX_PROFILE_BYTES {
-        return Err(ProfileError::TooLarge { file: file.to_owned(), bytes: metadata.len(), limit: MAX_PROFILE_BYTES });
+        return Err(ProfileError::TooLarge {
+            file: file.to_owned(),
+            bytes: metadata.len(),
+            limit: MAX_PROFILE_BYTES,
+        });
     }
     let mut text = String::new();
     // A file that grows meanwhile, or a device, is cut one byte beyond the limit, where the parser refuses it.
     let opened = File::open(file).map_err(|error| unreadable(file, error))?;
-    opened.take(MAX_PROFILE_BYTES + 1).read_to_string(&mut text).map_err(|error| unreadable(file, error))?;
+    opened
+        .take(MAX_PROFILE_BYTES + 1)
+        .read_to_string(&mut text)
+        .map_err(|error| unreadable(file, error))?;
     parse(&text, file)
 }
 
 fn is_yaml(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
+    path.extension()
+        .is_some_and(|extension| extension == "yaml" || extension == "yml")
 }
 
 fn unreadable(file: &Path, source: io::Error) -> ProfileError {
-    ProfileError::Unreadable { file: file.to_owned(), source }
+    ProfileError::Unreadable {
+        file: file.to_owned(),
+        source,
+    }
 }

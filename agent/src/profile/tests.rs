@@ -52,22 +52,65 @@ fn a_profile_survives_being_written_and_read() {
 fn each_mistake_has_a_place_a_reason_and_a_remedy() {
     let replaced = |from: &str, to: &str| error(&GOOD.replace(from, to));
     let cases = [
-        (replaced("listen:", "lisen:"), "p.yaml:10:1: unknown key `lisen`; did you mean `listen`?"),
-        (replaced("port: 80", "port: 70000"), "p.yaml:11:13: port 70000 is not between 1 and 65535"),
-        (replaced("port: 80", "port: http"), "p.yaml:11:13: `http` is no port; write 1 to 65535, `ephemeral` or `any`"),
-        (replaced("10.0.0.0/8", "10.0.0.0/99"), "p.yaml:15:13: `10.0.0.0/99` is no network; write one as 10.0.0.0/8 or fd00::/8"),
-        (replaced("10.0.0.0/8", "10.1.0.0/8"), "p.yaml:15:13: `10.1.0.0/8` has bits set beyond its prefix; write 10.0.0.0/8"),
-        (replaced("path: /usr/sbin/nginx", "path: \"/usr/[\""), "p.yaml:9:13: `/usr/[` is no pattern: unclosed character class; missing ']'; escape special characters with `\\`"),
-        (replaced("path: /usr/sbin/nginx", "path: nginx"), "p.yaml:9:13: `nginx` is no absolute path; begin it with `/` or `**/`"),
-        (replaced("kind: BehaviorProfile", "kind: Pod"), "p.yaml:2:7: `Pod` is not allowed here; write one of `BehaviorProfile`"),
-        (replaced("state: complete", "state: complete\nstate: partial"), "p.yaml:7:1: `state` stands here twice; keep one"),
-        (replaced("metadata: { name: nginx }", "metadata: {}"), "p.yaml:3:11: `name` is missing; add it"),
-        (replaced("CAP_NET_BIND_SERVICE", "CAP_FLY"), "p.yaml: capability `CAP_FLY` is not known; write it as CAP_NET_BIND_SERVICE"),
-        (replaced("  images: [\"nginx:1.25*\"]", "  digest: abc"), "p.yaml: match.digest `abc` is no digest; write sha256: and 64 hexadecimal digits"),
+        (
+            replaced("listen:", "lisen:"),
+            "p.yaml:10:1: unknown key `lisen`; did you mean `listen`?",
+        ),
+        (
+            replaced("port: 80", "port: 70000"),
+            "p.yaml:11:13: port 70000 is not between 1 and 65535",
+        ),
+        (
+            replaced("port: 80", "port: http"),
+            "p.yaml:11:13: `http` is no port; write 1 to 65535, `ephemeral` or `any`",
+        ),
+        (
+            replaced("10.0.0.0/8", "10.0.0.0/99"),
+            "p.yaml:15:13: `10.0.0.0/99` is no network; write one as 10.0.0.0/8 or fd00::/8",
+        ),
+        (
+            replaced("10.0.0.0/8", "10.1.0.0/8"),
+            "p.yaml:15:13: `10.1.0.0/8` has bits set beyond its prefix; write 10.0.0.0/8",
+        ),
+        (
+            replaced("path: /usr/sbin/nginx", "path: \"/usr/[\""),
+            "p.yaml:9:13: `/usr/[` is no pattern: unclosed character class; missing ']'; escape special characters with `\\`",
+        ),
+        (
+            replaced("path: /usr/sbin/nginx", "path: nginx"),
+            "p.yaml:9:13: `nginx` is no absolute path; begin it with `/` or `**/`",
+        ),
+        (
+            replaced("kind: BehaviorProfile", "kind: Pod"),
+            "p.yaml:2:7: `Pod` is not allowed here; write one of `BehaviorProfile`",
+        ),
+        (
+            replaced("state: complete", "state: complete\nstate: partial"),
+            "p.yaml:7:1: `state` stands here twice; keep one",
+        ),
+        (
+            replaced("metadata: { name: nginx }", "metadata: {}"),
+            "p.yaml:3:11: `name` is missing; add it",
+        ),
+        (
+            replaced("CAP_NET_BIND_SERVICE", "CAP_FLY"),
+            "p.yaml: capability `CAP_FLY` is not known; write it as CAP_NET_BIND_SERVICE",
+        ),
+        (
+            replaced("  images: [\"nginx:1.25*\"]", "  digest: abc"),
+            "p.yaml: match.digest `abc` is no digest; write sha256: and 64 hexadecimal digits",
+        ),
     ];
-    let wrong: Vec<_> = cases.iter().filter(|(message, expected)| message != expected).collect();
+    let wrong: Vec<_> = cases
+        .iter()
+        .filter(|(message, expected)| message != expected)
+        .collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
-    assert!(replaced("exec:\n", "exec: yes\n#").starts_with("p.yaml:8:7: "), "{}", replaced("exec:\n", "exec: yes\n#"));
+    assert!(
+        replaced("exec:\n", "exec: yes\n#").starts_with("p.yaml:8:7: "),
+        "{}",
+        replaced("exec:\n", "exec: yes\n#")
+    );
     assert!(error("a: [").starts_with("p.yaml:"), "{}", error("a: ["));
 }
 
@@ -76,7 +119,10 @@ fn bombs_are_refused_in_less_than_a_second() {
     let begun = Instant::now();
     let mut bomb = String::from("a: &a [x,x,x,x,x,x,x,x,x]\n");
     for (previous, name) in ('a'..'i').zip('b'..'j') {
-        bomb.push_str(&format!("{name}: &{name} [{}]\n", vec![format!("*{previous}"); 9].join(",")));
+        bomb.push_str(&format!(
+            "{name}: &{name} [{}]\n",
+            vec![format!("*{previous}"); 9].join(",")
+        ));
     }
     let message = error(&format!("{GOOD}labels: *i\n").replace("apiVersion", &format!("{bomb}apiVersion")));
     assert!(message.starts_with("p.yaml"), "{message}");
@@ -86,7 +132,10 @@ fn bombs_are_refused_in_less_than_a_second() {
     let large = folder.path().join("large.yaml");
     fs::write(&large, vec![b'a'; 50 << 20]).unwrap();
     let message = load_file(&large).unwrap_err().to_string();
-    assert!(message.contains("52428800 bytes are more than the 1048576"), "{message}");
+    assert!(
+        message.contains("52428800 bytes are more than the 1048576"),
+        "{message}"
+    );
     let many = format!("{GOOD}#\nx:\n{}", "- a\n".repeat(200_000));
     assert!(error(&many).starts_with("p.yaml"));
     assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
@@ -97,26 +146,45 @@ fn folders_are_read_whole_or_not_at_all() {
     let folder = tempfile::tempdir().unwrap();
     let absent = folder.path().join("absent");
     assert!(load_folder(&absent, Presence::Optional).unwrap().is_empty());
-    assert!(matches!(load_folder(&absent, Presence::Required), Err(ProfileError::Missing(_))));
+    assert!(matches!(
+        load_folder(&absent, Presence::Required),
+        Err(ProfileError::Missing(_))
+    ));
     fs::write(folder.path().join("a.yaml"), GOOD).unwrap();
     fs::write(folder.path().join("notes.txt"), "no profile").unwrap();
     assert_eq!(load_folder(folder.path(), Presence::Required).unwrap().len(), 1);
-    assert!(matches!(load_folder(&folder.path().join("a.yaml"), Presence::Required), Err(ProfileError::NotAFolder(_))));
+    assert!(matches!(
+        load_folder(&folder.path().join("a.yaml"), Presence::Required),
+        Err(ProfileError::NotAFolder(_))
+    ));
     assert!(matches!(load_file(folder.path()), Err(ProfileError::Folder(_))));
     fs::write(folder.path().join("b.yaml"), GOOD).unwrap();
-    let message = load_folder(folder.path(), Presence::Required).unwrap_err().to_string();
-    assert!(message.contains("b.yaml: profile `nginx` is already defined in") && message.contains("a.yaml"), "{message}");
+    let message = load_folder(folder.path(), Presence::Required)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        message.contains("b.yaml: profile `nginx` is already defined in") && message.contains("a.yaml"),
+        "{message}"
+    );
     fs::remove_file(folder.path().join("b.yaml")).unwrap();
     fs::create_dir(folder.path().join("c.yaml")).unwrap();
-    assert!(matches!(load_folder(folder.path(), Presence::Required), Err(ProfileError::Folder(_))));
+    assert!(matches!(
+        load_folder(folder.path(), Presence::Required),
+        Err(ProfileError::Folder(_))
+    ));
 }
 
 #[test]
 fn digest_beats_image_id_beats_the_most_specific_pattern() {
     let hex = |digit: &str| format!("sha256:{}", digit.repeat(64));
     let profile = |name: &str, matching: &str| {
-        let text = GOOD.replace("name: nginx", &format!("name: {name}")).replace("images: [\"nginx:1.25*\"]", matching);
-        (format!("{name}.yaml").into(), parse(&text, Path::new(name)).unwrap())
+        let text = GOOD
+            .replace("name: nginx", &format!("name: {name}"))
+            .replace("images: [\"nginx:1.25*\"]", matching);
+        (
+            format!("{name}.yaml").into(),
+            parse(&text, Path::new(name)).unwrap(),
+        )
     };
     let set = ProfileSet::new(vec![
         profile("any", "images: [\"**\"]"),
@@ -127,8 +195,14 @@ fn digest_beats_image_id_beats_the_most_specific_pattern() {
     ])
     .unwrap();
     let of = |reference: &str, id: Option<String>, digest: Option<String>| {
-        let image = ImageRef { reference: reference.into(), id, digest };
-        set.of_image(&image).map(|profile| profile.name().to_owned()).unwrap()
+        let image = ImageRef {
+            reference: reference.into(),
+            id,
+            digest,
+        };
+        set.of_image(&image)
+            .map(|profile| profile.name().to_owned())
+            .unwrap()
     };
     assert_eq!(of("nginx:1.25.3", Some(hex("a")), Some(hex("b"))), "digest");
     assert_eq!(of("nginx:1.25.3", Some(hex("a")), None), "id");
@@ -140,9 +214,15 @@ fn digest_beats_image_id_beats_the_most_specific_pattern() {
 #[test]
 fn the_verdict_names_what_is_wrong() {
     let profile = compile(parse(GOOD, Path::new("p")).unwrap());
-    assert_eq!(listen(&profile, 80, "/usr/sbin/nginx"), ListenVerdict::Expected(Source::Image));
+    assert_eq!(
+        listen(&profile, 80, "/usr/sbin/nginx"),
+        ListenVerdict::Expected(Source::Image)
+    );
     assert_eq!(listen(&profile, 81, "/usr/sbin/nginx"), ListenVerdict::WrongPort);
-    assert_eq!(listen(&profile, 80, "/usr/bin/nc"), ListenVerdict::WrongExecutable);
+    assert_eq!(
+        listen(&profile, 80, "/usr/bin/nc"),
+        ListenVerdict::WrongExecutable
+    );
     assert_eq!(listen(&profile, 81, "/usr/bin/nc"), ListenVerdict::Unknown);
     assert!(profile.judges(Class::Listener) && !profile.judges(Class::Lateral));
     let image = ImageName::parse("postgres:16").unwrap();
@@ -176,21 +256,40 @@ fn roles_are_recognised_by_name_title_and_command() {
     let roles = RoleSet::shipped().unwrap();
     let role = |reference: &str, title: &str, command: &[&str]| {
         let metadata = ContainerMetadata {
-            image: ImageRef { reference: reference.into(), ..ImageRef::default() },
+            image: ImageRef {
+                reference: reference.into(),
+                ..ImageRef::default()
+            },
             labels: [("org.opencontainers.image.title".to_owned(), title.to_owned())].into(),
             command: command.iter().map(|word| (*word).to_owned()).collect(),
             ..ContainerMetadata::default()
         };
         roles.of(&metadata).map(|role| role.name().to_owned())
     };
-    assert_eq!(role("docker.io/library/postgres:16", "", &[]).as_deref(), Some("database"));
+    assert_eq!(
+        role("docker.io/library/postgres:16", "", &[]).as_deref(),
+        Some("database")
+    );
     assert_eq!(role("bitnami/postgresql", "", &[]).as_deref(), Some("database"));
     assert_eq!(role("acme/x:1", "MariaDB", &[]).as_deref(), Some("database"));
-    assert_eq!(role("acme/x:1", "", &["/docker-entrypoint.sh", "/usr/bin/mysqld"]).as_deref(), Some("database"));
+    assert_eq!(
+        role("acme/x:1", "", &["/docker-entrypoint.sh", "/usr/bin/mysqld"]).as_deref(),
+        Some("database")
+    );
     assert_eq!(role("redis:7", "", &[]).as_deref(), Some("cache"));
     assert_eq!(role("nginx", "", &[]).as_deref(), Some("web"));
-    assert_eq!(role("acme/jump", "", &["/usr/sbin/sshd", "-D"]).as_deref(), Some("ssh"));
+    assert_eq!(
+        role("acme/jump", "", &["/usr/sbin/sshd", "-D"]).as_deref(),
+        Some("ssh")
+    );
     assert_eq!(role("docker:27-dind", "", &[]).as_deref(), Some("runtime"));
-    assert_eq!(role("prometheuscommunity/postgres-exporter", "", &["/bin/postgres_exporter"]), None);
+    assert_eq!(
+        role(
+            "prometheuscommunity/postgres-exporter",
+            "",
+            &["/bin/postgres_exporter"]
+        ),
+        None
+    );
     assert_eq!(role("node:22", "", &["node", "server.js"]), None);
 }

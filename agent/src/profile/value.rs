@@ -77,7 +77,9 @@ impl Visitor<'_> for PortVisitor {
             "any" => Ok(Port::Any),
             digits => match digits.parse::<u64>() {
                 Ok(number) => self.visit_u64(number),
-                Err(_) => Err(E::custom(format!("`{text}` is no port; write 1 to 65535, `ephemeral` or `any`"))),
+                Err(_) => Err(E::custom(format!(
+                    "`{text}` is no port; write 1 to 65535, `ephemeral` or `any`"
+                ))),
             },
         }
     }
@@ -146,13 +148,18 @@ impl std::str::FromStr for Cidr {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let network = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+        let network = text
+            .parse::<IpNet>()
+            .or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
         let network =
             network.map_err(|_| format!("`{text}` is no network; write one as 10.0.0.0/8 or fd00::/8"))?;
         if network.trunc() == network {
             Ok(Self(network))
         } else {
-            Err(format!("`{text}` has bits set beyond its prefix; write {}", network.trunc()))
+            Err(format!(
+                "`{text}` has bits set beyond its prefix; write {}",
+                network.trunc()
+            ))
         }
     }
 }
@@ -195,10 +202,9 @@ impl std::str::FromStr for AddressScope {
         match text {
             "any" => Ok(Self::Any),
             "loopback" => Ok(Self::Loopback),
-            network => network
-                .parse()
-                .map(Self::Network)
-                .map_err(|_: String| format!("`{text}` is no address scope; write `any`, `loopback` or a network")),
+            network => network.parse().map(Self::Network).map_err(|_: String| {
+                format!("`{text}` is no address scope; write `any`, `loopback` or a network")
+            }),
         }
     }
 }
@@ -231,7 +237,10 @@ impl PathPattern {
     pub fn covers(&self, path: &[u8]) -> bool {
         let folder = self.text.trim_end_matches('/').as_bytes();
         self.matches(path)
-            || (self.glob.is_none() && path.strip_prefix(folder).is_some_and(|rest| rest.starts_with(b"/")))
+            || (self.glob.is_none()
+                && path
+                    .strip_prefix(folder)
+                    .is_some_and(|rest| rest.starts_with(b"/")))
     }
 }
 
@@ -240,13 +249,24 @@ impl std::str::FromStr for PathPattern {
 
     fn from_str(text: &str) -> Result<Self, String> {
         if !text.starts_with('/') && !text.starts_with("**") && !text.starts_with("memfd:") {
-            return Err(format!("`{text}` is no absolute path; begin it with `/` or `**/`"));
+            return Err(format!(
+                "`{text}` is no absolute path; begin it with `/` or `**/`"
+            ));
         }
         if text.len() > MAX_PATTERN {
-            return Err(format!("a path of {} bytes is longer than {MAX_PATTERN}", text.len()));
+            return Err(format!(
+                "a path of {} bytes is longer than {MAX_PATTERN}",
+                text.len()
+            ));
         }
-        let glob = text.contains(['*', '?', '[', '{']).then(|| compile_glob(text)).transpose()?;
-        Ok(Self { text: text.to_owned(), glob })
+        let glob = text
+            .contains(['*', '?', '[', '{'])
+            .then(|| compile_glob(text))
+            .transpose()?;
+        Ok(Self {
+            text: text.to_owned(),
+            glob,
+        })
     }
 }
 
@@ -255,7 +275,12 @@ fn compile_glob(text: &str) -> Result<GlobMatcher, String> {
         .literal_separator(true)
         .build()
         .map(|glob| glob.compile_matcher())
-        .map_err(|error| format!("`{text}` is no pattern: {}; escape special characters with `\\`", error.kind()))
+        .map_err(|error| {
+            format!(
+                "`{text}` is no pattern: {}; escape special characters with `\\`",
+                error.kind()
+            )
+        })
 }
 
 impl fmt::Debug for PathPattern {

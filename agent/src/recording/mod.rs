@@ -13,7 +13,6 @@ pub use reader::{Reader, ReplayKernel};
 pub use writer::{RecordingKernel, Writer};
 
 use crate::engine::Input;
-use crate::event::Clock;
 use crate::host::HostFacts;
 use agent_common::lineage::LineageEntry;
 use agent_common::slot::SlotState;
@@ -31,7 +30,6 @@ const MAX_FRAME: usize = 1 << 20;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Start {
     pub host: HostFacts,
-    pub clock: Clock,
     /// ABI version of the records.
     pub abi: u32,
 }
@@ -55,6 +53,7 @@ mod kind {
     pub(super) const LINEAGE: u8 = 5;
     pub(super) const REPEATS: u8 = 6;
     pub(super) const SLOT: u8 = 7;
+    pub(super) const SENSOR: u8 = 8;
 }
 
 /// Why a recording cannot be written or read.

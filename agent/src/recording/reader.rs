@@ -149,6 +149,7 @@ fn parse(kind: u8, bytes: Vec<u8>) -> Option<Frame> {
         kind::START => Frame::Start(serde_json::from_slice(&bytes).ok()?),
         kind::RECORD => Frame::Input(Input::Record(bytes)),
         kind::RUNTIME => Frame::Input(Input::Runtime(serde_json::from_slice(&bytes).ok()?)),
+        kind::SENSOR => Frame::Input(Input::Sensor(serde_json::from_slice(&bytes).ok()?)),
         kind::TICK => Frame::Input(Input::Tick(BootTime(number(&bytes)?))),
         kind::LINEAGE => Frame::Lineage(answer(&bytes, |bytes| {
             LineageEntry::read_from_bytes(bytes).ok().map(Box::new)

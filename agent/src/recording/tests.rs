@@ -34,7 +34,6 @@ impl SlotReader for Maps {
 fn start() -> Start {
     Start {
         abi: agent_common::ABI_VERSION,
-        clock: Clock { boot_unix_ns: 5 },
         ..Start::default()
     }
 }

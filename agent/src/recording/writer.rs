@@ -59,6 +59,7 @@ impl Writer {
         match input {
             Input::Record(bytes) => self.frame(kind::RECORD, &[bytes]),
             Input::Runtime(event) => self.frame_json(kind::RUNTIME, event),
+            Input::Sensor(finding) => self.frame_json(kind::SENSOR, finding),
             Input::Tick(time) => self.frame(kind::TICK, &[&time.0.to_le_bytes()]),
         }
     }

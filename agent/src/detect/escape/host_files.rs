@@ -19,17 +19,47 @@ const HARMLESS_MAJORS: [u32; 3] = [1, 7, 11];
 
 /// Programs that start containers, by prefix of their file's name.
 const RUNTIMES: [&str; 11] = [
-    "runc", "crun", "youki", "containerd", "dockerd", "docker-init", "docker-proxy", "conmon", "crio", "kubelet",
+    "runc",
+    "crun",
+    "youki",
+    "containerd",
+    "dockerd",
+    "docker-init",
+    "docker-proxy",
+    "conmon",
+    "crio",
+    "kubelet",
     "kata-runtime",
 ];
 
 /// Files and folders (`/` at the end) that decide who is root on the host.
 const SENSITIVE: [&str; 26] = [
-    "/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow", "/etc/sudoers", "/etc/sudoers.d/", "/etc/crontab",
-    "/etc/cron.", "/etc/anacrontab", "/etc/ld.so.preload", "/etc/ld.so.conf", "/etc/pam.d/", "/etc/profile",
-    "/etc/rc.local", "/etc/init.d/", "/etc/systemd/", "/etc/udev/rules.d/", "/usr/lib/systemd/", "/lib/systemd/",
-    "/etc/ssh/sshd_config", "/etc/kubernetes/", "/var/lib/kubelet/", "/etc/docker/", "/etc/containerd/",
-    "/var/spool/cron/", "/etc/cni/",
+    "/etc/passwd",
+    "/etc/shadow",
+    "/etc/group",
+    "/etc/gshadow",
+    "/etc/sudoers",
+    "/etc/sudoers.d/",
+    "/etc/crontab",
+    "/etc/cron.",
+    "/etc/anacrontab",
+    "/etc/ld.so.preload",
+    "/etc/ld.so.conf",
+    "/etc/pam.d/",
+    "/etc/profile",
+    "/etc/rc.local",
+    "/etc/init.d/",
+    "/etc/systemd/",
+    "/etc/udev/rules.d/",
+    "/usr/lib/systemd/",
+    "/lib/systemd/",
+    "/etc/ssh/sshd_config",
+    "/etc/kubernetes/",
+    "/var/lib/kubelet/",
+    "/etc/docker/",
+    "/etc/containerd/",
+    "/var/spool/cron/",
+    "/etc/cni/",
 ];
 
 /// Opens of disks and of the machine's memory, by device number.
@@ -39,14 +69,30 @@ pub(super) fn device(context: &DetectContext<'_>, open: &FileOpen) -> Option<Fin
     match open.file.mode & S_IFMT {
         S_IFCHR if MEMORY_DEVICES.contains(&device) => {
             let summary = format!("{said} memory of the machine as {}", open.path);
-            Some(Finding::new(&escape::KERNEL_MEMORY, format!("device {device:#x}"), summary))
+            Some(Finding::new(
+                &escape::KERNEL_MEMORY,
+                format!("device {device:#x}"),
+                summary,
+            ))
         }
         S_IFBLK if !HARMLESS_MAJORS.contains(&(device >> 20)) => {
             let disk = context.host.disks.iter().find(|disk| same_disk(disk.dev, device));
             let source = disk.map_or_else(String::new, |disk| format!(" ({} of the host)", disk.source));
-            let summary = format!("{said} the block device {}:{} as {}{source}", device >> 20, device & 0xf_ffff, open.path);
-            let severity = if disk.is_some() { Severity::Critical } else { Severity::High };
-            Some(Finding::new(&escape::HOST_DISK_OPEN, format!("device {device:#x}"), summary).severity(severity))
+            let summary = format!(
+                "{said} the block device {}:{} as {}{source}",
+                device >> 20,
+                device & 0xf_ffff,
+                open.path
+            );
+            let severity = if disk.is_some() {
+                Severity::Critical
+            } else {
+                Severity::High
+            };
+            Some(
+                Finding::new(&escape::HOST_DISK_OPEN, format!("device {device:#x}"), summary)
+                    .severity(severity),
+            )
         }
         _ => None,
     }
@@ -55,7 +101,11 @@ pub(super) fn device(context: &DetectContext<'_>, open: &FileOpen) -> Option<Fin
 /// The device itself, or the disk whose partition is mounted (SCSI and virtio give a disk 16 minors).
 fn same_disk(mounted: u32, opened: u32) -> bool {
     let major = mounted >> 20;
-    mounted == opened || ((major == 8 || major >= 252) && major != 259 && mounted >> 20 == opened >> 20 && mounted & !15 == opened & !15)
+    mounted == opened
+        || ((major == 8 || major >= 252)
+            && major != 259
+            && mounted >> 20 == opened >> 20
+            && mounted & !15 == opened & !15)
 }
 
 /// Writes to the runtime's own program, by name on a filesystem that is not the container's, or through `/proc/PID/exe`.
@@ -68,7 +118,8 @@ pub(super) fn runtime_binary(context: &DetectContext<'_>, open: &FileOpen) -> Op
     let own = open.file.flags & FileFlags::OVERLAY != 0 || open.file.mode & S_IFMT != S_IFREG;
     let program = name(path);
     let program = program.strip_prefix(b"memfd:").unwrap_or(program);
-    let by_name = !own && RUNTIMES.iter().any(|known| program.starts_with(known.as_bytes())) && is_program(open);
+    let by_name =
+        !own && RUNTIMES.iter().any(|known| program.starts_with(known.as_bytes())) && is_program(open);
     if !by_link && !by_name {
         return None;
     }
@@ -80,7 +131,11 @@ pub(super) fn runtime_binary(context: &DetectContext<'_>, open: &FileOpen) -> Op
         success.words("opened", "tried to open"),
         open.path
     );
-    Some(Finding::new(&escape::RUNTIME_BINARY, KernelString::from(program).to_text(), summary))
+    Some(Finding::new(
+        &escape::RUNTIME_BINARY,
+        KernelString::from(program).to_text(),
+        summary,
+    ))
 }
 
 /// Executable by somebody: configuration of a runtime is no program.
@@ -90,7 +145,9 @@ fn is_program(open: &FileOpen) -> bool {
 
 /// `/proc/self/exe`, `/proc/41/exe`, wherever that procfs is mounted.
 fn is_exe_link(path: &[u8]) -> bool {
-    let Some(process) = path.strip_suffix(b"/exe") else { return false };
+    let Some(process) = path.strip_suffix(b"/exe") else {
+        return false;
+    };
     let owner = name(process);
     owner == b"self" || owner == b"thread-self" || (!owner.is_empty() && owner.iter().all(u8::is_ascii_digit))
 }
@@ -123,7 +180,12 @@ fn host_path(host: &HostFacts, open: &FileOpen) -> Option<Vec<u8>> {
     if disk.is_none() && open.file.flags & FileFlags::BIND_MOUNT == 0 {
         return None;
     }
-    let mount_point = disk.map_or("", |disk| disk.mount_point.to_str().unwrap_or_default().trim_end_matches('/'));
+    let mount_point = disk.map_or("", |disk| {
+        disk.mount_point
+            .to_str()
+            .unwrap_or_default()
+            .trim_end_matches('/')
+    });
     let mut path = mount_point.as_bytes().to_vec();
     path.extend_from_slice(without_subvolume(&open.fs_path.bytes));
     Some(path)
@@ -134,7 +196,10 @@ fn without_subvolume(path: &[u8]) -> &[u8] {
     if !path.starts_with(b"/@") {
         return path;
     }
-    path[1..].iter().position(|byte| *byte == b'/').map_or(path, |at| &path[at + 1..])
+    path[1..]
+        .iter()
+        .position(|byte| *byte == b'/')
+        .map_or(path, |at| &path[at + 1..])
 }
 
 /// The host's path as the runtime mounted it: for hosts whose root is itself an overlay.
@@ -142,7 +207,10 @@ fn mounted_path(known: &ContainerMetadata, open: &FileOpen) -> Option<Vec<u8>> {
     let path: &[u8] = &open.path.bytes;
     let mounts = known.mounts.iter().filter(|mount| mount.bind);
     let (mount, rest) = mounts
-        .filter_map(|mount| path.strip_prefix(mount.destination.as_bytes()).map(|rest| (mount, rest)))
+        .filter_map(|mount| {
+            path.strip_prefix(mount.destination.as_bytes())
+                .map(|rest| (mount, rest))
+        })
         .filter(|(_, rest)| rest.is_empty() || rest.starts_with(b"/"))
         .max_by_key(|(mount, _)| mount.destination.len())?;
     let mut host = mount.source.trim_end_matches('/').as_bytes().to_vec();
@@ -155,7 +223,8 @@ fn is_sensitive(path: &[u8]) -> bool {
     if path.starts_with(b"/var/lib/kubelet/pods/") {
         return false;
     }
-    let keys = path.windows(6).any(|part| part == b"/.ssh/") && (path.starts_with(b"/root/") || path.starts_with(b"/home/"));
+    let keys = path.windows(6).any(|part| part == b"/.ssh/")
+        && (path.starts_with(b"/root/") || path.starts_with(b"/home/"));
     keys || SENSITIVE.iter().any(|known| covers(known.as_bytes(), path))
 }
 
@@ -164,6 +233,8 @@ fn is_sensitive(path: &[u8]) -> bool {
 fn covers(known: &[u8], path: &[u8]) -> bool {
     match known.last() {
         Some(b'/' | b'.') => path.starts_with(known),
-        _ => path.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest == b"-" || rest == b".d" || rest.starts_with(b".d/")),
+        _ => path
+            .strip_prefix(known)
+            .is_some_and(|rest| rest.is_empty() || rest == b"-" || rest == b".d" || rest.starts_with(b".d/")),
     }
 }

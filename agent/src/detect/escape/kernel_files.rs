@@ -8,8 +8,18 @@ use crate::event::{FileOpen, KernelString};
 
 /// Sysctls that belong to a namespace: a container sets its own.
 const NAMESPACED: [&str; 12] = [
-    "net/", "user/", "fs/mqueue/", "kernel/shm", "kernel/msg", "kernel/sem", "kernel/auto_msgmni", "kernel/hostname",
-    "kernel/domainname", "kernel/ns_last_pid", "kernel/keys/", "debug/",
+    "net/",
+    "user/",
+    "fs/mqueue/",
+    "kernel/shm",
+    "kernel/msg",
+    "kernel/sem",
+    "kernel/auto_msgmni",
+    "kernel/hostname",
+    "kernel/domainname",
+    "kernel/ns_last_pid",
+    "kernel/keys/",
+    "debug/",
 ];
 
 pub(super) fn inspect(context: &DetectContext<'_>, open: &FileOpen) -> Option<Finding> {
@@ -48,17 +58,22 @@ fn procfs(path: &[u8]) -> Option<&'static Rule> {
         b"sysrq-trigger" | b"sysrq" => Some(&escape::SYSRQ),
         b"modprobe" | b"poweroff_cmd" => Some(&escape::KERNEL_HELPER),
         b"bset" | b"inheritable" => Some(&escape::KERNEL_HELPER),
-        _ => sysctl(path).filter(|sysctl| is_global(sysctl)).map(|_| &escape::KERNEL_SETTING),
+        _ => sysctl(path)
+            .filter(|sysctl| is_global(sysctl))
+            .map(|_| &escape::KERNEL_SETTING),
     }
 }
 
 /// `kernel/sysrq` of `/sys/kernel/sysrq` (own filesystem) and of `/proc/sys/kernel/sysrq`.
 fn sysctl(path: &[u8]) -> Option<&[u8]> {
-    path.strip_prefix(b"/sys/").or_else(|| path.strip_prefix(b"/proc/sys/"))
+    path.strip_prefix(b"/sys/")
+        .or_else(|| path.strip_prefix(b"/proc/sys/"))
 }
 
 fn is_global(sysctl: &[u8]) -> bool {
-    !NAMESPACED.iter().any(|prefix| sysctl.starts_with(prefix.as_bytes()))
+    !NAMESPACED
+        .iter()
+        .any(|prefix| sysctl.starts_with(prefix.as_bytes()))
 }
 
 /// Failed attempts, by the path that was asked for.
@@ -77,7 +92,10 @@ fn typed(path: &[u8]) -> Option<&'static Rule> {
         ("/sys/kernel/poweroff_cmd", &escape::KERNEL_HELPER),
         ("/sys/kernel/usermodehelper/bset", &escape::KERNEL_HELPER),
     ];
-    KNOWN.iter().find(|(suffix, _)| path.ends_with(suffix.as_bytes())).map(|(_, rule)| *rule)
+    KNOWN
+        .iter()
+        .find(|(suffix, _)| path.ends_with(suffix.as_bytes()))
+        .map(|(_, rule)| *rule)
 }
 
 /// One alert per file: the name in its filesystem, not the path that was typed.
@@ -89,7 +107,11 @@ fn finding(context: &DetectContext<'_>, open: &FileOpen, rule: &'static Rule, do
         context.container_name(),
         success.words(done, "tried to open"),
         open.path,
-        if writes(context.event, open) { " for writing" } else { "" },
+        if writes(context.event, open) {
+            " for writing"
+        } else {
+            ""
+        },
     );
     let finding = Finding::new(rule, KernelString::from(name(own_path(open))).to_text(), summary);
     // Init containers set sysctls; an attempt that failed changed nothing.

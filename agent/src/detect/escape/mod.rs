@@ -38,10 +38,18 @@ impl Detector for EscapeDetector {
             Payload::Setns(setns) => processes::setns(context, setns),
             Payload::Module(module) => processes::module(context, module),
             Payload::Bpf(bpf) => processes::bpf(context, bpf),
-            Payload::Container(Lifecycle { op: ContainerOp::LEFT, cgroup, .. }) => Some(Finding::new(
+            Payload::Container(Lifecycle {
+                op: ContainerOp::LEFT,
+                cgroup,
+                ..
+            }) => Some(Finding::new(
                 &escape::CGROUP_LEFT,
                 "cgroup",
-                format!("{} in {} moved out of its container's cgroup to {cgroup}", context.actor(), context.container_name()),
+                format!(
+                    "{} in {} moved out of its container's cgroup to {cgroup}",
+                    context.actor(),
+                    context.container_name()
+                ),
             )),
             _ => None,
         };
@@ -58,7 +66,11 @@ enum Success {
 
 impl Success {
     fn of(event: &EnrichedEvent) -> Self {
-        if event.raw.header.ret < 0 { Self::Failed } else { Self::Done }
+        if event.raw.header.ret < 0 {
+            Self::Failed
+        } else {
+            Self::Done
+        }
     }
 
     /// `opened` or `tried to open`.
@@ -79,7 +91,11 @@ fn writes(event: &EnrichedEvent, open: &FileOpen) -> bool {
 
 /// The path in the file's own filesystem where it is known, else the path in the task's root.
 fn own_path(open: &FileOpen) -> &[u8] {
-    if open.fs_path.is_empty() { &open.path.bytes } else { &open.fs_path.bytes }
+    if open.fs_path.is_empty() {
+        &open.path.bytes
+    } else {
+        &open.fs_path.bytes
+    }
 }
 
 /// The last component.

@@ -14,18 +14,43 @@ const MS_PROPAGATION: u64 = 0xf << 17;
 
 /// Filesystems on disks.
 const ON_DISK: [&str; 13] = [
-    "ext2", "ext3", "ext4", "xfs", "btrfs", "vfat", "exfat", "ntfs3", "f2fs", "zfs", "iso9660", "jfs", "LVM2_member",
+    "ext2",
+    "ext3",
+    "ext4",
+    "xfs",
+    "btrfs",
+    "vfat",
+    "exfat",
+    "ntfs3",
+    "f2fs",
+    "zfs",
+    "iso9660",
+    "jfs",
+    "LVM2_member",
 ];
 /// Filesystems that steer the kernel.
 const STEERING: [&str; 13] = [
-    "cgroup", "cgroup2", "proc", "sysfs", "binfmt_misc", "debugfs", "tracefs", "securityfs", "bpf", "devtmpfs", "configfs",
-    "efivarfs", "pstore",
+    "cgroup",
+    "cgroup2",
+    "proc",
+    "sysfs",
+    "binfmt_misc",
+    "debugfs",
+    "tracefs",
+    "securityfs",
+    "bpf",
+    "devtmpfs",
+    "configfs",
+    "efivarfs",
+    "pstore",
 ];
 
 pub(super) fn inspect(context: &DetectContext<'_>, mount: &Mount) -> Option<Finding> {
     match mount.op {
         MountOp::PIVOT_ROOT => pivot_root(context, mount),
-        MountOp::UMOUNT => below_kernel_files(&mount.target.bytes).then(|| unmasked(context, mount, "unmounted")),
+        MountOp::UMOUNT => {
+            below_kernel_files(&mount.target.bytes).then(|| unmasked(context, mount, "unmounted"))
+        }
         MountOp::MOUNT | MountOp::MOVE_MOUNT | MountOp::FSMOUNT => made(context, mount),
         _ => None,
     }
@@ -38,7 +63,8 @@ fn made(context: &DetectContext<'_>, mount: &Mount) -> Option<Finding> {
     }
     if flags & MS_REMOUNT != 0 {
         let writable = flags & MS_RDONLY == 0;
-        let kernel = below_kernel_files(&mount.target.bytes) || matches!(mount.target.bytes.as_slice(), b"/proc" | b"/sys");
+        let kernel = below_kernel_files(&mount.target.bytes)
+            || matches!(mount.target.bytes.as_slice(), b"/proc" | b"/sys");
         return (writable && kernel).then(|| unmasked(context, mount, "remounted writable"));
     }
     if flags & MS_BIND == 0 {
@@ -57,7 +83,8 @@ fn is_disk(context: &DetectContext<'_>, mount: &Mount) -> bool {
     const S_IFMT: u16 = 0o170_000;
     const S_IFBLK: u16 = 0o060_000;
     let device = mount.file.mode & S_IFMT == S_IFBLK;
-    let known = mount.op == MountOp::FSMOUNT && context.host.disks.iter().any(|disk| disk.dev == mount.file.dev);
+    let known =
+        mount.op == MountOp::FSMOUNT && context.host.disks.iter().any(|disk| disk.dev == mount.file.dev);
     device || known
 }
 
@@ -73,21 +100,34 @@ fn steering(context: &DetectContext<'_>, mount: &Mount, fstype: &str) -> Finding
     let nested = context.role.is_some_and(|role| role.name() == "runtime");
     let ordinary = matches!(fstype, "proc" | "sysfs" | "cgroup2");
     let finding = finding(context, mount, &escape::SENSITIVE_MOUNT);
-    let severity = if nested || ordinary { finding.severity.min(Severity::Medium) } else { finding.severity };
+    let severity = if nested || ordinary {
+        finding.severity.min(Severity::Medium)
+    } else {
+        finding.severity
+    };
     finding.severity(severity)
 }
 
 fn pivot_root(context: &DetectContext<'_>, mount: &Mount) -> Option<Finding> {
     let sandbox = matches!(name(&context.event.process.exe.bytes), b"bwrap" | b"bubblewrap");
     let nested = context.role.is_some_and(|role| role.name() == "runtime");
-    let summary = format!("{} in {} made {} its root", context.actor(), context.container_name(), mount.target);
+    let summary = format!(
+        "{} in {} made {} its root",
+        context.actor(),
+        context.container_name(),
+        mount.target
+    );
     let severity = if nested { Severity::Low } else { Severity::High };
     (!sandbox).then(|| Finding::new(&escape::PIVOT_ROOT, mount.target.to_text(), summary).severity(severity))
 }
 
 fn finding(context: &DetectContext<'_>, mount: &Mount, rule: &'static Rule) -> Finding {
     let success = Success::of(context.event);
-    let what = if mount.fstype.is_empty() { mount.source.to_text() } else { format!("{} ({})", mount.source, mount.fstype) };
+    let what = if mount.fstype.is_empty() {
+        mount.source.to_text()
+    } else {
+        format!("{} ({})", mount.source, mount.fstype)
+    };
     let summary = format!(
         "{} in {} {} {what} at {}",
         context.actor(),
@@ -95,7 +135,11 @@ fn finding(context: &DetectContext<'_>, mount: &Mount, rule: &'static Rule) -> F
         success.words("mounted", "tried to mount"),
         mount.target
     );
-    let object = if rule == &escape::HOST_DISK_MOUNT { mount.source.to_text() } else { mount.fstype.to_text() };
+    let object = if rule == &escape::HOST_DISK_MOUNT {
+        mount.source.to_text()
+    } else {
+        mount.fstype.to_text()
+    };
     let severity = match success {
         Success::Done => rule.severity,
         Success::Failed => Severity::Medium,
@@ -106,7 +150,12 @@ fn finding(context: &DetectContext<'_>, mount: &Mount, rule: &'static Rule) -> F
 fn unmasked(context: &DetectContext<'_>, mount: &Mount, what: &'static str) -> Finding {
     let success = Success::of(context.event);
     let tried = success.words("", "tried in vain: ");
-    let summary = format!("{tried}{} in {} {what} {}", context.actor(), context.container_name(), mount.target);
+    let summary = format!(
+        "{tried}{} in {} {what} {}",
+        context.actor(),
+        context.container_name(),
+        mount.target
+    );
     let severity = match success {
         Success::Done => Severity::High,
         Success::Failed => Severity::Low,

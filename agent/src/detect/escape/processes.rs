@@ -32,7 +32,11 @@ pub(super) fn ptrace(context: &DetectContext<'_>, ptrace: &Ptrace) -> Option<Fin
         Success::of(context.event).words("accessed", "tried to access"),
         ptrace.target_tgid
     );
-    let severity = if same_pod { Severity::Medium } else { Severity::Critical };
+    let severity = if same_pod {
+        Severity::Medium
+    } else {
+        Severity::Critical
+    };
     Some(Finding::new(&escape::FOREIGN_PROCESS, whose, summary).severity(severity))
 }
 
@@ -45,8 +49,11 @@ fn is_harmless(ptrace: &Ptrace) -> bool {
 }
 
 pub(super) fn setns(context: &DetectContext<'_>, setns: &Setns) -> Option<Finding> {
-    let gained: Vec<&str> =
-        (0_u32..).zip(Namespaces::NAMES).filter(|(bit, _)| setns.gained_mask & (1 << bit) != 0).map(|(_, name)| name).collect();
+    let gained: Vec<&str> = (0_u32..)
+        .zip(Namespaces::NAMES)
+        .filter(|(bit, _)| setns.gained_mask & (1 << bit) != 0)
+        .map(|(_, name)| name)
+        .collect();
     if gained.is_empty() {
         return None;
     }
@@ -65,7 +72,11 @@ pub(super) fn module(context: &DetectContext<'_>, module: &Module) -> Option<Fin
     let said = format!("{} in {}", context.actor(), context.container_name());
     if module.op == ModuleOp::REQUEST {
         let summary = format!("{said} made the kernel look for the module {}", module.path);
-        return Some(Finding::new(&escape::MODULE_REQUEST, module.path.to_text(), summary));
+        return Some(Finding::new(
+            &escape::MODULE_REQUEST,
+            module.path.to_text(),
+            summary,
+        ));
     }
     let (done, tried) = match module.op {
         ModuleOp::INIT | ModuleOp::FINIT => ("loaded", "tried to load"),
@@ -76,7 +87,11 @@ pub(super) fn module(context: &DetectContext<'_>, module: &Module) -> Option<Fin
         Success::Done => Severity::Critical,
         Success::Failed => Severity::High,
     };
-    let summary = format!("{said} {} the kernel module {}", success.words(done, tried), module.path);
+    let summary = format!(
+        "{said} {} the kernel module {}",
+        success.words(done, tried),
+        module.path
+    );
     Some(Finding::new(&escape::MODULE_LOAD, module.path.to_text(), summary).severity(severity))
 }
 
@@ -94,7 +109,11 @@ pub(super) fn bpf(context: &DetectContext<'_>, bpf: &Bpf) -> Option<Finding> {
         success.words("called", "tried")
     );
     // A loader makes maps, programs and links in a row: one alert for the executable.
-    Some(Finding::new(&escape::BPF, context.actor(), summary).severity(severity).with("command", command))
+    Some(
+        Finding::new(&escape::BPF, context.actor(), summary)
+            .severity(severity)
+            .with("command", command),
+    )
 }
 
 /// Commands that create, fetch or attach; reading and writing a map that one already has is no news.

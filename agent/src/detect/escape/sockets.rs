@@ -24,12 +24,13 @@ pub(super) fn inspect(context: &DetectContext<'_>, connect: &UnixConnect) -> Opt
         // A runtime that runs inside this container: its own business.
         return None;
     }
-    let by_identity = context
-        .host
-        .runtime_sockets
-        .iter()
-        .find(|socket| socket.ino != 0 && socket.ino == connect.file.ino && socket.dev == connect.file.dev);
-    let runtime = by_identity.map(|socket| socket.runtime.as_str()).or_else(|| by_name(&connect.path.bytes))?;
+    let by_identity =
+        context.host.runtime_sockets.iter().find(|socket| {
+            socket.ino != 0 && socket.ino == connect.file.ino && socket.dev == connect.file.dev
+        });
+    let runtime = by_identity
+        .map(|socket| socket.runtime.as_str())
+        .or_else(|| by_name(&connect.path.bytes))?;
     let success = Success::of(context.event);
     let summary = format!(
         "{} in {} {} the API of {runtime} at {}",
@@ -45,13 +46,23 @@ pub(super) fn inspect(context: &DetectContext<'_>, connect: &UnixConnect) -> Opt
         (Success::Failed, None) => Severity::Medium,
     };
     let identified = if by_identity.is_some() { "inode" } else { "name" };
-    Some(Finding::new(&escape::RUNTIME_SOCKET, runtime, summary).severity(severity).with("identified_by", identified))
+    Some(
+        Finding::new(&escape::RUNTIME_SOCKET, runtime, summary)
+            .severity(severity)
+            .with("identified_by", identified),
+    )
 }
 
 fn by_name(path: &[u8]) -> Option<&'static str> {
     if let Some(abstract_name) = path.strip_prefix(b"@") {
-        return abstract_name.windows(15).any(|part| part == b"containerd-shim").then_some("containerd-shim");
+        return abstract_name
+            .windows(15)
+            .any(|part| part == b"containerd-shim")
+            .then_some("containerd-shim");
     }
     let file = name(path);
-    NAMES.iter().find(|(known, _)| known.as_bytes() == file).map(|(_, runtime)| *runtime)
+    NAMES
+        .iter()
+        .find(|(known, _)| known.as_bytes() == file)
+        .map(|(_, runtime)| *runtime)
 }

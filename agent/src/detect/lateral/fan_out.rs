@@ -1,8 +1,8 @@
 //! Many ports of one host, or one port of many hosts. Bounded per container, and one alert for a window.
 
 use super::Contact;
-use crate::detect::rules::lateral;
 use crate::detect::Finding;
+use crate::detect::rules::lateral;
 use crate::event::BootTime;
 use crate::net::is_internal;
 use std::collections::{BTreeSet, VecDeque};
@@ -31,23 +31,34 @@ impl FanOut {
     pub(super) fn contact(&mut self, contact: &Contact<'_>) -> Vec<Finding> {
         let now = BootTime(contact.context.event.raw.header.time_boot_ns);
         self.contacts.retain(|(time, ..)| now.since(*time) < WINDOW);
-        let known = self.contacts.iter().any(|(_, address, port)| (*address, *port) == (contact.address, contact.port));
+        let known = self
+            .contacts
+            .iter()
+            .any(|(_, address, port)| (*address, *port) == (contact.address, contact.port));
         if !known {
             if self.contacts.len() >= MAX_CONTACTS {
                 self.contacts.pop_front();
             }
             self.contacts.push_back((now, contact.address, contact.port));
         }
-        self.port_scan(contact).into_iter().chain(self.host_sweep(contact)).collect()
+        self.port_scan(contact)
+            .into_iter()
+            .chain(self.host_sweep(contact))
+            .collect()
     }
 
     fn port_scan(&self, contact: &Contact<'_>) -> Option<Finding> {
-        let here = self.contacts.iter().filter(|(_, address, _)| *address == contact.address);
+        let here = self
+            .contacts
+            .iter()
+            .filter(|(_, address, _)| *address == contact.address);
         let ports: BTreeSet<u16> = here.map(|(.., port)| *port).collect();
         if ports.len() < THRESHOLD {
             return None;
         }
-        let whose = contact.peer.as_ref().map_or_else(String::new, |peer| format!(" (container {})", peer.display_name()));
+        let whose = contact.peer.as_ref().map_or_else(String::new, |peer| {
+            format!(" (container {})", peer.display_name())
+        });
         let summary = format!(
             "{} in {} tried {} ports of {}{whose} within {} s",
             contact.context.actor(),
@@ -57,12 +68,19 @@ impl FanOut {
             WINDOW.as_secs()
         );
         let finding = Finding::new(&lateral::PORT_SCAN, contact.address.to_string(), summary);
-        Some(finding.with("ports", ports.into_iter().collect::<Vec<_>>()).with("window_seconds", WINDOW.as_secs()))
+        Some(
+            finding
+                .with("ports", ports.into_iter().collect::<Vec<_>>())
+                .with("window_seconds", WINDOW.as_secs()),
+        )
     }
 
     fn host_sweep(&self, contact: &Contact<'_>) -> Option<Finding> {
         // Crawlers and mail servers talk to many hosts of the internet.
-        let same = self.contacts.iter().filter(|(_, address, port)| *port == contact.port && is_internal(*address));
+        let same = self
+            .contacts
+            .iter()
+            .filter(|(_, address, port)| *port == contact.port && is_internal(*address));
         let hosts: BTreeSet<IpAddr> = same.map(|(_, address, _)| *address).collect();
         if hosts.len() < THRESHOLD || !is_internal(contact.address) || contact.port == super::DNS {
             return None;
@@ -77,14 +95,22 @@ impl FanOut {
         );
         let hosts: Vec<String> = hosts.iter().map(IpAddr::to_string).collect();
         let finding = Finding::new(&lateral::HOST_SWEEP, format!("port {}", contact.port), summary);
-        Some(finding.with("hosts", hosts).with("window_seconds", WINDOW.as_secs()))
+        Some(
+            finding
+                .with("hosts", hosts)
+                .with("window_seconds", WINDOW.as_secs()),
+        )
     }
 
     /// False when so many first contacts were reported within the window that a sweep is on its way.
     pub(super) fn admits_first_contact(&mut self, contact: &Contact<'_>) -> bool {
         let now = BootTime(contact.context.event.raw.header.time_boot_ns);
         self.reported.retain(|(time, _)| now.since(*time) < WINDOW);
-        if self.reported.iter().any(|(_, address)| *address == contact.address) {
+        if self
+            .reported
+            .iter()
+            .any(|(_, address)| *address == contact.address)
+        {
             return true;
         }
         if self.reported.len() >= MAX_FIRST_CONTACTS {

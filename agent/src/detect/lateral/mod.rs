@@ -19,7 +19,13 @@ use std::sync::Arc;
 
 /// Metadata services of clouds: AWS, Azure, GCP, OpenStack; their IPv6 forms; ECS and EKS; Alibaba; Oracle; Azure's wire.
 const METADATA_SERVICES: [&str; 8] = [
-    "169.254.169.254", "fd00:ec2::254", "fd20:ce::254", "169.254.170.2", "169.254.170.23", "100.100.100.200", "192.0.0.192",
+    "169.254.169.254",
+    "fd00:ec2::254",
+    "fd20:ce::254",
+    "169.254.170.2",
+    "169.254.170.23",
+    "100.100.100.200",
+    "192.0.0.192",
     "168.63.129.16",
 ];
 const DNS: u16 = 53;
@@ -59,13 +65,17 @@ impl LateralDetector {
         findings.extend(contact.control_plane());
         let slot = contact.context.event.raw.slot();
         let fan = slot.filter(|slot| self.fans.len() < MAX_CONTAINERS || self.fans.contains_key(slot));
-        let Some(fan) = fan.map(|slot| self.fans.entry(slot).or_default()) else { return };
+        let Some(fan) = fan.map(|slot| self.fans.entry(slot).or_default()) else {
+            return;
+        };
         let scans = fan.contact(contact);
         // The scan's alert stands for the first contacts that belong to it.
         let folded = !scans.is_empty();
         findings.extend(scans);
         if !folded && findings.is_empty() {
-            let finding = contact.first_contact().filter(|_| fan.admits_first_contact(contact));
+            let finding = contact
+                .first_contact()
+                .filter(|_| fan.admits_first_contact(contact));
             findings.extend(finding.or_else(|| contact.outside_profile()));
         }
     }
@@ -91,12 +101,23 @@ impl<'a> Contact<'a> {
         if is_nobody(address) || no_contact || answer || is_own(context, address) {
             return None;
         }
-        let peer = context.neighbours.by_address(address).filter(|peer| !is_same(context, peer));
-        Some(Self { context, proto, address, port: net.remote.port, peer })
+        let peer = context
+            .neighbours
+            .by_address(address)
+            .filter(|peer| !is_same(context, peer));
+        Some(Self {
+            context,
+            proto,
+            address,
+            port: net.remote.port,
+            peer,
+        })
     }
 
     fn is_allowed(&self) -> bool {
-        let image = self.peer_known().and_then(|known| ImageName::parse(&known.image.reference));
+        let image = self
+            .peer_known()
+            .and_then(|known| ImageName::parse(&known.image.reference));
         self.context.profile.is_some_and(|profile| {
             profile.mode(Class::Lateral) == crate::profile::Mode::Learn
                 || profile.connect(&ConnectQuery {
@@ -117,7 +138,12 @@ impl<'a> Contact<'a> {
     /// Services that hand out credentials or control.
     fn control_plane(&self) -> Option<Finding> {
         let (rule, what) = self.service()?;
-        let summary = format!("{} in {} contacted {what} at {}", self.context.actor(), self.context.container_name(), self.place());
+        let summary = format!(
+            "{} in {} contacted {what} at {}",
+            self.context.actor(),
+            self.context.container_name(),
+            self.place()
+        );
         let related = self.peer.is_some() && self.is_related();
         let severity = if related { Severity::Low } else { rule.severity };
         Some(Finding::new(rule, self.address.to_string(), summary).severity(severity))
@@ -129,7 +155,10 @@ impl<'a> Contact<'a> {
             return Some((&lateral::METADATA_SERVICE, "the cloud's metadata service"));
         }
         let api = self.context.host.kubernetes_api.iter();
-        if api.clone().any(|api| canonical(api.ip()) == self.address && api.port() == self.port) {
+        if api
+            .clone()
+            .any(|api| canonical(api.ip()) == self.address && api.port() == self.port)
+        {
             return Some((&lateral::KUBERNETES_API, "the Kubernetes API"));
         }
         match (self.proto, self.port) {
@@ -143,7 +172,10 @@ impl<'a> Contact<'a> {
 
     fn first_contact(&self) -> Option<Finding> {
         let peer = self.peer.as_ref().filter(|_| self.port != DNS)?;
-        let state = self.context.profile.map_or(ProfileState::None, |profile| profile.state());
+        let state = self
+            .context
+            .profile
+            .map_or(ProfileState::None, |profile| profile.state());
         let severity = match state {
             ProfileState::Learning => return None,
             ProfileState::Complete => Severity::High,
@@ -166,34 +198,62 @@ impl<'a> Contact<'a> {
         if self.peer.is_some() || !profile.judges(Class::Lateral) || profile.source().connect.is_empty() {
             return None;
         }
-        let severity = if is_internal(self.address) { Severity::Medium } else { Severity::Low };
-        let summary =
-            format!("{} in {} contacted {}, which its profile does not name", self.context.actor(), self.context.container_name(), self.place());
+        let severity = if is_internal(self.address) {
+            Severity::Medium
+        } else {
+            Severity::Low
+        };
+        let summary = format!(
+            "{} in {} contacted {}, which its profile does not name",
+            self.context.actor(),
+            self.context.container_name(),
+            self.place()
+        );
         Some(Finding::new(&lateral::UNEXPECTED_CONNECTION, self.place(), summary).severity(severity))
     }
 
     /// Both are in one pod, Compose project or network of the user's own.
     fn is_related(&self) -> bool {
         const PROJECT: &str = "com.docker.compose.project";
-        let (Some(own), Some(peer)) = (self.context.known(), self.peer_known()) else { return false };
+        let (Some(own), Some(peer)) = (self.context.known(), self.peer_known()) else {
+            return false;
+        };
         let pod = own.pod.is_some() && own.pod == peer.pod;
-        let project = own.labels.get(PROJECT).is_some_and(|project| peer.labels.get(PROJECT) == Some(project));
-        pod || project || own.user_networks.iter().any(|network| peer.user_networks.contains(network))
+        let project = own
+            .labels
+            .get(PROJECT)
+            .is_some_and(|project| peer.labels.get(PROJECT) == Some(project));
+        pod || project
+            || own
+                .user_networks
+                .iter()
+                .any(|network| peer.user_networks.contains(network))
     }
 
     fn place(&self) -> String {
-        format!("{}/{}", std::net::SocketAddr::new(self.address, self.port), self.proto.name())
+        format!(
+            "{}/{}",
+            std::net::SocketAddr::new(self.address, self.port),
+            self.proto.name()
+        )
     }
 }
 
 /// An address of the container itself.
 fn is_own(context: &DetectContext<'_>, address: IpAddr) -> bool {
-    context.known().is_some_and(|known| known.addresses.iter().any(|own| canonical(*own) == address))
+    context
+        .known()
+        .is_some_and(|known| known.addresses.iter().any(|own| canonical(*own) == address))
 }
 
 /// The container itself, or one of its pod that shares its address.
 fn is_same(context: &DetectContext<'_>, peer: &Container) -> bool {
-    let EnrichedEvent { container: Some(own), .. } = context.event else { return false };
+    let EnrichedEvent {
+        container: Some(own), ..
+    } = context.event
+    else {
+        return false;
+    };
     let pod = |container: &Container| container.known().and_then(|known| known.pod.clone());
     own.key == peer.key || pod(own).is_some_and(|own| pod(peer) == Some(own))
 }

@@ -19,7 +19,11 @@ pub(super) fn on_exec(context: &DetectContext<'_>, exec: &Exec) -> Option<Findin
     if !shell && !below {
         return None;
     }
-    let severity = if peer.is_loopback() { Severity::Medium } else { Severity::Critical };
+    let severity = if peer.is_loopback() {
+        Severity::Medium
+    } else {
+        Severity::Critical
+    };
     let summary = format!(
         "Reverse shell: {} in {} has a connection to {peer} as its input or output",
         context.actor(),
@@ -41,7 +45,10 @@ pub(super) fn on_connect(contact: &Contact<'_>) -> Option<Finding> {
     }
     let arguments: &[u8] = &process.args.bytes;
     let has = |text: &str| arguments.windows(text.len()).any(|part| part == text.as_bytes());
-    let interactive = process.arguments().skip(1).any(|argument| argument.bytes == "-i" || argument.bytes == "-li");
+    let interactive = process
+        .arguments()
+        .skip(1)
+        .any(|argument| argument.bytes == "-i" || argument.bytes == "-li");
     // `exec 5<>/dev/tcp/…; cat <&5 | while …`: reads and writes what it connects to. Scripts that wait for a port do not.
     let hands_over = (has("/dev/tcp/") || has("/dev/udp/")) && (has("<&") || has("0<")) && has(">&");
     if !interactive && !hands_over {
@@ -53,5 +60,9 @@ pub(super) fn on_connect(contact: &Contact<'_>) -> Option<Finding> {
         contact.context.container_name(),
         contact.place()
     );
-    Some(Finding::new(&lateral::REVERSE_SHELL, contact.address.to_string(), summary))
+    Some(Finding::new(
+        &lateral::REVERSE_SHELL,
+        contact.address.to_string(),
+        summary,
+    ))
 }

@@ -10,13 +10,32 @@ use super::Rule;
 
 /// Every rule, by class.
 pub fn rules() -> impl Iterator<Item = &'static Rule> {
-    [escape::ALL, listener::ALL, lateral::ALL, drift::ALL, sensor::ALL].into_iter().flatten().copied()
+    [escape::ALL, listener::ALL, lateral::ALL, drift::ALL, sensor::ALL]
+        .into_iter()
+        .flatten()
+        .copied()
 }
 
 /// The rule called `id`.
 #[must_use]
 pub fn rule(id: &str) -> Option<&'static Rule> {
     rules().find(|rule| rule.id == id)
+}
+
+/// True for rules that compare with the image (profile, role, declared ports): they wait for its name.
+#[must_use]
+pub fn needs_image(rule: &Rule) -> bool {
+    let by_image = [
+        &listener::UNEXPECTED,
+        &listener::UNEXPECTED_PORT,
+        &listener::UNEXPECTED_EXECUTABLE,
+        &listener::SSHD_IN_CONTAINER,
+        &listener::WEB_SERVER_IN_DATABASE,
+        &lateral::FIRST_CONTACT,
+        &lateral::UNEXPECTED_CONNECTION,
+        &drift::EXEC_OUTSIDE_PROFILE,
+    ];
+    by_image.iter().any(|known| known.id == rule.id)
 }
 
 #[cfg(test)]
@@ -30,8 +49,19 @@ mod tests {
         for rule in rules() {
             assert!(seen.insert(rule.id), "{} twice", rule.id);
             let class = serde_json::to_value(rule.class).unwrap();
-            assert_eq!(rule.id.split_once('.').map(|(class, _)| class), class.as_str(), "{}", rule.id);
-            let documentation = [rule.title, rule.meaning, rule.why, rule.look_alikes, rule.response];
+            assert_eq!(
+                rule.id.split_once('.').map(|(class, _)| class),
+                class.as_str(),
+                "{}",
+                rule.id
+            );
+            let documentation = [
+                rule.title,
+                rule.meaning,
+                rule.why,
+                rule.look_alikes,
+                rule.response,
+            ];
             assert!(documentation.iter().all(|text| !text.is_empty()), "{}", rule.id);
             assert!(!rule.attack.is_empty(), "{}", rule.id);
         }

@@ -1,0 +1,133 @@
+//! Learning sessions: which containers, since when, what was seen.
+
+use crate::container::{Container, ImageRef};
+use crate::detect::Neighbours;
+use crate::event::{ContainerId, EnrichedEvent, Payload};
+use crate::host::PortRange;
+use crate::net::peer_address;
+use crate::profile::{Learner, Profile};
+use std::sync::Arc;
+
+/// Sessions at once: each watches every event of its containers.
+const MAX_SESSIONS: usize = 16;
+
+/// Whose behaviour is learned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Selector {
+    /// A container by name, id or the beginning of its id (12 characters or more).
+    Container(String),
+    /// Every container of an image: reference, id or digest.
+    Image(String),
+}
+
+impl Selector {
+    /// True when the container is meant.
+    #[must_use]
+    pub fn selects(&self, container: &Container) -> bool {
+        match self {
+            Self::Container(wanted) => {
+                let by_id = |id: &ContainerId| {
+                    id.as_str() == wanted || (wanted.len() >= 12 && id.as_str().starts_with(wanted.as_str()))
+                };
+                by_id(&container.id) || container.known().is_some_and(|known| known.name == *wanted)
+            }
+            Self::Image(wanted) => container.known().is_some_and(|known| {
+                let image = &known.image;
+                image.reference == *wanted
+                    || image.id.as_deref() == Some(wanted)
+                    || image.digest.as_deref() == Some(wanted)
+            }),
+        }
+    }
+}
+
+/// Names a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionId(u64);
+
+/// Why a session cannot start or end.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LearnError {
+    #[error("{MAX_SESSIONS} profiles are being learned already; wait for one to end")]
+    TooMany,
+    #[error("no running container matches {0:?}; `agent status` lists them")]
+    NoContainer(Selector),
+    #[error("the learning session ended already")]
+    Ended,
+}
+
+/// Sessions that run.
+#[derive(Debug, Default)]
+pub(super) struct Learning {
+    sessions: Vec<Session>,
+    next: u64,
+}
+
+#[derive(Debug)]
+struct Session {
+    id: SessionId,
+    selector: Selector,
+    learner: Learner,
+}
+
+impl Learning {
+    /// Starts a session for a profile called `name`.
+    ///
+    /// # Errors
+    /// [`LearnError::TooMany`].
+    pub(super) fn start(
+        &mut self,
+        selector: Selector,
+        name: &str,
+        image: ImageRef,
+        ephemeral: PortRange,
+    ) -> Result<SessionId, LearnError> {
+        if self.sessions.len() >= MAX_SESSIONS {
+            return Err(LearnError::TooMany);
+        }
+        let id = SessionId(self.next);
+        self.next += 1;
+        self.sessions.push(Session {
+            id,
+            selector,
+            learner: Learner::new(name.to_owned(), image, ephemeral),
+        });
+        Ok(id)
+    }
+
+    /// Takes in an event of a container.
+    pub(super) fn observe(
+        &mut self,
+        event: &EnrichedEvent,
+        container: &Arc<Container>,
+        neighbours: &dyn Neighbours,
+    ) {
+        for session in &mut self.sessions {
+            if session.selector.selects(container) {
+                let peer = peer_of(event, neighbours);
+                session.learner.observe(event, container, peer.as_deref());
+            }
+        }
+    }
+
+    /// Ends a session: what was learned.
+    ///
+    /// # Errors
+    /// [`LearnError::Ended`].
+    pub(super) fn finish(&mut self, id: SessionId) -> Result<Profile, LearnError> {
+        let at = self
+            .sessions
+            .iter()
+            .position(|session| session.id == id)
+            .ok_or(LearnError::Ended)?;
+        Ok(self.sessions.swap_remove(at).learner.profile())
+    }
+}
+
+/// The container that a contact goes to.
+fn peer_of(event: &EnrichedEvent, neighbours: &dyn Neighbours) -> Option<Arc<Container>> {
+    match &event.raw.payload {
+        Payload::Connect(net) | Payload::Send(net) => neighbours.by_address(peer_address(&net.remote)?),
+        _ => None,
+    }
+}

@@ -1,0 +1,44 @@
+use crate::alert::Alert;
+use crate::decode::DecodeError;
+use crate::detect::Severity;
+use crate::event::EventKind;
+use std::collections::BTreeMap;
+
+/// The daemon's side of the books: `received = handled + undecodable(reason)`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EngineStats {
+    pub received: u64,
+    /// By kind; numbers of a newer kernel half are undecodable.
+    pub handled: BTreeMap<EventKind, u64>,
+    /// By [`DecodeError::reason`].
+    pub undecodable: BTreeMap<&'static str, u64>,
+    /// Alerts (first revisions) by rule and severity.
+    pub alerts: BTreeMap<(String, Severity), u64>,
+    /// Events whose slot nobody knows any more.
+    pub unattributed: u64,
+}
+
+impl EngineStats {
+    pub(super) fn undecodable(&mut self, error: &DecodeError) {
+        *self.undecodable.entry(error.reason()).or_default() += 1;
+    }
+
+    pub(super) fn handled(&mut self, kind: EventKind) {
+        *self.handled.entry(kind).or_default() += 1;
+    }
+
+    pub(super) fn alert(&mut self, alert: &Alert) {
+        if alert.revision == 0 {
+            *self
+                .alerts
+                .entry((alert.rule.clone(), alert.severity))
+                .or_default() += 1;
+        }
+    }
+
+    /// Records that were understood.
+    #[must_use]
+    pub fn handled_total(&self) -> u64 {
+        self.handled.values().sum()
+    }
+}

@@ -1,0 +1,311 @@
+use super::*;
+use crate::alert::AlertIds;
+use crate::container::{ContainerMetadata, ImageRef, SlotReader};
+use crate::event::{
+    Clock, ContainerId, ContainerOp, EventHeader, EventKind, ExecId, FileObject, SocketAddress,
+};
+use crate::process::LineageReader;
+use agent_common::event::{ContainerEvent, FileOpenEvent, NetEvent, RecordFlags, StrRef};
+use agent_common::lineage::LineageEntry;
+use agent_common::slot::SlotState;
+use std::time::Duration;
+use zerocopy::{FromZeros, IntoBytes};
+
+const ID: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+const PROC_SUPER_MAGIC: u32 = 0x9fa0;
+const SECOND: u64 = 1_000_000_000;
+
+/// The kernel's tables: one process (exec id 9, /usr/bin/nc, child of init), and behaviours seen five times.
+struct Tables;
+
+impl LineageReader for Tables {
+    fn read(&mut self, exec_id: ExecId) -> Option<LineageEntry> {
+        let (tgid, parent, path): (u32, u64, &[u8]) = match exec_id.0 {
+            9 => (4242, 1, b"/usr/bin/app"),
+            1 => (1, 0, b"/sbin/init"),
+            _ => return None,
+        };
+        let mut entry = LineageEntry::new_zeroed();
+        (entry.tgid, entry.parent) = (tgid, parent);
+        entry.path[..path.len()].copy_from_slice(path);
+        entry.path_len = u16::try_from(path.len()).unwrap();
+        Some(entry)
+    }
+}
+
+impl SlotReader for Tables {
+    fn slot(&mut self, _slot: u32) -> Option<SlotState> {
+        None
+    }
+}
+
+impl KernelView for Tables {
+    fn forget(&mut self, _behaviour: &BehaviourKey) -> Option<u64> {
+        Some(5)
+    }
+}
+
+/// An engine and what came out of it.
+struct Run {
+    engine: Engine,
+    alerts: Vec<Alert>,
+}
+
+impl Run {
+    fn new() -> Self {
+        let host = HostFacts {
+            node: "host-1".to_owned(),
+            clock: Clock {
+                boot_unix_ns: 1_700_000_000_000_000_000,
+            },
+            ..HostFacts::default()
+        };
+        let engine = Engine::new(
+            host,
+            RoleSet::shipped().unwrap(),
+            AlertBuilder::new(AlertIds::new(1)),
+        );
+        Self {
+            engine,
+            alerts: Vec::new(),
+        }
+    }
+
+    fn feed(&mut self, input: Input) -> &mut Self {
+        let mut outputs = Vec::new();
+        self.engine.handle(input, &mut Tables, &mut outputs);
+        self.alerts
+            .extend(outputs.into_iter().filter_map(|output| match output {
+                Output::Alert(alert) => Some(*alert),
+                Output::Activity(_) => None,
+            }));
+        self
+    }
+
+    fn rules(&self) -> Vec<(&str, u32)> {
+        self.alerts
+            .iter()
+            .map(|alert| (alert.rule.as_str(), alert.revision))
+            .collect()
+    }
+}
+
+fn header(kind: EventKind, second: u64) -> EventHeader {
+    let mut header = EventHeader::new_zeroed();
+    (header.kind, header.slot, header.generation) = (kind, 3, 1);
+    (header.exec_id, header.tgid, header.time_boot_ns) = (9, 4242, second * SECOND);
+    header.behaviour.kind = kind;
+    header
+}
+
+fn with_strings<T: IntoBytes + zerocopy::Immutable>(
+    mut record: T,
+    header: fn(&mut T) -> &mut EventHeader,
+    tail: &[u8],
+) -> Input {
+    header(&mut record).len = u16::try_from(size_of::<T>() + tail.len()).unwrap();
+    Input::Record([record.as_bytes(), tail].concat())
+}
+
+fn string<T>(len: usize) -> StrRef {
+    StrRef {
+        off: u16::try_from(size_of::<T>()).unwrap(),
+        len: u16::try_from(len).unwrap(),
+    }
+}
+
+fn lifecycle(op: ContainerOp, second: u64) -> Input {
+    let mut event = ContainerEvent::new_zeroed();
+    event.header = header(EventKind::CONTAINER, second);
+    event.op = op;
+    event.id = string::<ContainerEvent>(ID.len());
+    with_strings(event, |event| &mut event.header, ID.as_bytes())
+}
+
+fn opens_core_pattern(second: u64) -> Input {
+    let path = b"/proc/sys/kernel/core_pattern";
+    let mut event = FileOpenEvent::new_zeroed();
+    event.header = header(EventKind::FILE_OPEN, second);
+    event.header.flags = RecordFlags(RecordFlags::DEVIATION);
+    event.file = FileObject {
+        magic: PROC_SUPER_MAGIC,
+        ino: 5,
+        mode: 0o100_644,
+        ..FileObject::default()
+    };
+    (event.open_flags, event.f_mode) = (1, 2);
+    event.path = string::<FileOpenEvent>(path.len());
+    with_strings(event, |event| &mut event.header, path)
+}
+
+fn listens(port: u16, second: u64) -> Input {
+    let mut event = NetEvent::new_zeroed();
+    event.header = header(EventKind::LISTEN, second);
+    event.local = SocketAddress {
+        port,
+        family: 2,
+        ..SocketAddress::default()
+    };
+    (event.protocol, event.socket_type) = (6, 1);
+    with_strings(event, |event| &mut event.header, b"")
+}
+
+fn described(image: &str) -> Input {
+    let metadata = ContainerMetadata {
+        name: "web".to_owned(),
+        runtime: "docker".to_owned(),
+        image: ImageRef {
+            reference: image.to_owned(),
+            ..ImageRef::default()
+        },
+        command: vec!["/usr/bin/app".to_owned()],
+        ..ContainerMetadata::default()
+    };
+    Input::Runtime(RuntimeEvent::Described {
+        id: ContainerId::from(ID),
+        metadata: Arc::new(metadata),
+    })
+}
+
+fn connected() -> Input {
+    Input::Runtime(RuntimeEvent::Connected {
+        runtime: "docker".to_owned(),
+    })
+}
+
+#[test]
+fn a_universal_rule_does_not_wait_for_the_name() {
+    let mut run = Run::new();
+    run.feed(connected())
+        .feed(lifecycle(ContainerOp::CREATED, 1))
+        .feed(lifecycle(ContainerOp::LIVE, 1));
+    run.feed(opens_core_pattern(2));
+    assert_eq!(run.rules(), [("escape.core_pattern", 0)]);
+    let alert = &run.alerts[0];
+    assert_eq!(alert.metadata, "pending");
+    assert_eq!(alert.container.as_ref().unwrap().id, ID);
+    let process = alert.process.as_ref().unwrap();
+    assert_eq!(
+        (
+            process.exe.as_str(),
+            process.ancestors.len(),
+            process.ancestors_truncated
+        ),
+        ("/usr/bin/app", 1, false)
+    );
+}
+
+#[test]
+fn an_alert_carries_the_name_that_came_before() {
+    let mut run = Run::new();
+    run.feed(connected())
+        .feed(described("nginx:1.25"))
+        .feed(lifecycle(ContainerOp::CREATED, 1));
+    run.feed(lifecycle(ContainerOp::LIVE, 1))
+        .feed(opens_core_pattern(2));
+    let container = run.alerts[0].container.as_ref().unwrap();
+    assert_eq!(
+        (container.name.as_deref(), container.image.reference.as_deref()),
+        (Some("web"), Some("nginx:1.25"))
+    );
+    assert_eq!(run.alerts[0].metadata, "resolved");
+}
+
+#[test]
+fn a_rule_of_the_image_waits_for_the_name_and_then_decides() {
+    let mut run = Run::new();
+    run.feed(connected())
+        .feed(lifecycle(ContainerOp::CREATED, 1))
+        .feed(lifecycle(ContainerOp::LIVE, 1));
+    run.feed(listens(9999, 1)).feed(Input::Tick(BootTime(2 * SECOND)));
+    assert_eq!(run.rules(), [], "patience lasts {PATIENCE:?}");
+    run.feed(described("nginx:1.25"));
+    assert_eq!(run.rules(), [("listener.unexpected", 0)]);
+    assert_eq!(run.alerts[0].metadata, "resolved");
+}
+
+#[test]
+fn after_its_patience_a_rule_decides_on_what_is_known() {
+    let mut run = Run::new();
+    run.feed(connected())
+        .feed(lifecycle(ContainerOp::CREATED, 1))
+        .feed(lifecycle(ContainerOp::LIVE, 1));
+    run.feed(listens(9999, 1)).feed(Input::Tick(BootTime(
+        1 + SECOND + u64::try_from(PATIENCE.as_nanos()).unwrap(),
+    )));
+    assert_eq!(run.rules(), [("listener.unexpected", 0)]);
+    assert_eq!(run.alerts[0].metadata, "pending");
+}
+
+#[test]
+fn a_container_that_ends_unnamed_is_judged_at_its_end() {
+    let mut run = Run::new();
+    run.feed(connected())
+        .feed(lifecycle(ContainerOp::CREATED, 1))
+        .feed(lifecycle(ContainerOp::LIVE, 1));
+    run.feed(listens(9999, 1)).feed(lifecycle(ContainerOp::GONE, 2));
+    assert!(
+        run.rules().contains(&("listener.unexpected", 0)),
+        "{:?}",
+        run.rules()
+    );
+}
+
+#[test]
+fn repeats_come_as_the_last_revision_with_the_kernels_count() {
+    let mut run = Run::new();
+    run.feed(connected())
+        .feed(described("nginx:1.25"))
+        .feed(lifecycle(ContainerOp::CREATED, 1));
+    run.feed(lifecycle(ContainerOp::LIVE, 1))
+        .feed(opens_core_pattern(2));
+    run.feed(Input::Tick(BootTime(30 * SECOND)));
+    assert_eq!(run.alerts.len(), 1, "the window is open");
+    run.feed(Input::Tick(BootTime(63 * SECOND)));
+    assert_eq!(
+        run.rules(),
+        [("escape.core_pattern", 0), ("escape.core_pattern", 1)]
+    );
+    assert_eq!(run.alerts[0].id, run.alerts[1].id);
+    assert_eq!(run.alerts[1].repeat.count, 5);
+    run.feed(opens_core_pattern(64));
+    assert_eq!(run.alerts.len(), 3);
+    assert_ne!(run.alerts[2].id, run.alerts[0].id, "a new window is a new alert");
+}
+
+#[test]
+fn bytes_that_are_no_record_are_counted_and_change_nothing() {
+    let mut run = Run::new();
+    run.feed(Input::Record(vec![0; 7]))
+        .feed(Input::Record(Vec::new()));
+    let stats = run.engine.stats();
+    assert_eq!(
+        (
+            stats.received,
+            stats.handled_total(),
+            stats.undecodable["no_header"]
+        ),
+        (2, 0, 2)
+    );
+}
+
+#[test]
+fn the_same_inputs_give_the_same_alerts() {
+    let play = || {
+        let mut run = Run::new();
+        run.feed(connected())
+            .feed(described("nginx:1.25"))
+            .feed(lifecycle(ContainerOp::CREATED, 1));
+        run.feed(lifecycle(ContainerOp::LIVE, 1))
+            .feed(opens_core_pattern(2))
+            .feed(listens(9999, 3));
+        run.feed(Input::Tick(BootTime(70 * SECOND)));
+        serde_json::to_string(&run.alerts).unwrap()
+    };
+    assert_eq!(play(), play());
+}
+
+#[test]
+fn patience_is_what_the_documentation_says() {
+    assert_eq!(PATIENCE, Duration::from_secs(2));
+}
