@@ -83,7 +83,9 @@ pub struct RunFlags {
 }
 
 impl RunFlags {
-    fn to_flags(&self) -> Flags {
+    /// As the configuration's last layer.
+    #[must_use]
+    pub fn to_flags(&self) -> Flags {
         let Self {
             alerts,
             profiles,

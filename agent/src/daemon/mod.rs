@@ -4,11 +4,18 @@
 //! order: control clients, runtimes and the engine (which drains its source and closes its windows), then the spool
 //! is flushed, then sinks get a grace period, then cursors are stored. Together less than five seconds.
 
+mod exports;
 mod links;
+mod machine;
 mod outlets;
 mod signals;
+mod task;
+#[cfg(test)]
+mod task_tests;
 #[cfg(test)]
 mod tests;
 
 pub use links::{EngineLinks, SinkHandle};
+pub use machine::{Export, Machine, SensorMaps};
 pub use outlets::{DaemonError, Outlets};
+pub use task::{EngineTask, ProfileLoader};

@@ -3,11 +3,16 @@ use crate::alert::{Action, Alert, Repeat, SCHEMA};
 use crate::config::{Config, FileSink, Flags, Sources, load};
 use crate::control::client::Client;
 use crate::control::protocol::{Answer, Request};
-use crate::control::{ControlRequest, Filter};
+use crate::control::{ControlRequest, Filter, Taps};
 use crate::detect::{Class, Severity};
 use crate::event::Timestamp;
+use crate::spool::{Options, Spool};
+use crate::telemetry::Metrics;
+use crate::telemetry::http::Readiness;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
 
 fn config(dir: &Path) -> Config {
     let file = dir.join("config.yaml");
@@ -26,7 +31,7 @@ fn config(dir: &Path) -> Config {
     load(&sources).unwrap().config
 }
 
-fn alert() -> Alert {
+pub(super) fn alert() -> Alert {
     let time = Timestamp(0);
     Alert {
         schema: SCHEMA.to_owned(),
@@ -53,6 +58,26 @@ fn alert() -> Alert {
         },
         node: String::new(),
     }
+}
+
+/// Links whose requests come from the test.
+pub(super) fn links(dir: &Path) -> (EngineLinks, mpsc::Sender<ControlRequest>) {
+    let spool = Spool::open(&Options {
+        dir: dir.to_owned(),
+        max_bytes: 16 << 20,
+        sinks: Vec::new(),
+    });
+    let (sender, requests) = mpsc::channel(4);
+    let links = EngineLinks {
+        spool: spool.unwrap(),
+        taps: Taps::default(),
+        metrics: Arc::new(Metrics::new().unwrap()),
+        readiness: Readiness::default(),
+        requests,
+        sinks: Vec::new(),
+        started: Instant::now(),
+    };
+    (links, sender)
 }
 
 #[tokio::test]

@@ -1,0 +1,315 @@
+//! The task that owns the engine: records, runtime events, requests and time go in, in order; what comes out is
+//! handed on and never waited for.
+
+use super::EngineLinks;
+use super::exports::Exports;
+use super::machine::{Machine, SensorMaps};
+use crate::container::RuntimeEvent;
+use crate::control::protocol::{LearnTarget, Reloaded};
+use crate::control::{ControlRequest, Refusal, RefusalCode, TapItem};
+use crate::engine::{Input, Output};
+use crate::event::{BootTime, EnrichedEvent};
+use crate::source::{EventSource, RawBatch, SourceError};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// How often time is told to the engine.
+const TICK: Duration = Duration::from_millis(50);
+/// How often the kernel's counters are copied into the metrics.
+const COLLECT: Duration = Duration::from_secs(1);
+/// How long the last records are waited for when the agent stops.
+const LAST_RECORDS: Duration = Duration::from_millis(200);
+/// Runtime events taken between two batches of records.
+const RUNTIME_BURST: usize = 64;
+
+/// Reads the profiles; runs on a thread of its own.
+pub type ProfileLoader<P> = Arc<dyn Fn() -> Result<P, Refusal> + Send + Sync>;
+
+/// What the task is made of. Not cancel-safe sources lose records: `next_batch` must read only what it returns.
+pub struct EngineTask<M: Machine> {
+    pub machine: M,
+    pub source: Box<dyn EventSource>,
+    pub kernel: Box<dyn SensorMaps>,
+    pub runtimes: mpsc::Receiver<RuntimeEvent>,
+    pub links: EngineLinks,
+    pub load_profiles: ProfileLoader<M::Profiles>,
+    /// A line of `vigia.event/v1` for watchers.
+    pub render: fn(&EnrichedEvent) -> String,
+}
+
+/// A learning session that a client waits for.
+struct Session {
+    id: u64,
+    target: LearnTarget,
+    ends: Instant,
+    reply: oneshot::Sender<Result<String, Refusal>>,
+}
+
+struct Reloading<P> {
+    loading: JoinHandle<Result<P, Refusal>>,
+    reply: oneshot::Sender<Result<Reloaded, Refusal>>,
+}
+
+enum Step<P> {
+    Stop,
+    Request(ControlRequest),
+    Loaded(Result<P, Refusal>),
+    Runtime(RuntimeEvent),
+    Batch(Result<RawBatch, SourceError>),
+}
+
+struct State<M: Machine> {
+    task: EngineTask<M>,
+    outputs: Vec<Output>,
+    sessions: Vec<Session>,
+    reloading: Option<Reloading<M::Profiles>>,
+    exports: Exports,
+    ticked: Instant,
+    collected: Instant,
+}
+
+impl<M: Machine> std::fmt::Debug for EngineTask<M> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EngineTask").finish_non_exhaustive()
+    }
+}
+
+impl<M: Machine> EngineTask<M> {
+    /// Runs until `stop`; then takes the last records and closes all windows.
+    ///
+    /// # Errors
+    /// When the source breaks.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), SourceError> {
+        let now = Instant::now();
+        let mut state = State {
+            task: self,
+            outputs: Vec::new(),
+            sessions: Vec::new(),
+            reloading: None,
+            exports: Exports::default(),
+            ticked: now,
+            collected: now,
+        };
+        loop {
+            match state.next(&stop).await {
+                Step::Stop => break,
+                Step::Request(request) => state.serve(request),
+                Step::Loaded(loaded) => state.loaded(loaded),
+                Step::Runtime(event) => state.runtime(event),
+                Step::Batch(batch) => state.records(batch?),
+            }
+            state.pass_time();
+            state.hand_on();
+        }
+        state.finish().await
+    }
+}
+
+impl<M: Machine> State<M> {
+    async fn next(&mut self, stop: &CancellationToken) -> Step<M::Profiles> {
+        let Self { task, reloading, .. } = self;
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => Step::Stop,
+            Some(request) = task.links.requests.recv() => Step::Request(request),
+            loaded = loaded(reloading.as_mut()), if reloading.is_some() => Step::Loaded(loaded),
+            Some(event) = task.runtimes.recv() => Step::Runtime(event),
+            batch = task.source.next_batch() => Step::Batch(batch),
+        }
+    }
+
+    fn records(&mut self, batch: RawBatch) {
+        for record in batch.records {
+            self.handle(Input::Record(record));
+        }
+    }
+
+    fn runtime(&mut self, event: RuntimeEvent) {
+        self.handle(Input::Runtime(event));
+        for _ in 0..RUNTIME_BURST {
+            let Ok(event) = self.task.runtimes.try_recv() else {
+                return;
+            };
+            self.handle(Input::Runtime(event));
+        }
+    }
+
+    fn handle(&mut self, input: Input) {
+        let EngineTask { machine, kernel, .. } = &mut self.task;
+        machine.handle(input, kernel.view(), &mut self.outputs);
+    }
+
+    fn serve(&mut self, request: ControlRequest) {
+        match request {
+            ControlRequest::Status { reply } => {
+                let mut report = self.task.links.status();
+                self.task.kernel.describe(&mut report);
+                self.task.machine.describe(&mut report);
+                // The client may be gone: then nobody wants the answer. So with all replies here.
+                let _unwanted = reply.send(Box::new(report));
+            }
+            ControlRequest::Learn {
+                target,
+                duration,
+                reply,
+            } => match self.task.machine.learn(&target) {
+                Ok(id) => self.sessions.push(Session {
+                    id,
+                    target,
+                    ends: Instant::now() + duration,
+                    reply,
+                }),
+                Err(refusal) => {
+                    let _unwanted = reply.send(Err(refusal));
+                }
+            },
+            ControlRequest::Reload { reply } if self.reloading.is_some() => {
+                let _unwanted = reply.send(Err(unavailable("a reload is under way")));
+            }
+            ControlRequest::Reload { reply } => {
+                let load = Arc::clone(&self.task.load_profiles);
+                let loading = tokio::task::spawn_blocking(move || load());
+                self.reloading = Some(Reloading { loading, reply });
+            }
+        }
+    }
+
+    /// Broken profiles change nothing: what was in force stays.
+    fn loaded(&mut self, loaded: Result<M::Profiles, Refusal>) {
+        let answer = loaded.map(|profiles| self.task.machine.set_profiles(profiles));
+        let outcome = if answer.is_ok() { "ok" } else { "refused" };
+        let reloads = &self.task.links.metrics.config_reloads;
+        reloads.with_label_values(&[outcome]).inc();
+        if let Some(Reloading { reply, .. }) = self.reloading.take() {
+            let _unwanted = reply.send(answer);
+        }
+    }
+
+    fn pass_time(&mut self) {
+        let now = Instant::now();
+        if now.duration_since(self.ticked) >= TICK {
+            self.ticked = now;
+            self.handle(Input::Tick(boot_time()));
+            self.end_sessions(now);
+            self.set_exports();
+        }
+        if now.duration_since(self.collected) >= COLLECT {
+            self.collected = now;
+            self.task.kernel.collect(&self.task.links.metrics);
+            self.task.machine.collect(&self.task.links.metrics);
+        }
+    }
+
+    /// Sessions end in time, or when their client went away.
+    fn end_sessions(&mut self, now: Instant) {
+        let ended = self
+            .sessions
+            .extract_if(.., |session| now >= session.ends || session.reply.is_closed());
+        for session in ended {
+            let profile = self.task.machine.learned(session.id);
+            let _unwanted = session.reply.send(profile);
+        }
+    }
+
+    fn set_exports(&mut self) {
+        let Self {
+            task,
+            sessions,
+            exports,
+            ..
+        } = self;
+        if task.links.taps.is_empty() && sessions.is_empty() && exports.is_empty() {
+            return;
+        }
+        let wanted = task
+            .machine
+            .containers()
+            .into_iter()
+            .filter(|container| {
+                let watched = task.links.taps.wants_every_event(&container_item(container));
+                let learned = |session: &Session| task.machine.selects(&session.target, container);
+                watched || sessions.iter().any(learned)
+            })
+            .map(|container| container.key)
+            .collect();
+        for (container, export) in exports.change(wanted) {
+            task.kernel.export(container, export);
+        }
+    }
+
+    fn hand_on(&mut self) {
+        let EngineTask { links, render, .. } = &self.task;
+        for output in self.outputs.drain(..) {
+            match output {
+                Output::Alert(alert) => {
+                    links.raise(&alert);
+                }
+                Output::Activity(event) if links.taps.is_empty() => drop(event),
+                Output::Activity(event) => {
+                    let item = event
+                        .container
+                        .as_deref()
+                        .map_or_else(TapItem::default, container_item);
+                    let kind = event.raw.header.kind.name();
+                    links
+                        .taps
+                        .publish(&TapItem { kind, ..item }, || Arc::from(render(&event)));
+                }
+            }
+        }
+    }
+
+    async fn finish(mut self) -> Result<(), SourceError> {
+        let deadline = Instant::now() + LAST_RECORDS;
+        while let Ok(batch) = tokio::time::timeout_at(deadline.into(), self.task.source.next_batch()).await {
+            let batch = batch?;
+            if batch.records.is_empty() {
+                break;
+            }
+            self.records(batch);
+        }
+        let EngineTask { machine, kernel, .. } = &mut self.task;
+        machine.finish(kernel.view(), &mut self.outputs);
+        self.hand_on();
+        self.task.kernel.collect(&self.task.links.metrics);
+        for session in self.sessions {
+            let _unwanted = session.reply.send(Err(unavailable("the agent stops")));
+        }
+        Ok(())
+    }
+}
+
+async fn loaded<P>(reloading: Option<&mut Reloading<P>>) -> Result<P, Refusal> {
+    match reloading {
+        None => std::future::pending().await,
+        Some(reloading) => (&mut reloading.loading)
+            .await
+            .unwrap_or_else(|_| Err(unavailable("reading the profiles failed"))),
+    }
+}
+
+fn unavailable(message: &str) -> Refusal {
+    Refusal {
+        code: RefusalCode::Unavailable,
+        message: message.to_owned(),
+    }
+}
+
+/// What watchers' filters see of a container.
+fn container_item(container: &crate::container::Container) -> TapItem<'_> {
+    TapItem {
+        container_id: container.id.as_str(),
+        container_name: container.display_name(),
+        image: container.known().map_or("", |known| &known.image.reference),
+        ..TapItem::default()
+    }
+}
+
+fn boot_time() -> BootTime {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    BootTime(seconds * 1_000_000_000 + u64::try_from(time.tv_nsec).unwrap_or(0))
+}
