@@ -69,6 +69,16 @@ pub enum DockerAddress {
     Tcp(String),
 }
 
+impl std::fmt::Display for DockerAddress {
+    /// In the form of `DOCKER_HOST`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unix(path) => write!(f, "unix://{}", path.display()),
+            Self::Tcp(address) => write!(f, "tcp://{address}"),
+        }
+    }
+}
+
 /// A destination of alerts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SinkConfig {

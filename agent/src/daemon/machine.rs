@@ -4,7 +4,7 @@ use crate::container::Container;
 use crate::control::protocol::{LearnTarget, Reloaded};
 use crate::control::{Refusal, StatusReport};
 use crate::engine::{Input, KernelView, Output};
-use crate::event::SlotKey;
+use crate::event::{EnrichedEvent, SlotKey};
 use crate::telemetry::Metrics;
 use std::sync::Arc;
 
@@ -12,6 +12,8 @@ use std::sync::Arc;
 pub trait Machine: Send + 'static {
     /// A set of profiles that was read and found valid.
     type Profiles: Send + 'static;
+    /// Names a learning session.
+    type Session: Copy + Send + 'static;
 
     /// See [`crate::engine`].
     fn handle(&mut self, input: Input, kernel: &mut dyn KernelView, outputs: &mut Vec<Output>);
@@ -22,20 +24,23 @@ pub trait Machine: Send + 'static {
     /// Puts profiles in force.
     fn set_profiles(&mut self, profiles: Self::Profiles) -> Reloaded;
 
-    /// Begins to learn; answers with the session's number.
+    /// Begins to learn.
     ///
     /// # Errors
     /// When nothing matches, or too much is learned already.
-    fn learn(&mut self, target: &LearnTarget) -> Result<u64, Refusal>;
+    fn learn(&mut self, target: &LearnTarget) -> Result<Self::Session, Refusal>;
 
     /// Ends a session: the profile as YAML.
     ///
     /// # Errors
     /// When there is no such session.
-    fn learned(&mut self, session: u64) -> Result<String, Refusal>;
+    fn learned(&mut self, session: Self::Session) -> Result<String, Refusal>;
 
     /// True when `target` means `container`.
     fn selects(&self, target: &LearnTarget, container: &Container) -> bool;
+
+    /// A line of `vigia.event/v1` for watchers.
+    fn render(&self, event: &EnrichedEvent) -> String;
 
     /// Containers that run now.
     fn containers(&self) -> Vec<Arc<Container>>;

@@ -8,7 +8,7 @@ use crate::container::RuntimeEvent;
 use crate::control::protocol::{LearnTarget, Reloaded};
 use crate::control::{ControlRequest, Refusal, RefusalCode, TapItem};
 use crate::engine::{Input, Output};
-use crate::event::{BootTime, EnrichedEvent};
+use crate::event::BootTime;
 use crate::source::{EventSource, RawBatch, SourceError};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -36,13 +36,11 @@ pub struct EngineTask<M: Machine> {
     pub runtimes: mpsc::Receiver<RuntimeEvent>,
     pub links: EngineLinks,
     pub load_profiles: ProfileLoader<M::Profiles>,
-    /// A line of `vigia.event/v1` for watchers.
-    pub render: fn(&EnrichedEvent) -> String,
 }
 
 /// A learning session that a client waits for.
-struct Session {
-    id: u64,
+struct Session<S> {
+    id: S,
     target: LearnTarget,
     ends: Instant,
     reply: oneshot::Sender<Result<String, Refusal>>,
@@ -64,7 +62,7 @@ enum Step<P> {
 struct State<M: Machine> {
     task: EngineTask<M>,
     outputs: Vec<Output>,
-    sessions: Vec<Session>,
+    sessions: Vec<Session<M::Session>>,
     reloading: Option<Reloading<M::Profiles>>,
     exports: Exports,
     ticked: Instant,
@@ -230,7 +228,8 @@ impl<M: Machine> State<M> {
             .into_iter()
             .filter(|container| {
                 let watched = task.links.taps.wants_every_event(&container_item(container));
-                let learned = |session: &Session| task.machine.selects(&session.target, container);
+                let learned =
+                    |session: &Session<M::Session>| task.machine.selects(&session.target, container);
                 watched || sessions.iter().any(learned)
             })
             .map(|container| container.key)
@@ -241,7 +240,7 @@ impl<M: Machine> State<M> {
     }
 
     fn hand_on(&mut self) {
-        let EngineTask { links, render, .. } = &self.task;
+        let EngineTask { links, machine, .. } = &self.task;
         for output in self.outputs.drain(..) {
             match output {
                 Output::Alert(alert) => {
@@ -256,7 +255,7 @@ impl<M: Machine> State<M> {
                     let kind = event.raw.header.kind.name();
                     links
                         .taps
-                        .publish(&TapItem { kind, ..item }, || Arc::from(render(&event)));
+                        .publish(&TapItem { kind, ..item }, || Arc::from(machine.render(&event)));
                 }
             }
         }

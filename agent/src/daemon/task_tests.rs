@@ -5,7 +5,7 @@ use crate::container::{Container, Metadata, RuntimeEvent, SlotReader};
 use crate::control::protocol::{LearnTarget, Reloaded};
 use crate::control::{ControlRequest, Filter, Refusal, RefusalCode, StatusReport};
 use crate::engine::{Input, KernelView, Output};
-use crate::event::{BootTime, ContainerId, ExecId, SlotKey};
+use crate::event::{BootTime, ContainerId, EnrichedEvent, ExecId, SlotKey};
 use crate::process::LineageReader;
 use crate::source::{EventSource, RawBatch, SourceError};
 use crate::telemetry::Metrics;
@@ -36,6 +36,7 @@ impl Fake {
 
 impl Machine for Fake {
     type Profiles = usize;
+    type Session = u64;
 
     fn handle(&mut self, input: Input, _: &mut dyn KernelView, outputs: &mut Vec<Output>) {
         match input {
@@ -62,6 +63,9 @@ impl Machine for Fake {
     }
     fn selects(&self, _: &LearnTarget, _: &Container) -> bool {
         true
+    }
+    fn render(&self, _: &EnrichedEvent) -> String {
+        String::new()
     }
     fn containers(&self) -> Vec<Arc<Container>> {
         vec![Arc::new(Container {
@@ -147,7 +151,6 @@ fn start_with(
         runtimes: runtime_receiver,
         links,
         load_profiles,
-        render: |_| String::new(),
     };
     let task = Box::pin(task.run(stop.clone()));
     Running {
