@@ -14,6 +14,7 @@ mod test;
 #[path = "../../agent/build/toolchain.rs"]
 #[allow(dead_code, reason = "shared with agent/build.rs, which uses the rest")]
 mod toolchain;
+mod vm;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -43,6 +44,8 @@ enum Chore {
     /// A private Docker daemon with images made on the spot.
     #[command(subcommand)]
     Lab(lab::Lab),
+    /// Run a command on another kernel.
+    Vm(vm::Args),
 }
 
 fn main() -> ExitCode {
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Chore::Layers => layers::run(),
         Chore::Ci(args) => ci::run(&args),
         Chore::Lab(lab) => lab::run(&lab),
+        Chore::Vm(args) => vm::run(&args),
     };
     match result {
         Ok(code) => code,

@@ -39,7 +39,7 @@ pub(crate) struct Need {
 const LLVM_PREFIX: &str = "/usr/lib/llvm-22";
 
 /// In the order in which they must be installed: a provider may use what comes before it.
-pub(crate) const NEEDS: [Need; 12] = [
+pub(crate) const NEEDS: [Need; 13] = [
     Need {
         name: "C compiler and linker",
         why: "rustc links with cc",
@@ -101,7 +101,7 @@ pub(crate) const NEEDS: [Need; 12] = [
     },
     Need {
         name: "busybox",
-        why: "the content of the smallest test image and of the VM's initramfs",
+        why: "the content of the smallest test image",
         purpose: Purpose::Containers,
         provider: Provider::Packages(&["busybox-static"]),
         is_met: || has("busybox"),
@@ -121,11 +121,18 @@ pub(crate) const NEEDS: [Need; 12] = [
         is_met: || has("qemu-system-x86_64"),
     },
     Need {
-        name: "xz and zstd",
+        name: "busybox in the VM",
+        why: "its user land",
+        purpose: Purpose::Vm,
+        provider: Provider::Packages(&["busybox-static"]),
+        is_met: || has("busybox"),
+    },
+    Need {
+        name: "xz, zstd and lz4",
         why: "kernels and their modules are compressed",
         purpose: Purpose::Vm,
-        provider: Provider::Packages(&["xz-utils", "zstd", "kmod", "busybox-static"]),
-        is_met: || ["xz", "zstd", "depmod", "busybox"].iter().all(|name| has(name)),
+        provider: Provider::Packages(&["xz-utils", "zstd", "lz4"]),
+        is_met: || ["xz", "zstd", "lz4"].iter().all(|name| has(name)),
     },
 ];
 

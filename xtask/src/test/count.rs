@@ -62,10 +62,11 @@ impl Counts {
         }
     }
 
-    fn finish(mut self, succeeded: Success) -> Self {
+    /// Once all lines were read and the exit code is known.
+    pub(crate) fn finish(mut self, success: Success) -> Self {
         let skipped_at_run_time = u64::try_from(self.skipped_for.len()).unwrap_or(u64::MAX);
         self.passed = self.passed.saturating_sub(skipped_at_run_time);
-        if succeeded == Success::No && self.failed == 0 {
+        if success == Success::No && self.failed == 0 {
             // It did not compile, or died before it could report.
             self.failed = 1;
         }
@@ -73,8 +74,9 @@ impl Counts {
     }
 }
 
+/// What the exit code said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Success {
+pub(crate) enum Success {
     Yes,
     No,
 }

@@ -3,7 +3,7 @@
 mod count;
 mod tier;
 
-pub(crate) use count::Counts;
+pub(crate) use count::{Counts, Success};
 pub(crate) use tier::Tier;
 
 use crate::setup::{self, Purpose};

@@ -1,0 +1,3 @@
+//! The agent as a user runs it.
+
+mod command_line;
