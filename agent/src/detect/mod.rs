@@ -2,6 +2,7 @@
 //! replay finds what the live run found.
 
 mod context;
+mod document;
 mod drift;
 mod escape;
 mod lateral;
@@ -13,6 +14,7 @@ mod sensor;
 #[cfg(test)]
 pub(crate) mod testing;
 
+pub use document::{markdown, table, text};
 pub use context::{DetectContext, Neighbours};
 pub use rule::{Class, Rule, Severity};
 pub use rules::{needs_image, rule, rules};

@@ -43,7 +43,7 @@ impl Severity {
 }
 
 /// A rule with its documentation: what `agent explain` shows and `docs/rules.md` is made from.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Rule {
     /// `class.snake_case`, stable.
     pub id: &'static str,

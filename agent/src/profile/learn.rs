@@ -1,6 +1,9 @@
 //! Writes a profile from what a container did. Deterministic: the same events in any order give the same entries;
 //! bounded: what does not fit is counted and makes the profile `partial`.
 
+#[cfg(test)]
+mod tests;
+
 use super::model::{ApiVersion, Kind, PathEntry};
 use super::value::{AddressScope, Cidr, Port, Protocol};
 use super::{

