@@ -65,7 +65,11 @@ impl AlertBuilder {
     /// Without open windows.
     #[must_use]
     pub fn new(ids: AlertIds) -> Self {
-        Self { ids, open: HashMap::new(), overflowed: 0 }
+        Self {
+            ids,
+            open: HashMap::new(),
+            overflowed: 0,
+        }
     }
 
     /// The alert of one record's findings; `None` when there are none, or it repeats an open one. A repeat that is more
@@ -74,7 +78,15 @@ impl AlertBuilder {
         // Among equals the first: detectors put the more specific rule first.
         let top = findings.iter().rev().max_by_key(|finding| finding.severity)?;
         let header = &context.event.raw.header;
-        let key: Key = (context.event.container.as_ref().map(|container| container.id.clone()), top.rule.id, top.object.clone());
+        let key: Key = (
+            context
+                .event
+                .container
+                .as_ref()
+                .map(|container| container.id.clone()),
+            top.rule.id,
+            top.object.clone(),
+        );
         let alert = assemble(context, top, &findings);
         let behaviour = Some(header.behaviour).filter(|behaviour| behaviour.kind.0 != 0);
         self.admit(key, alert, BootTime(header.time_boot_ns), behaviour)
@@ -88,7 +100,11 @@ impl AlertBuilder {
         now: BootTime,
         host: &HostFacts,
     ) -> Option<Alert> {
-        let key: Key = (container.map(|container| container.id.clone()), finding.rule.id, finding.object.clone());
+        let key: Key = (
+            container.map(|container| container.id.clone()),
+            finding.rule.id,
+            finding.object.clone(),
+        );
         let time = host.clock.wall(now);
         let mut evidence = serde_json::Map::new();
         evidence.insert("kind".to_owned(), "sensor".into());
@@ -106,18 +122,30 @@ impl AlertBuilder {
             summary: finding.summary,
             attack: finding.rule.attack.iter().map(|id| (*id).to_owned()).collect(),
             lossy: false,
-            metadata: container.map_or("unavailable", |container| container.metadata.word()).to_owned(),
+            metadata: container
+                .map_or("unavailable", |container| container.metadata.word())
+                .to_owned(),
             container: container.map(describe::container),
             profile: None,
             process: None,
             evidence,
-            repeat: Repeat { count: 1, first: time, last: time },
+            repeat: Repeat {
+                count: 1,
+                first: time,
+                last: time,
+            },
             node: host.node.clone(),
         };
         self.admit(key, alert, now, None)
     }
 
-    fn admit(&mut self, key: Key, mut alert: Alert, now: BootTime, behaviour: Option<BehaviourKey>) -> Option<Alert> {
+    fn admit(
+        &mut self,
+        key: Key,
+        mut alert: Alert,
+        now: BootTime,
+        behaviour: Option<BehaviourKey>,
+    ) -> Option<Alert> {
         if let Some(open) = self.open.get_mut(&key) {
             return open.repeat(alert, behaviour);
         }
@@ -126,7 +154,14 @@ impl AlertBuilder {
             self.overflowed += 1;
         } else {
             let behaviours = behaviour.into_iter().collect();
-            self.open.insert(key, OpenAlert { alert: alert.clone(), opened: now, behaviours });
+            self.open.insert(
+                key,
+                OpenAlert {
+                    alert: alert.clone(),
+                    opened: now,
+                    behaviours,
+                },
+            );
         }
         Some(alert)
     }
@@ -147,7 +182,11 @@ impl AlertBuilder {
     }
 
     fn take(&mut self, which: impl Fn(&Key, &OpenAlert) -> bool) -> Vec<OpenAlert> {
-        let mut taken: Vec<OpenAlert> = self.open.extract_if(|key, open| which(key, open)).map(|(_, open)| open).collect();
+        let mut taken: Vec<OpenAlert> = self
+            .open
+            .extract_if(|key, open| which(key, open))
+            .map(|(_, open)| open)
+            .collect();
         taken.sort_by_key(OpenAlert::key);
         taken
     }
@@ -179,7 +218,12 @@ impl OpenAlert {
             return None;
         }
         let (id, revision, repeat) = (self.alert.id, self.alert.revision + 1, self.alert.repeat.clone());
-        self.alert = Alert { id, revision, repeat, ..again };
+        self.alert = Alert {
+            id,
+            revision,
+            repeat,
+            ..again
+        };
         Some(self.alert.clone())
     }
 }
@@ -188,7 +232,10 @@ impl OpenAlert {
 fn assemble(context: &DetectContext<'_>, top: &Finding, findings: &[Finding]) -> Alert {
     let event = context.event;
     let container = event.container.as_deref();
-    let mut also: Vec<String> = findings.iter().map(|finding| finding.rule.id.to_owned()).collect();
+    let mut also: Vec<String> = findings
+        .iter()
+        .map(|finding| finding.rule.id.to_owned())
+        .collect();
     also.sort();
     also.dedup();
     also.retain(|id| id != top.rule.id);
@@ -207,12 +254,18 @@ fn assemble(context: &DetectContext<'_>, top: &Finding, findings: &[Finding]) ->
         summary: top.summary.clone(),
         attack: top.rule.attack.iter().map(|id| (*id).to_owned()).collect(),
         lossy: event.raw.header.flags.has(RecordFlags::LOSSY),
-        metadata: container.map_or("unavailable", |container| container.metadata.word()).to_owned(),
+        metadata: container
+            .map_or("unavailable", |container| container.metadata.word())
+            .to_owned(),
         container: container.map(describe::container),
         profile: container.map(|_| describe::profile(context.profile, top.rule.class)),
         process: Some(describe::process(event, context.host.clock)),
         evidence,
-        repeat: Repeat { count: 1, first: event.time, last: event.time },
+        repeat: Repeat {
+            count: 1,
+            first: event.time,
+            last: event.time,
+        },
         node: context.host.node.clone(),
     }
 }

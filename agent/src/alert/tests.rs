@@ -1,7 +1,9 @@
 use super::*;
 use crate::detect::testing::{SECOND, Scene, connect, file, listen, open, scene};
 use crate::detect::{Finding, SensorFinding, Severity, rules};
-use crate::event::{BootTime, ContainerId, EventKind, FileFlags, FileObject, Module, ModuleOp, Payload, RecordFlags};
+use crate::event::{
+    BootTime, ContainerId, EventKind, FileFlags, FileObject, Module, ModuleOp, Payload, RecordFlags,
+};
 use serde_json::json;
 use std::path::Path;
 
@@ -16,7 +18,12 @@ fn raise(builder: &mut AlertBuilder, scene: &mut Scene, payload: Payload) -> Opt
 }
 
 fn core_pattern() -> Payload {
-    open(file(0x9fa0), "/proc/sys/kernel/core_pattern", "/sys/kernel/core_pattern", 2)
+    open(
+        file(0x9fa0),
+        "/proc/sys/kernel/core_pattern",
+        "/sys/kernel/core_pattern",
+        2,
+    )
 }
 
 fn id() -> ContainerId {
@@ -31,20 +38,45 @@ fn an_alert_has_all_that_the_contract_names() {
     let alert = raise(&mut builder(), &mut scene, core_pattern()).unwrap();
     let value = serde_json::to_value(&alert).unwrap();
     assert_eq!(value["schema"], "vigia.alert/v1");
-    assert_eq!((&value["rule"], &value["class"], &value["severity"]), (&json!("escape.core_pattern"), &json!("escape"), &json!("critical")));
-    assert_eq!(value["summary"], "/usr/bin/python3 in web opened /proc/sys/kernel/core_pattern for writing");
+    assert_eq!(
+        (&value["rule"], &value["class"], &value["severity"]),
+        (
+            &json!("escape.core_pattern"),
+            &json!("escape"),
+            &json!("critical")
+        )
+    );
+    assert_eq!(
+        value["summary"],
+        "/usr/bin/python3 in web opened /proc/sys/kernel/core_pattern for writing"
+    );
     assert_eq!(value["time"], "2023-11-14T22:15:00.000000000Z");
-    assert_eq!((&value["revision"], &value["lossy"], &value["metadata"]), (&json!(0), &json!(true), &json!("resolved")));
+    assert_eq!(
+        (&value["revision"], &value["lossy"], &value["metadata"]),
+        (&json!(0), &json!(true), &json!("resolved"))
+    );
     assert_eq!(value["container"]["image"]["ref"], "nginx:1.25");
-    assert_eq!(value["profile"], json!({"name": null, "state": "none", "mode": "monitor"}));
+    assert_eq!(
+        value["profile"],
+        json!({"name": null, "state": "none", "mode": "monitor"})
+    );
     assert_eq!(value["process"]["args"], json!(["python3", "-c", "import os"]));
     assert_eq!(value["process"]["in_image"], true);
-    assert_eq!(value["process"]["ancestors"][0], json!({"host_pid": 4711, "exe": "/bin/sh", "args": ["/bin/sh"], "host": false}));
+    assert_eq!(
+        value["process"]["ancestors"][0],
+        json!({"host_pid": 4711, "exe": "/bin/sh", "args": ["/bin/sh"], "host": false})
+    );
     assert_eq!(value["process"]["ancestors"][1]["host"], true);
     assert_eq!(value["evidence"]["kind"], "file_open");
     assert_eq!(value["evidence"]["fs_path"], "/sys/kernel/core_pattern");
-    assert_eq!((&value["evidence"]["access"], &value["evidence"]["backend"]), (&json!("write"), &json!("lsm")));
-    assert_eq!((&value["repeat"]["count"], &value["node"]), (&json!(1), &json!("node-1")));
+    assert_eq!(
+        (&value["evidence"]["access"], &value["evidence"]["backend"]),
+        (&json!("write"), &json!("lsm"))
+    );
+    assert_eq!(
+        (&value["repeat"]["count"], &value["node"]),
+        (&json!(1), &json!("node-1"))
+    );
 }
 
 #[test]
@@ -53,7 +85,10 @@ fn a_record_gives_one_alert_with_the_most_severe_rule() {
     scene.exe.file.flags = FileFlags::OVERLAY | FileFlags::UPPER;
     let payload = Payload::Exec(scene.exec());
     let alert = raise(&mut builder(), &mut scene, payload).unwrap();
-    assert_eq!((alert.rule.as_str(), alert.also), ("drift.exec_from_tmp", vec!["drift.exec_from_upper".to_owned()]));
+    assert_eq!(
+        (alert.rule.as_str(), alert.also),
+        ("drift.exec_from_tmp", vec!["drift.exec_from_upper".to_owned()])
+    );
 }
 
 #[test]
@@ -70,11 +105,17 @@ fn repeats_are_folded_and_counted_until_the_window_closes() {
     let open = due.remove(0);
     assert_eq!(open.behaviours().len(), 1);
     let last = open.close(1_000_000).unwrap();
-    assert_eq!((last.id, last.revision, last.repeat.count), (first.id, 1, 1_000_000));
+    assert_eq!(
+        (last.id, last.revision, last.repeat.count),
+        (first.id, 1, 1_000_000)
+    );
     assert_eq!(last.repeat.last.since(last.repeat.first).as_secs(), 4);
     let again = raise(&mut builder, &mut scene, core_pattern()).unwrap();
     assert_ne!(again.id, first.id, "a new window is a new alert");
-    assert!(builder.ended(&id()).remove(0).close(1).is_none(), "nothing came after it");
+    assert!(
+        builder.ended(&id()).remove(0).close(1).is_none(),
+        "nothing came after it"
+    );
     assert!(builder.drain().is_empty());
 }
 
@@ -82,7 +123,10 @@ fn repeats_are_folded_and_counted_until_the_window_closes() {
 fn what_differs_in_container_rule_or_object_is_not_folded() {
     let (mut builder, mut scene) = (builder(), scene("acme/app", "/usr/bin/nc"));
     assert!(raise(&mut builder, &mut scene, listen("0.0.0.0", 4444)).is_some());
-    assert!(raise(&mut builder, &mut scene, listen("::", 4444)).is_none(), "IPv6 and IPv4 of one listener");
+    assert!(
+        raise(&mut builder, &mut scene, listen("::", 4444)).is_none(),
+        "IPv6 and IPv4 of one listener"
+    );
     assert!(raise(&mut builder, &mut scene, listen("0.0.0.0", 4445)).is_some());
     assert_eq!(builder.ended(&ContainerId::from("other")).len(), 0);
     assert_eq!(builder.ended(&id()).len(), 2);
@@ -91,13 +135,25 @@ fn what_differs_in_container_rule_or_object_is_not_folded() {
 #[test]
 fn a_repeat_that_is_worse_leaves_at_once() {
     let (mut builder, mut scene) = (builder(), scene("acme/app", "/sbin/insmod"));
-    let module = || Payload::Module(Module { op: ModuleOp::FINIT, file: FileObject::default(), path: "/x.ko".into() });
+    let module = || {
+        Payload::Module(Module {
+            op: ModuleOp::FINIT,
+            file: FileObject::default(),
+            path: "/x.ko".into(),
+        })
+    };
     scene.ret = -1;
     let tried = raise(&mut builder, &mut scene, module()).unwrap();
     scene.ret = 0;
     let loaded = raise(&mut builder, &mut scene, module()).unwrap();
-    assert_eq!((tried.severity, loaded.severity), (Severity::High, Severity::Critical));
-    assert_eq!((loaded.id, loaded.revision, loaded.repeat.count), (tried.id, 1, 2));
+    assert_eq!(
+        (tried.severity, loaded.severity),
+        (Severity::High, Severity::Critical)
+    );
+    assert_eq!(
+        (loaded.id, loaded.revision, loaded.repeat.count),
+        (tried.id, 1, 2)
+    );
     assert_eq!(builder.drain().remove(0).close(0).unwrap().revision, 2);
 }
 
@@ -107,8 +163,15 @@ fn windows_are_bounded() {
     let event = scene.event(listen("0.0.0.0", 4444));
     let finding = scene.inspect(listen("0.0.0.0", 4444)).remove(0);
     for object in 0..5000 {
-        let findings = vec![Finding { object: object.to_string(), ..finding.clone() }];
-        assert!(scene.with_context(&event, |context| builder.raise(context, findings)).is_some());
+        let findings = vec![Finding {
+            object: object.to_string(),
+            ..finding.clone()
+        }];
+        assert!(
+            scene
+                .with_context(&event, |context| builder.raise(context, findings))
+                .is_some()
+        );
     }
     assert_eq!((builder.open(), builder.overflowed()), (4096, 904));
 }
@@ -128,10 +191,21 @@ fn ids_are_version_7_and_reproducible() {
 fn samples() -> Vec<Alert> {
     let mut builder = builder();
     let mut scene = scene("acme/app", "/usr/bin/nc").with_profile("listen: [{port: 80}]");
-    let payloads = [core_pattern(), listen("0.0.0.0", 4444), connect("169.254.169.254", 80), Payload::Exec(scene.exec())];
-    let mut alerts: Vec<_> =
-        payloads.into_iter().filter_map(|payload| raise(&mut builder, &mut scene, payload)).collect();
-    let finding = SensorFinding::CapabilityDegraded { capability: "file_open".into(), reason: "x".into() }.into_finding();
+    let payloads = [
+        core_pattern(),
+        listen("0.0.0.0", 4444),
+        connect("169.254.169.254", 80),
+        Payload::Exec(scene.exec()),
+    ];
+    let mut alerts: Vec<_> = payloads
+        .into_iter()
+        .filter_map(|payload| raise(&mut builder, &mut scene, payload))
+        .collect();
+    let finding = SensorFinding::CapabilityDegraded {
+        capability: "file_open".into(),
+        reason: "x".into(),
+    }
+    .into_finding();
     alerts.extend(builder.raise_sensor(finding, None, BootTime(1), &scene.host));
     alerts
 }
@@ -143,7 +217,10 @@ fn alerts_keep_to_their_schema() {
     assert_eq!(samples.len(), 4);
     for alert in samples {
         let value = serde_json::to_value(&alert).unwrap();
-        let errors: Vec<String> = validator.iter_errors(&value).map(|error| error.to_string()).collect();
+        let errors: Vec<String> = validator
+            .iter_errors(&value)
+            .map(|error| error.to_string())
+            .collect();
         assert!(errors.is_empty(), "{errors:?} in {value:#}");
         assert_eq!(serde_json::from_value::<Alert>(value).unwrap(), alert);
     }
@@ -157,7 +234,10 @@ fn committed(name: &str, current: &str) {
         std::fs::write(&path, current).unwrap();
     }
     let text = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(text == current, "docs/{name} is not current: VIGIA_BLESS=1 cargo test -p agent writes it");
+    assert!(
+        text == current,
+        "docs/{name} is not current: VIGIA_BLESS=1 cargo test -p agent writes it"
+    );
 }
 
 #[test]
@@ -174,8 +254,16 @@ fn the_committed_rules_are_current() {
 fn activity_has_the_shape_of_alerts() {
     let scene = scene("nginx", "/usr/sbin/nginx");
     let event = scene.event(listen("0.0.0.0", 80));
-    let line = scene.with_context(&event, |context| Activity::of(context.event, context.host, context.neighbours));
+    let line = scene.with_context(&event, |context| {
+        Activity::of(context.event, context.host, context.neighbours)
+    });
     let value = serde_json::to_value(line).unwrap();
-    assert_eq!((&value["schema"], &value["kind"]), (&json!("vigia.event/v1"), &json!(EventKind::LISTEN.name())));
-    assert_eq!((&value["evidence"]["local_port"], &value["container"]["name"]), (&json!(80), &json!("web")));
+    assert_eq!(
+        (&value["schema"], &value["kind"]),
+        (&json!("vigia.event/v1"), &json!(EventKind::LISTEN.name()))
+    );
+    assert_eq!(
+        (&value["evidence"]["local_port"], &value["container"]["name"]),
+        (&json!(80), &json!("web"))
+    );
 }

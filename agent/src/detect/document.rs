@@ -57,7 +57,10 @@ pub fn markdown(rules: impl Iterator<Item = &'static Rule>) -> String {
 pub fn table(rules: impl Iterator<Item = &'static Rule>) -> String {
     let mut table = String::new();
     for rule in rules {
-        push(&mut table, format_args!("{:<32} {:<9} {}\n", rule.id, rule.severity.word(), rule.title));
+        push(
+            &mut table,
+            format_args!("{:<32} {:<9} {}\n", rule.id, rule.severity.word(), rule.title),
+        );
     }
     table
 }

@@ -14,8 +14,8 @@ mod sensor;
 #[cfg(test)]
 pub(crate) mod testing;
 
-pub use document::{markdown, table, text};
 pub use context::{DetectContext, Neighbours};
+pub use document::{markdown, table, text};
 pub use rule::{Class, Rule, Severity};
 pub use rules::{needs_image, rule, rules};
 pub use sensor::SensorFinding;

@@ -3,8 +3,8 @@
 use super::{DetectContext, Detectors, Finding, Neighbours};
 use crate::container::{Container, ContainerMetadata, ImageRef, Metadata};
 use crate::event::{
-    BootTime, Clock, ContainerId, EnrichedEvent, EventHeader, EventKind, Exec, ExecId, FileFlags, FileObject, FileOpen,
-    KernelString, Net, Payload, RawEvent, RecordFlags, SlotKey, SocketAddress,
+    BootTime, Clock, ContainerId, EnrichedEvent, EventHeader, EventKind, Exec, ExecId, FileFlags, FileObject,
+    FileOpen, KernelString, Net, Payload, RawEvent, RecordFlags, SlotKey, SocketAddress,
 };
 use crate::host::HostFacts;
 use crate::process::{ExecSession, Process};
@@ -13,7 +13,10 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use zerocopy::FromZeros;
 
-pub(crate) const OWN: SlotKey = SlotKey { slot: 1, generation: 1 };
+pub(crate) const OWN: SlotKey = SlotKey {
+    slot: 1,
+    generation: 1,
+};
 pub(crate) const SECOND: u64 = 1_000_000_000;
 
 /// Everything around one event. Fields are changed by tests at will.
@@ -39,11 +42,20 @@ pub(crate) fn scene(image: &str, exe: &str) -> Scene {
         known: ContainerMetadata {
             name: "web".into(),
             runtime: "docker".into(),
-            image: ImageRef { reference: image.into(), ..ImageRef::default() },
+            image: ImageRef {
+                reference: image.into(),
+                ..ImageRef::default()
+            },
             addresses: vec!["172.17.0.2".parse().unwrap()],
             ..ContainerMetadata::default()
         },
-        host: HostFacts { node: "node-1".into(), clock: Clock { boot_unix_ns: 1_700_000_000 * 1_000_000_000 }, ..HostFacts::default() },
+        host: HostFacts {
+            node: "node-1".into(),
+            clock: Clock {
+                boot_unix_ns: 1_700_000_000 * 1_000_000_000,
+            },
+            ..HostFacts::default()
+        },
         profile: None,
         others: Vec::new(),
         detectors: Detectors::default(),
@@ -76,12 +88,23 @@ pub(crate) fn process(exe: &str) -> Process {
 }
 
 pub(crate) fn outside(exe: &str) -> Process {
-    Process { slot: None, ..process(exe) }
+    Process {
+        slot: None,
+        ..process(exe)
+    }
 }
 
 /// A regular file in the image.
 pub(crate) fn image_file() -> FileObject {
-    FileObject { ino: 9, dev: 40, magic: 0x794c_7630, nlink: 1, mode: 0o100_755, flags: FileFlags::OVERLAY, ..FileObject::default() }
+    FileObject {
+        ino: 9,
+        dev: 40,
+        magic: 0x794c_7630,
+        nlink: 1,
+        mode: 0o100_755,
+        flags: FileFlags::OVERLAY,
+        ..FileObject::default()
+    }
 }
 
 pub(crate) fn container(slot: u32, name: &str, known: ContainerMetadata) -> Arc<Container> {
@@ -90,7 +113,10 @@ pub(crate) fn container(slot: u32, name: &str, known: ContainerMetadata) -> Arc<
         id: ContainerId::from(format!("{slot:064x}").as_str()),
         cgroup: String::new(),
         first_seen: BootTime(0),
-        metadata: Metadata::Resolved(Arc::new(ContainerMetadata { name: name.into(), ..known })),
+        metadata: Metadata::Resolved(Arc::new(ContainerMetadata {
+            name: name.into(),
+            ..known
+        })),
     })
 }
 
@@ -100,17 +126,34 @@ pub(crate) fn end(address: &str, port: u16) -> SocketAddress {
         IpAddr::V4(v4) => (v4.to_ipv6_mapped(), 2),
         IpAddr::V6(v6) => (v6, 10),
     };
-    SocketAddress { addr: Ipv6Addr::octets(&addr), port, family }
+    SocketAddress {
+        addr: Ipv6Addr::octets(&addr),
+        port,
+        family,
+    }
 }
 
 /// A file of a filesystem with the given magic number.
 pub(crate) fn file(magic: u32) -> FileObject {
-    FileObject { ino: 5, dev: 21, magic, nlink: 1, mode: 0o100_644, ..FileObject::default() }
+    FileObject {
+        ino: 5,
+        dev: 21,
+        magic,
+        nlink: 1,
+        mode: 0o100_644,
+        ..FileObject::default()
+    }
 }
 
 /// An open: `path` in the container, `fs_path` in the file's own filesystem.
 pub(crate) fn open(file: FileObject, path: &str, fs_path: &str, f_mode: u32) -> Payload {
-    Payload::FileOpen(FileOpen { file, open_flags: 0, f_mode, path: path.into(), fs_path: fs_path.into() })
+    Payload::FileOpen(FileOpen {
+        file,
+        open_flags: 0,
+        f_mode,
+        path: path.into(),
+        fs_path: fs_path.into(),
+    })
 }
 
 pub(crate) fn listen(address: &str, port: u16) -> Payload {
@@ -151,8 +194,15 @@ impl Scene {
     /// Puts processes of the own container above the actor, parent first; outside of them is the shim.
     pub(crate) fn below(mut self, exes: &[&str]) -> Self {
         let session = self.exe.exec_session;
-        let inner = exes.iter().map(|exe| Arc::new(Process { exec_session: session, ..process(exe) }));
-        self.ancestors = inner.chain([Arc::new(outside("/usr/bin/containerd-shim-runc-v2"))]).collect();
+        let inner = exes.iter().map(|exe| {
+            Arc::new(Process {
+                exec_session: session,
+                ..process(exe)
+            })
+        });
+        self.ancestors = inner
+            .chain([Arc::new(outside("/usr/bin/containerd-shim-runc-v2"))])
+            .collect();
         self
     }
 
@@ -201,7 +251,11 @@ impl Scene {
     }
 
     /// Runs `work` with the context of an event.
-    pub(crate) fn with_context<T>(&self, event: &EnrichedEvent, work: impl FnOnce(&DetectContext<'_>) -> T) -> T {
+    pub(crate) fn with_context<T>(
+        &self,
+        event: &EnrichedEvent,
+        work: impl FnOnce(&DetectContext<'_>) -> T,
+    ) -> T {
         work(&DetectContext {
             event,
             host: &self.host,
@@ -213,7 +267,10 @@ impl Scene {
 
     /// Ids of the rules that match, in the order of findings.
     pub(crate) fn rules(&mut self, payload: Payload) -> Vec<&'static str> {
-        self.inspect(payload).iter().map(|finding| finding.rule.id).collect()
+        self.inspect(payload)
+            .iter()
+            .map(|finding| finding.rule.id)
+            .collect()
     }
 }
 
@@ -222,7 +279,14 @@ struct Others<'a>(&'a [Arc<Container>]);
 
 impl Neighbours for Others<'_> {
     fn by_address(&self, address: IpAddr) -> Option<Arc<Container>> {
-        self.0.iter().find(|other| other.known().is_some_and(|known| known.addresses.contains(&address))).cloned()
+        self.0
+            .iter()
+            .find(|other| {
+                other
+                    .known()
+                    .is_some_and(|known| known.addresses.contains(&address))
+            })
+            .cloned()
     }
 
     fn by_slot(&self, slot: u32) -> Option<Arc<Container>> {

@@ -6,15 +6,31 @@ use crate::event::{FileFlags, FileObject, Payload};
 fn exec(mut scene: Scene, file: FileObject) -> Vec<(&'static str, Severity)> {
     scene.exe.file = file;
     let payload = Payload::Exec(scene.exec());
-    scene.inspect(payload).iter().map(|finding| (finding.rule.id, finding.severity)).collect()
+    scene
+        .inspect(payload)
+        .iter()
+        .map(|finding| (finding.rule.id, finding.severity))
+        .collect()
 }
 
 fn flagged(flags: u16) -> FileObject {
-    FileObject { flags, ..image_file() }
+    FileObject {
+        flags,
+        ..image_file()
+    }
 }
 
 const UPPER: u16 = FileFlags::OVERLAY | FileFlags::UPPER;
-const TMPFS: FileObject = FileObject { ino: 1, dev: 2, magic: 0x0102_1994, nlink: 1, rdev: 0, mode: 0o100_755, flags: 0, uid: 0 };
+const TMPFS: FileObject = FileObject {
+    ino: 1,
+    dev: 2,
+    magic: 0x0102_1994,
+    nlink: 1,
+    rdev: 0,
+    mode: 0o100_755,
+    flags: 0,
+    uid: 0,
+};
 
 #[test]
 fn what_is_in_the_image_is_no_drift() {
@@ -26,53 +42,104 @@ fn what_is_in_the_image_is_no_drift() {
 #[test]
 fn dropped_programs() {
     let high = |rule| (rule, Severity::High);
-    assert_eq!(exec(scene("a", "/usr/bin/x"), flagged(UPPER)), [high("drift.exec_from_upper")]);
-    assert_eq!(exec(scene("a", "/usr/sbin/nginx"), flagged(UPPER)), [high("drift.exec_from_upper")]);
+    assert_eq!(
+        exec(scene("a", "/usr/bin/x"), flagged(UPPER)),
+        [high("drift.exec_from_upper")]
+    );
+    assert_eq!(
+        exec(scene("a", "/usr/sbin/nginx"), flagged(UPPER)),
+        [high("drift.exec_from_upper")]
+    );
     assert_eq!(
         exec(scene("a", "/tmp/x"), flagged(UPPER)),
         [high("drift.exec_from_tmp"), high("drift.exec_from_upper")]
     );
-    assert_eq!(exec(scene("a", "/dev/shm/x"), TMPFS), [high("drift.exec_from_tmp")]);
-    assert_eq!(exec(scene("a", "/mnt/scratch/x"), TMPFS), [high("drift.exec_from_tmp")]);
+    assert_eq!(
+        exec(scene("a", "/dev/shm/x"), TMPFS),
+        [high("drift.exec_from_tmp")]
+    );
+    assert_eq!(
+        exec(scene("a", "/mnt/scratch/x"), TMPFS),
+        [high("drift.exec_from_tmp")]
+    );
     assert_eq!(exec(scene("a", "/run/x"), TMPFS), [high("drift.exec_from_tmp")]);
     assert_eq!(exec(scene("a", "/tmpfiles/x"), image_file()), []);
 }
 
 #[test]
 fn programs_without_a_file() {
-    let memfd = FileObject { nlink: 0, ..flagged(FileFlags::MEMFD) };
-    assert_eq!(exec(scene("a", "memfd:x"), memfd), [("drift.exec_from_memory", Severity::High)]);
-    assert_eq!(exec(scene("a", "/tmp/x"), FileObject { nlink: 0, ..TMPFS }), [("drift.exec_unlinked", Severity::High)]);
-    assert_eq!(exec(scene("a", "/x"), flagged(UPPER | FileFlags::UNLINKED)), [("drift.exec_unlinked", Severity::High)]);
+    let memfd = FileObject {
+        nlink: 0,
+        ..flagged(FileFlags::MEMFD)
+    };
+    assert_eq!(
+        exec(scene("a", "memfd:x"), memfd),
+        [("drift.exec_from_memory", Severity::High)]
+    );
+    assert_eq!(
+        exec(scene("a", "/tmp/x"), FileObject { nlink: 0, ..TMPFS }),
+        [("drift.exec_unlinked", Severity::High)]
+    );
+    assert_eq!(
+        exec(scene("a", "/x"), flagged(UPPER | FileFlags::UNLINKED)),
+        [("drift.exec_unlinked", Severity::High)]
+    );
 }
 
 #[test]
 fn package_managers_and_builds_weigh_less() {
-    let scene = scene("builder", "/var/lib/dpkg/info/x.postinst").below(&["/usr/bin/dpkg", "/usr/bin/apt-get"]);
-    assert_eq!(exec(scene, flagged(UPPER)), [("drift.exec_from_upper", Severity::Medium)]);
+    let scene =
+        scene("builder", "/var/lib/dpkg/info/x.postinst").below(&["/usr/bin/dpkg", "/usr/bin/apt-get"]);
+    assert_eq!(
+        exec(scene, flagged(UPPER)),
+        [("drift.exec_from_upper", Severity::Medium)]
+    );
 }
 
 #[test]
 fn volumes_only_when_they_are_writable() {
-    let on_disk = FileObject { magic: 0xef53, ..flagged(FileFlags::BIND_MOUNT) };
+    let on_disk = FileObject {
+        magic: 0xef53,
+        ..flagged(FileFlags::BIND_MOUNT)
+    };
     let with = |writable| {
         let mut scene = scene("a", "/src/run");
-        scene.known.mounts = vec![MountPoint { source: "/home/x".into(), destination: "/src".into(), writable, bind: true }];
+        scene.known.mounts = vec![MountPoint {
+            source: "/home/x".into(),
+            destination: "/src".into(),
+            writable,
+            bind: true,
+        }];
         exec(scene, on_disk)
     };
     assert_eq!(with(true), [("drift.exec_from_volume", Severity::Low)]);
     assert_eq!(with(false), []);
-    assert_eq!(exec(scene("a", "/usr/bin/x"), on_disk), [], "storage drivers without overlay");
+    assert_eq!(
+        exec(scene("a", "/usr/bin/x"), on_disk),
+        [],
+        "storage drivers without overlay"
+    );
 }
 
 #[test]
 fn the_profile_knows_programs_and_their_parents() {
     let profile = "exec: [{path: /usr/sbin/nginx}, {path: /bin/sh, parents: [/entrypoint]}]";
-    let with = |exe: &str, parents: &[&str]| exec(scene("a", exe).with_profile(profile).below(parents), image_file());
+    let with = |exe: &str, parents: &[&str]| {
+        exec(scene("a", exe).with_profile(profile).below(parents), image_file())
+    };
     assert_eq!(with("/usr/sbin/nginx", &["/bin/sh"]), []);
     assert_eq!(with("/bin/sh", &["/entrypoint"]), []);
-    assert_eq!(with("/bin/sh", &["/usr/sbin/nginx"]), [("drift.exec_outside_profile", Severity::Medium)]);
-    assert_eq!(with("/usr/bin/curl", &["/bin/sh"]), [("drift.exec_outside_profile", Severity::Medium)]);
+    assert_eq!(
+        with("/bin/sh", &["/usr/sbin/nginx"]),
+        [("drift.exec_outside_profile", Severity::Medium)]
+    );
+    assert_eq!(
+        with("/usr/bin/curl", &["/bin/sh"]),
+        [("drift.exec_outside_profile", Severity::Medium)]
+    );
     let session = scene("a", "/usr/bin/curl").attached().with_profile(profile);
-    assert_eq!(exec(session, image_file()), [("drift.exec_outside_profile", Severity::Low)]);
+    assert_eq!(
+        exec(session, image_file()),
+        [("drift.exec_outside_profile", Severity::Low)]
+    );
 }

@@ -1,9 +1,9 @@
-use crate::container::{MountPoint, Pod, ContainerMetadata};
+use crate::container::{ContainerMetadata, MountPoint, Pod};
 use crate::detect::Severity;
 use crate::detect::testing::{Scene, container, file, image_file, open, scene};
 use crate::event::{
-    Bpf, ContainerOp, ExecId, FileFlags, FileObject, Lifecycle, Module, ModuleOp, Mount, MountOp, Namespaces, Payload,
-    Ptrace, PtraceOp, RecordFlags, Setns, Trust, UnixConnect,
+    Bpf, ContainerOp, ExecId, FileFlags, FileObject, Lifecycle, Module, ModuleOp, Mount, MountOp, Namespaces,
+    Payload, Ptrace, PtraceOp, RecordFlags, Setns, Trust, UnixConnect,
 };
 use crate::host::{HostDisk, RuntimeSocket};
 
@@ -26,24 +26,84 @@ fn opened(magic: u32, path: &str, fs_path: &str, f_mode: u32) -> Vec<&'static st
 #[test]
 fn files_that_steer_the_kernel_are_known_wherever_they_are_mounted() {
     let cases = [
-        (CGROUP, "/tmp/cg/release_agent", "/release_agent", "escape.release_agent"),
-        (CGROUP, "/sys/fs/cgroup/memory/release_agent", "/docker/1/release_agent", "escape.release_agent"),
+        (
+            CGROUP,
+            "/tmp/cg/release_agent",
+            "/release_agent",
+            "escape.release_agent",
+        ),
+        (
+            CGROUP,
+            "/sys/fs/cgroup/memory/release_agent",
+            "/docker/1/release_agent",
+            "escape.release_agent",
+        ),
         (CGROUP, "/x/notify_on_release", "", "escape.notify_on_release"),
-        (CGROUP, "/tmp/cg/devices.allow", "/devices.allow", "escape.device_cgroup"),
-        (PROC, "/proc/sys/kernel/core_pattern", "/sys/kernel/core_pattern", "escape.core_pattern"),
-        (PROC, "/mnt/p/sys/kernel/core_pattern", "/sys/kernel/core_pattern", "escape.core_pattern"),
-        (PROC, "/tmp/innocent", "/sys/kernel/core_pattern", "escape.core_pattern"),
+        (
+            CGROUP,
+            "/tmp/cg/devices.allow",
+            "/devices.allow",
+            "escape.device_cgroup",
+        ),
+        (
+            PROC,
+            "/proc/sys/kernel/core_pattern",
+            "/sys/kernel/core_pattern",
+            "escape.core_pattern",
+        ),
+        (
+            PROC,
+            "/mnt/p/sys/kernel/core_pattern",
+            "/sys/kernel/core_pattern",
+            "escape.core_pattern",
+        ),
+        (
+            PROC,
+            "/tmp/innocent",
+            "/sys/kernel/core_pattern",
+            "escape.core_pattern",
+        ),
         (PROC, "/core_pattern", "", "escape.core_pattern"),
         (PROC, "/proc/sys/kernel/hotplug", "", "escape.uevent_helper"),
-        (SYSFS, "/tmp/s/kernel/uevent_helper", "/kernel/uevent_helper", "escape.uevent_helper"),
+        (
+            SYSFS,
+            "/tmp/s/kernel/uevent_helper",
+            "/kernel/uevent_helper",
+            "escape.uevent_helper",
+        ),
         (BINFMT, "/tmp/b/register", "/register", "escape.binfmt_misc"),
-        (BINFMT, "/proc/sys/fs/binfmt_misc/qemu-arm", "/qemu-arm", "escape.binfmt_misc"),
+        (
+            BINFMT,
+            "/proc/sys/fs/binfmt_misc/qemu-arm",
+            "/qemu-arm",
+            "escape.binfmt_misc",
+        ),
         (PROC, "/proc/sysrq-trigger", "/sysrq-trigger", "escape.sysrq"),
         (PROC, "/p/sys/kernel/sysrq", "/sys/kernel/sysrq", "escape.sysrq"),
-        (PROC, "/proc/sys/kernel/modprobe", "/sys/kernel/modprobe", "escape.kernel_helper"),
-        (PROC, "/p/bset", "/sys/kernel/usermodehelper/bset", "escape.kernel_helper"),
-        (PROC, "/proc/sys/kernel/randomize_va_space", "/sys/kernel/randomize_va_space", "escape.kernel_setting"),
-        (PROC, "/p/sys/vm/max_map_count", "/sys/vm/max_map_count", "escape.kernel_setting"),
+        (
+            PROC,
+            "/proc/sys/kernel/modprobe",
+            "/sys/kernel/modprobe",
+            "escape.kernel_helper",
+        ),
+        (
+            PROC,
+            "/p/bset",
+            "/sys/kernel/usermodehelper/bset",
+            "escape.kernel_helper",
+        ),
+        (
+            PROC,
+            "/proc/sys/kernel/randomize_va_space",
+            "/sys/kernel/randomize_va_space",
+            "escape.kernel_setting",
+        ),
+        (
+            PROC,
+            "/p/sys/vm/max_map_count",
+            "/sys/vm/max_map_count",
+            "escape.kernel_setting",
+        ),
     ];
     for (magic, path, fs_path, rule) in cases {
         assert_eq!(opened(magic, path, fs_path, WRITE), [rule], "{path}");
@@ -53,10 +113,23 @@ fn files_that_steer_the_kernel_are_known_wherever_they_are_mounted() {
 
 #[test]
 fn reading_the_kernel_s_memory_is_enough() {
-    assert_eq!(opened(PROC, "/proc/kcore", "/kcore", READ), ["escape.kernel_memory"]);
-    let memory = FileObject { mode: 0o020_600, rdev: (1 << 20) | 1, ..image_file() };
-    assert_eq!(python().rules(open(memory, "/tmp/m", "", READ)), ["escape.kernel_memory"]);
-    let null = FileObject { rdev: (1 << 20) | 3, ..memory };
+    assert_eq!(
+        opened(PROC, "/proc/kcore", "/kcore", READ),
+        ["escape.kernel_memory"]
+    );
+    let memory = FileObject {
+        mode: 0o020_600,
+        rdev: (1 << 20) | 1,
+        ..image_file()
+    };
+    assert_eq!(
+        python().rules(open(memory, "/tmp/m", "", READ)),
+        ["escape.kernel_memory"]
+    );
+    let null = FileObject {
+        rdev: (1 << 20) | 3,
+        ..memory
+    };
     assert!(python().rules(open(null, "/dev/null", "", WRITE)).is_empty());
 }
 
@@ -67,8 +140,16 @@ fn what_belongs_to_the_container_is_no_escape() {
         (PROC, "/proc/sys/kernel/shmmax", "/sys/kernel/shmmax"),
         (PROC, "/proc/self/oom_score_adj", "/7/oom_score_adj"),
         (CGROUP, "/sys/fs/cgroup/systemd/x/cgroup.procs", "/x/cgroup.procs"),
-        (EXT4, "/data/core_pattern", "/var/lib/docker/volumes/v/_data/core_pattern"),
-        (EXT4, "/data/release_agent", "/var/lib/docker/volumes/v/_data/release_agent"),
+        (
+            EXT4,
+            "/data/core_pattern",
+            "/var/lib/docker/volumes/v/_data/core_pattern",
+        ),
+        (
+            EXT4,
+            "/data/release_agent",
+            "/var/lib/docker/volumes/v/_data/release_agent",
+        ),
     ] {
         assert!(opened(magic, path, fs_path, WRITE).is_empty(), "{path}");
     }
@@ -83,9 +164,19 @@ fn failed_attempts_are_known_by_what_was_asked_for() {
         Payload::FileOpen(open) => Payload::FileOpen(crate::event::FileOpen { open_flags, ..open }),
         other => other,
     };
-    assert_eq!(scene.rules(attempt("/sys/kernel/uevent_helper", 1)), ["escape.uevent_helper"]);
-    assert_eq!(scene.rules(attempt("/proc/sys/kernel/core_pattern", 2)), ["escape.core_pattern"]);
-    assert!(scene.rules(attempt("/proc/sys/kernel/core_pattern", 0)).is_empty());
+    assert_eq!(
+        scene.rules(attempt("/sys/kernel/uevent_helper", 1)),
+        ["escape.uevent_helper"]
+    );
+    assert_eq!(
+        scene.rules(attempt("/proc/sys/kernel/core_pattern", 2)),
+        ["escape.core_pattern"]
+    );
+    assert!(
+        scene
+            .rules(attempt("/proc/sys/kernel/core_pattern", 0))
+            .is_empty()
+    );
     assert_eq!(scene.rules(attempt("/proc/1/exe", 1)), ["escape.runtime_binary"]);
 }
 
@@ -103,19 +194,37 @@ fn with_disk() -> Scene {
 
 #[test]
 fn a_disk_is_known_by_its_number() {
-    let device = |rdev| FileObject { mode: 0o060_660, rdev, ..image_file() };
+    let device = |rdev| FileObject {
+        mode: 0o060_660,
+        rdev,
+        ..image_file()
+    };
     for rdev in [(8 << 20) | 1, 8 << 20] {
         let findings = with_disk().inspect(open(device(rdev), "/tmp/innocent", "", READ));
-        assert_eq!((findings[0].rule.id, findings[0].severity), ("escape.host_disk_open", Severity::Critical));
+        assert_eq!(
+            (findings[0].rule.id, findings[0].severity),
+            ("escape.host_disk_open", Severity::Critical)
+        );
     }
     let findings = with_disk().inspect(open(device(259 << 20), "/dev/x", "", READ));
-    assert_eq!((findings[0].rule.id, findings[0].severity), ("escape.host_disk_open", Severity::High));
-    assert!(with_disk().rules(open(device(7 << 20), "/dev/loop0", "", WRITE)).is_empty());
+    assert_eq!(
+        (findings[0].rule.id, findings[0].severity),
+        ("escape.host_disk_open", Severity::High)
+    );
+    assert!(
+        with_disk()
+            .rules(open(device(7 << 20), "/dev/loop0", "", WRITE))
+            .is_empty()
+    );
 }
 
 #[test]
 fn sensitive_files_of_the_host_are_known_by_the_host_s_path() {
-    let on = |dev| FileObject { dev, flags: FileFlags::BIND_MOUNT, ..file(EXT4) };
+    let on = |dev| FileObject {
+        dev,
+        flags: FileFlags::BIND_MOUNT,
+        ..file(EXT4)
+    };
     let (root, var) = ((8 << 20) | 1, (8 << 20) | 17);
     let cases = [
         (root, "/host/etc/shadow", "/etc/shadow"),
@@ -127,8 +236,15 @@ fn sensitive_files_of_the_host_are_known_by_the_host_s_path() {
         (5, "/x", "/@rootfs/etc/passwd"),
     ];
     for (dev, path, fs_path) in cases {
-        assert_eq!(with_disk().rules(open(on(dev), path, fs_path, WRITE)), ["escape.host_file_write"], "{fs_path}");
-        assert!(with_disk().rules(open(on(dev), path, fs_path, READ)).is_empty(), "{fs_path}");
+        assert_eq!(
+            with_disk().rules(open(on(dev), path, fs_path, WRITE)),
+            ["escape.host_file_write"],
+            "{fs_path}"
+        );
+        assert!(
+            with_disk().rules(open(on(dev), path, fs_path, READ)).is_empty(),
+            "{fs_path}"
+        );
     }
     for (dev, fs_path) in [
         (root, "/srv/data/etc/passwd"),
@@ -137,34 +253,68 @@ fn sensitive_files_of_the_host_are_known_by_the_host_s_path() {
         (root, "/var/lib/kubelet/pods/1/volumes/x"),
         (root, "/etc/passwords"),
     ] {
-        assert!(with_disk().rules(open(on(dev), "/x", fs_path, WRITE)).is_empty(), "{fs_path}");
+        assert!(
+            with_disk().rules(open(on(dev), "/x", fs_path, WRITE)).is_empty(),
+            "{fs_path}"
+        );
     }
     // The image's own files.
-    assert!(with_disk().rules(open(image_file(), "/etc/passwd", "/etc/passwd", WRITE)).is_empty());
+    assert!(
+        with_disk()
+            .rules(open(image_file(), "/etc/passwd", "/etc/passwd", WRITE))
+            .is_empty()
+    );
 }
 
 #[test]
 fn a_host_whose_root_is_an_overlay_is_known_by_the_runtime_s_mounts() {
     let mut scene = python();
-    scene.known.mounts =
-        vec![MountPoint { source: "/etc".into(), destination: "/host".into(), writable: true, bind: true }];
-    assert_eq!(scene.rules(open(image_file(), "/host/shadow", "", WRITE)), ["escape.host_file_write"]);
+    scene.known.mounts = vec![MountPoint {
+        source: "/etc".into(),
+        destination: "/host".into(),
+        writable: true,
+        bind: true,
+    }];
+    assert_eq!(
+        scene.rules(open(image_file(), "/host/shadow", "", WRITE)),
+        ["escape.host_file_write"]
+    );
     assert!(scene.rules(open(image_file(), "/hosts", "", WRITE)).is_empty());
 }
 
 #[test]
 fn the_runtime_s_program_is_not_written() {
-    let runc = FileObject { mode: 0o100_755, ..file(EXT4) };
-    assert_eq!(python().rules(open(runc, "/proc/self/exe", "/usr/bin/runc", WRITE)), ["escape.runtime_binary"]);
-    assert_eq!(python().rules(open(runc, "/usr/bin/containerd-shim-runc-v2", "", WRITE)), ["escape.runtime_binary"]);
-    let own = FileObject { flags: FileFlags::OVERLAY, ..runc };
-    assert!(python().rules(open(own, "/usr/bin/runc", "/usr/bin/runc", WRITE)).is_empty());
+    let runc = FileObject {
+        mode: 0o100_755,
+        ..file(EXT4)
+    };
+    assert_eq!(
+        python().rules(open(runc, "/proc/self/exe", "/usr/bin/runc", WRITE)),
+        ["escape.runtime_binary"]
+    );
+    assert_eq!(
+        python().rules(open(runc, "/usr/bin/containerd-shim-runc-v2", "", WRITE)),
+        ["escape.runtime_binary"]
+    );
+    let own = FileObject {
+        flags: FileFlags::OVERLAY,
+        ..runc
+    };
+    assert!(
+        python()
+            .rules(open(own, "/usr/bin/runc", "/usr/bin/runc", WRITE))
+            .is_empty()
+    );
     assert!(python().rules(open(runc, "/usr/bin/runc", "", READ)).is_empty());
 }
 
 fn unix(ino: u64, path: &str) -> Payload {
     Payload::UnixConnect(UnixConnect {
-        file: FileObject { ino, dev: 24, ..FileObject::default() },
+        file: FileObject {
+            ino,
+            dev: 24,
+            ..FileObject::default()
+        },
         peer_tgid: 99,
         peer_slot: 0,
         path: path.into(),
@@ -174,16 +324,36 @@ fn unix(ino: u64, path: &str) -> Payload {
 #[test]
 fn the_runtime_s_socket_is_known_by_identity_and_by_name() {
     let mut scene = python();
-    scene.host.runtime_sockets =
-        vec![RuntimeSocket { path: "/run/docker.sock".into(), runtime: "docker".into(), dev: 24, ino: 77 }];
-    for (ino, path) in [(77, "/tmp/innocent"), (1, "/var/run/docker.sock"), (1, "/x/containerd.sock"), (0, "@/containerd-shim/1.sock")] {
+    scene.host.runtime_sockets = vec![RuntimeSocket {
+        path: "/run/docker.sock".into(),
+        runtime: "docker".into(),
+        dev: 24,
+        ino: 77,
+    }];
+    for (ino, path) in [
+        (77, "/tmp/innocent"),
+        (1, "/var/run/docker.sock"),
+        (1, "/x/containerd.sock"),
+        (0, "@/containerd-shim/1.sock"),
+    ] {
         assert_eq!(scene.rules(unix(ino, path)), ["escape.runtime_socket"], "{path}");
     }
-    for (ino, path) in [(1, "/run/mysqld.sock"), (1, "/run/notdocker.sock.d/x"), (0, "@/tmp/.X11-unix/X0")] {
+    for (ino, path) in [
+        (1, "/run/mysqld.sock"),
+        (1, "/run/notdocker.sock.d/x"),
+        (0, "@/tmp/.X11-unix/X0"),
+    ] {
         assert!(scene.rules(unix(ino, path)).is_empty(), "{path}");
     }
-    let Payload::UnixConnect(own) = unix(3, "/var/run/docker.sock") else { unreachable!() };
-    assert!(scene.rules(Payload::UnixConnect(UnixConnect { peer_slot: 1, ..own })).is_empty(), "docker in docker");
+    let Payload::UnixConnect(own) = unix(3, "/var/run/docker.sock") else {
+        unreachable!()
+    };
+    assert!(
+        scene
+            .rules(Payload::UnixConnect(UnixConnect { peer_slot: 1, ..own }))
+            .is_empty(),
+        "docker in docker"
+    );
 }
 
 fn mount(op: MountOp, source: &str, target: &str, fstype: &str, mount_flags: u64) -> Payload {
@@ -200,15 +370,42 @@ fn mount(op: MountOp, source: &str, target: &str, fstype: &str, mount_flags: u64
 #[test]
 fn mounts_that_lead_out() {
     let rules = |payload| python().rules(payload);
-    assert_eq!(rules(mount(MountOp::MOUNT, "/tmp/d", "/mnt", "ext4", 0)), ["escape.host_disk_mount"]);
-    assert_eq!(rules(mount(MountOp::FSMOUNT, "/dev/sda1", "", "xfs", 0)), ["escape.host_disk_mount"]);
-    assert_eq!(rules(mount(MountOp::MOUNT, "none", "/tmp/cg", "cgroup", 0)), ["escape.sensitive_mount"]);
-    assert_eq!(rules(mount(MountOp::MOUNT, "none", "/tmp/b", "binfmt_misc", 0)), ["escape.sensitive_mount"]);
-    assert_eq!(rules(mount(MountOp::MOUNT, "proc", "/tmp/p", "proc", 0)), ["escape.sensitive_mount"]);
-    assert_eq!(rules(mount(MountOp::MOUNT, "", "/proc/sys", "", 0x20)), ["escape.mask_removed"]);
-    assert_eq!(rules(mount(MountOp::UMOUNT, "", "/proc/kcore", "", 0)), ["escape.mask_removed"]);
-    assert_eq!(rules(mount(MountOp::MOUNT, "/x", "/proc/self/attr", "", 0x1000)), ["escape.mask_removed"]);
-    assert_eq!(rules(mount(MountOp::PIVOT_ROOT, "", "/mnt", "", 0)), ["escape.pivot_root"]);
+    assert_eq!(
+        rules(mount(MountOp::MOUNT, "/tmp/d", "/mnt", "ext4", 0)),
+        ["escape.host_disk_mount"]
+    );
+    assert_eq!(
+        rules(mount(MountOp::FSMOUNT, "/dev/sda1", "", "xfs", 0)),
+        ["escape.host_disk_mount"]
+    );
+    assert_eq!(
+        rules(mount(MountOp::MOUNT, "none", "/tmp/cg", "cgroup", 0)),
+        ["escape.sensitive_mount"]
+    );
+    assert_eq!(
+        rules(mount(MountOp::MOUNT, "none", "/tmp/b", "binfmt_misc", 0)),
+        ["escape.sensitive_mount"]
+    );
+    assert_eq!(
+        rules(mount(MountOp::MOUNT, "proc", "/tmp/p", "proc", 0)),
+        ["escape.sensitive_mount"]
+    );
+    assert_eq!(
+        rules(mount(MountOp::MOUNT, "", "/proc/sys", "", 0x20)),
+        ["escape.mask_removed"]
+    );
+    assert_eq!(
+        rules(mount(MountOp::UMOUNT, "", "/proc/kcore", "", 0)),
+        ["escape.mask_removed"]
+    );
+    assert_eq!(
+        rules(mount(MountOp::MOUNT, "/x", "/proc/self/attr", "", 0x1000)),
+        ["escape.mask_removed"]
+    );
+    assert_eq!(
+        rules(mount(MountOp::PIVOT_ROOT, "", "/mnt", "", 0)),
+        ["escape.pivot_root"]
+    );
     for benign in [
         mount(MountOp::MOUNT, "tmpfs", "/scratch", "tmpfs", 0),
         mount(MountOp::MOUNT, "", "/", "", 1 << 18),
@@ -220,25 +417,64 @@ fn mounts_that_lead_out() {
     }
     let mut sandbox = scene("chromium", "/usr/bin/unshare").below(&["/bin/sh"]);
     sandbox.ns_tgid = 1;
-    assert!(sandbox.rules(mount(MountOp::MOUNT, "proc", "/proc", "proc", 0)).is_empty());
+    assert!(
+        sandbox
+            .rules(mount(MountOp::MOUNT, "proc", "/proc", "proc", 0))
+            .is_empty()
+    );
 }
 
 fn ptrace(op: PtraceOp, request: u32, target_slot: u32) -> Payload {
-    Payload::Ptrace(Ptrace { op, request, target_tgid: 50, target_slot, target: ExecId(0) })
+    Payload::Ptrace(Ptrace {
+        op,
+        request,
+        target_tgid: 50,
+        target_slot,
+        target: ExecId(0),
+    })
 }
 
 #[test]
 fn only_processes_outside_the_container_are_foreign() {
     let mut scene = python();
-    assert_eq!(scene.rules(ptrace(PtraceOp::PTRACE, 16, 0)), ["escape.foreign_process"]);
-    assert_eq!(scene.rules(ptrace(PtraceOp::PROCESS_VM_READ, 0, 2)), ["escape.foreign_process"]);
-    assert_eq!(scene.rules(ptrace(PtraceOp::ACCESS_CHECK, 0x12, 0)), ["escape.foreign_process"]);
-    assert!(scene.rules(ptrace(PtraceOp::PTRACE, 16, 1)).is_empty(), "own container");
-    assert!(scene.rules(ptrace(PtraceOp::ACCESS_CHECK, 9, 0)).is_empty(), "what ps reads");
-    assert!(scene.rules(ptrace(PtraceOp::PTRACE, 0, 0)).is_empty(), "PTRACE_TRACEME");
-    let pod = Some(Pod { name: "p".into(), namespace: "n".into(), uid: "u".into() });
+    assert_eq!(
+        scene.rules(ptrace(PtraceOp::PTRACE, 16, 0)),
+        ["escape.foreign_process"]
+    );
+    assert_eq!(
+        scene.rules(ptrace(PtraceOp::PROCESS_VM_READ, 0, 2)),
+        ["escape.foreign_process"]
+    );
+    assert_eq!(
+        scene.rules(ptrace(PtraceOp::ACCESS_CHECK, 0x12, 0)),
+        ["escape.foreign_process"]
+    );
+    assert!(
+        scene.rules(ptrace(PtraceOp::PTRACE, 16, 1)).is_empty(),
+        "own container"
+    );
+    assert!(
+        scene.rules(ptrace(PtraceOp::ACCESS_CHECK, 9, 0)).is_empty(),
+        "what ps reads"
+    );
+    assert!(
+        scene.rules(ptrace(PtraceOp::PTRACE, 0, 0)).is_empty(),
+        "PTRACE_TRACEME"
+    );
+    let pod = Some(Pod {
+        name: "p".into(),
+        namespace: "n".into(),
+        uid: "u".into(),
+    });
     scene.known.pod.clone_from(&pod);
-    scene.others = vec![container(2, "sidecar", ContainerMetadata { pod, ..ContainerMetadata::default() })];
+    scene.others = vec![container(
+        2,
+        "sidecar",
+        ContainerMetadata {
+            pod,
+            ..ContainerMetadata::default()
+        },
+    )];
     let findings = scene.inspect(ptrace(PtraceOp::PTRACE, 16, 2));
     assert_eq!(findings[0].severity, Severity::Medium, "one pod");
 }
@@ -246,17 +482,46 @@ fn only_processes_outside_the_container_are_foreign() {
 #[test]
 fn namespaces_modules_bpf_and_cgroups() {
     let mut scene = python();
-    let setns = |gained_mask| Payload::Setns(Setns { namespaces: Namespaces::default(), nstype: 0, host_mask: 5, gained_mask });
+    let setns = |gained_mask| {
+        Payload::Setns(Setns {
+            namespaces: Namespaces::default(),
+            nstype: 0,
+            host_mask: 5,
+            gained_mask,
+        })
+    };
     let findings = scene.inspect(setns(0b101));
-    assert_eq!((findings[0].rule.id, &findings[0].evidence["gained"]), ("escape.host_namespace", &serde_json::json!(["mnt", "net"])));
-    assert!(scene.rules(setns(0)).is_empty(), "namespaces it had from the start");
-    let module = |op| Payload::Module(Module { op, file: FileObject::default(), path: "/tmp/rootkit.ko".into() });
+    assert_eq!(
+        (findings[0].rule.id, &findings[0].evidence["gained"]),
+        ("escape.host_namespace", &serde_json::json!(["mnt", "net"]))
+    );
+    assert!(
+        scene.rules(setns(0)).is_empty(),
+        "namespaces it had from the start"
+    );
+    let module = |op| {
+        Payload::Module(Module {
+            op,
+            file: FileObject::default(),
+            path: "/tmp/rootkit.ko".into(),
+        })
+    };
     let bpf = |cmd| Payload::Bpf(Bpf { cmd, subtype: 1 });
-    assert_eq!(scene.inspect(module(ModuleOp::FINIT))[0].severity, Severity::Critical);
+    assert_eq!(
+        scene.inspect(module(ModuleOp::FINIT))[0].severity,
+        Severity::Critical
+    );
     assert_eq!(scene.rules(module(ModuleOp::REQUEST)), ["escape.module_request"]);
     assert_eq!(scene.rules(bpf(5)), ["escape.bpf"]);
     assert!(scene.rules(bpf(1)).is_empty(), "looking up in a map that it has");
-    let left = |op| Payload::Container(Lifecycle { op, slot_flags: 0, id: "x".into(), cgroup: "/".into() });
+    let left = |op| {
+        Payload::Container(Lifecycle {
+            op,
+            slot_flags: 0,
+            id: "x".into(),
+            cgroup: "/".into(),
+        })
+    };
     assert_eq!(scene.rules(left(ContainerOp::LEFT)), ["escape.cgroup_left"]);
     assert!(scene.rules(left(ContainerOp::LIVE)).is_empty());
     scene.ret = -1;

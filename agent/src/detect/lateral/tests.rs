@@ -5,11 +5,17 @@ use crate::event::{Exec, Net, Payload, SocketAddress};
 use std::sync::Arc;
 
 fn first(scene: &mut Scene, payload: Payload) -> Option<(&'static str, Severity)> {
-    scene.inspect(payload).first().map(|finding| (finding.rule.id, finding.severity))
+    scene
+        .inspect(payload)
+        .first()
+        .map(|finding| (finding.rule.id, finding.severity))
 }
 
 fn peer(slot: u32, address: &str) -> Arc<Container> {
-    let known = ContainerMetadata { addresses: vec![address.parse().unwrap()], ..ContainerMetadata::default() };
+    let known = ContainerMetadata {
+        addresses: vec![address.parse().unwrap()],
+        ..ContainerMetadata::default()
+    };
     container(slot, &format!("peer-{slot}"), known)
 }
 
@@ -32,9 +38,18 @@ fn send(address: &str, port: u16) -> Payload {
 #[test]
 fn first_contact_depends_on_what_the_two_share() {
     let contact = |scene: &mut Scene| first(scene, connect("172.17.0.3", 5432));
-    assert_eq!(contact(&mut app()), Some(("lateral.first_contact", Severity::Medium)));
-    assert_eq!(first(&mut app(), connect("::ffff:172.17.0.3", 5432)), Some(("lateral.first_contact", Severity::Medium)));
-    assert_eq!(first(&mut app(), send("172.17.0.3", 514)), Some(("lateral.first_contact", Severity::Medium)));
+    assert_eq!(
+        contact(&mut app()),
+        Some(("lateral.first_contact", Severity::Medium))
+    );
+    assert_eq!(
+        first(&mut app(), connect("::ffff:172.17.0.3", 5432)),
+        Some(("lateral.first_contact", Severity::Medium))
+    );
+    assert_eq!(
+        first(&mut app(), send("172.17.0.3", 514)),
+        Some(("lateral.first_contact", Severity::Medium))
+    );
     let mut related = app();
     related.known.user_networks = vec!["shop".into()];
     let known = ContainerMetadata {
@@ -43,10 +58,19 @@ fn first_contact_depends_on_what_the_two_share() {
         ..ContainerMetadata::default()
     };
     related.others = vec![container(2, "db", known)];
-    assert_eq!(contact(&mut related), Some(("lateral.first_contact", Severity::Low)));
+    assert_eq!(
+        contact(&mut related),
+        Some(("lateral.first_contact", Severity::Low))
+    );
     let mut complete = app().with_profile("connect: [{cidr: 10.0.0.0/8}]");
-    assert_eq!(contact(&mut complete), Some(("lateral.first_contact", Severity::High)));
-    assert_eq!(contact(&mut app().with_profile("connect: [{cidr: 172.17.0.0/16, port: 5432}]")), None);
+    assert_eq!(
+        contact(&mut complete),
+        Some(("lateral.first_contact", Severity::High))
+    );
+    assert_eq!(
+        contact(&mut app().with_profile("connect: [{cidr: 172.17.0.0/16, port: 5432}]")),
+        None
+    );
 }
 
 #[test]
@@ -64,8 +88,14 @@ fn loopback_itself_resolvers_gateway_and_answers_are_no_contact() {
     ] {
         assert_eq!(first(&mut app(), payload.clone()), None, "{payload:?}");
     }
-    let Payload::Send(net) = send("172.17.0.3", 5432) else { unreachable!() };
-    assert_eq!(first(&mut app(), Payload::Connect(net)), None, "a UDP connect() sends nothing");
+    let Payload::Send(net) = send("172.17.0.3", 5432) else {
+        unreachable!()
+    };
+    assert_eq!(
+        first(&mut app(), Payload::Connect(net)),
+        None,
+        "a UDP connect() sends nothing"
+    );
 }
 
 #[test]
@@ -87,7 +117,11 @@ fn services_that_give_control_need_no_profile() {
         assert_eq!(scene.rules(connect(address, port)), [rule], "{address}");
     }
     assert_eq!(first(&mut app(), connect("169.254.169.253", 53)), None);
-    assert_eq!(first(&mut app(), connect("10.96.0.1", 443)), None, "not known as an API");
+    assert_eq!(
+        first(&mut app(), connect("10.96.0.1", 443)),
+        None,
+        "not known as an API"
+    );
     let mut allowed = app().with_profile("connect: [{cidr: 169.254.169.254/32, port: 80}]");
     assert_eq!(first(&mut allowed, connect("169.254.169.254", 80)), None);
 }
@@ -100,17 +134,24 @@ fn a_port_scan_is_one_behaviour() {
         scene.now_ns += SECOND / 10;
         found.extend(scene.inspect(connect("172.17.0.3", port)));
     }
-    let scans: Vec<_> = found.iter().filter(|finding| finding.rule.id == "lateral.port_scan").collect();
+    let scans: Vec<_> = found
+        .iter()
+        .filter(|finding| finding.rule.id == "lateral.port_scan")
+        .collect();
     assert_eq!(scans.len(), 21);
     assert!(scans.iter().all(|scan| scan.object == scans[0].object));
-    let contacts = found.iter().filter(|finding| finding.rule.id == "lateral.first_contact");
+    let contacts = found
+        .iter()
+        .filter(|finding| finding.rule.id == "lateral.first_contact");
     assert_eq!(contacts.count(), 9, "the scan stands for the others");
 }
 
 #[test]
 fn a_sweep_is_one_behaviour_and_internal() {
     let mut scene = app();
-    scene.others = (2..40).map(|slot| peer(slot, &format!("172.17.0.{slot}"))).collect();
+    scene.others = (2..40)
+        .map(|slot| peer(slot, &format!("172.17.0.{slot}")))
+        .collect();
     scene.known.addresses.clear();
     let mut contacts = std::collections::BTreeSet::new();
     let mut sweeps = 0;
@@ -126,7 +167,10 @@ fn a_sweep_is_one_behaviour_and_internal() {
     assert_eq!((sweeps, contacts.len()), (29, 3));
     let mut crawler = app();
     for host in 1..40 {
-        assert_eq!(first(&mut crawler, connect(&format!("93.184.216.{host}"), 443)), None);
+        assert_eq!(
+            first(&mut crawler, connect(&format!("93.184.216.{host}"), 443)),
+            None
+        );
     }
 }
 
@@ -135,7 +179,11 @@ fn slow_and_repeated_contacts_are_no_scan() {
     let mut slow = app();
     for port in 1..=30 {
         slow.now_ns += 2 * SECOND;
-        assert!(!slow.rules(connect("10.1.1.1", port)).contains(&"lateral.port_scan"));
+        assert!(
+            !slow
+                .rules(connect("10.1.1.1", port))
+                .contains(&"lateral.port_scan")
+        );
     }
     let mut pool = app();
     for _ in 0..200 {
@@ -146,7 +194,11 @@ fn slow_and_repeated_contacts_are_no_scan() {
 
 fn shell(exe: &str, stdio: u32, peer: SocketAddress) -> (Scene, Payload) {
     let scene = scene("acme/app", exe);
-    let exec = Exec { stdio, stdio_peer: peer, ..scene.exec() };
+    let exec = Exec {
+        stdio,
+        stdio_peer: peer,
+        ..scene.exec()
+    };
     (scene, Payload::Exec(exec))
 }
 
@@ -158,7 +210,11 @@ fn a_shell_on_a_socket_is_a_reverse_shell() {
         assert_eq!(first(&mut scene, exec), critical, "{exe}");
     }
     let (scene, exec) = shell("/usr/bin/id", 7, end("2001:db8::1", 4444));
-    assert_eq!(first(&mut scene.below(&["/bin/bash"]), exec), critical, "what the shell starts");
+    assert_eq!(
+        first(&mut scene.below(&["/bin/bash"]), exec),
+        critical,
+        "what the shell starts"
+    );
     let (mut scene, exec) = shell("/bin/sh", 1, end("0.0.0.0", 0));
     assert_eq!(first(&mut scene, exec), None, "FastCGI's listening socket");
     let (mut scene, exec) = shell("/usr/sbin/in.ftpd", 7, end("203.0.113.9", 4444));

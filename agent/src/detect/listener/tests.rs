@@ -3,7 +3,10 @@ use crate::detect::testing::{Scene, end, listen, scene};
 use crate::event::{Net, Payload, SocketAddress};
 
 fn first(scene: &mut Scene, payload: Payload) -> Option<(&'static str, Severity)> {
-    scene.inspect(payload).first().map(|finding| (finding.rule.id, finding.severity))
+    scene
+        .inspect(payload)
+        .first()
+        .map(|finding| (finding.rule.id, finding.severity))
 }
 
 fn udp(port: u16, address: &str) -> Payload {
@@ -25,7 +28,14 @@ fn the_ordinary_work_of_services_is_silent() {
         ("httpd", "/usr/local/apache2/bin/httpd", 80),
         ("haproxy", "/usr/sbin/haproxy", 8404),
     ] {
-        assert_eq!(first(&mut scene(image, exe).below(&["/bin/sh"]), listen("0.0.0.0", port)), None, "{image}");
+        assert_eq!(
+            first(
+                &mut scene(image, exe).below(&["/bin/sh"]),
+                listen("0.0.0.0", port)
+            ),
+            None,
+            "{image}"
+        );
         assert_eq!(first(&mut scene(image, exe), listen("::", port)), None, "{image}");
     }
     let mut declared = scene("acme/app", "/usr/bin/node").below(&["/bin/sh", "/usr/bin/node"]);
@@ -36,8 +46,14 @@ fn the_ordinary_work_of_services_is_silent() {
 #[test]
 fn an_unknown_listener_without_profile_is_information() {
     let mut scene = scene("acme/app", "/app/server");
-    assert_eq!(first(&mut scene, listen("0.0.0.0", 9000)), Some(("listener.unexpected", Severity::Info)));
-    assert_eq!(first(&mut scene.attached(), listen("0.0.0.0", 9000)), Some(("listener.unexpected", Severity::Medium)));
+    assert_eq!(
+        first(&mut scene, listen("0.0.0.0", 9000)),
+        Some(("listener.unexpected", Severity::Info))
+    );
+    assert_eq!(
+        first(&mut scene.attached(), listen("0.0.0.0", 9000)),
+        Some(("listener.unexpected", Severity::Medium))
+    );
 }
 
 #[test]
@@ -46,9 +62,18 @@ fn clients_of_udp_are_no_listeners() {
     for (port, address) in [(0, "0.0.0.0"), (45_000, "0.0.0.0"), (5353, "127.0.0.1")] {
         assert_eq!(first(&mut scene, udp(port, address)), None, "{port}");
     }
-    assert_eq!(first(&mut scene, udp(5353, "0.0.0.0")), Some(("listener.unexpected", Severity::Info)));
-    let Payload::Bind(tcp) = udp(8080, "0.0.0.0") else { unreachable!() };
-    assert_eq!(first(&mut scene, Payload::Bind(Net { protocol: 6, ..tcp })), None, "a TCP bind is not yet a listener");
+    assert_eq!(
+        first(&mut scene, udp(5353, "0.0.0.0")),
+        Some(("listener.unexpected", Severity::Info))
+    );
+    let Payload::Bind(tcp) = udp(8080, "0.0.0.0") else {
+        unreachable!()
+    };
+    assert_eq!(
+        first(&mut scene, Payload::Bind(Net { protocol: 6, ..tcp })),
+        None,
+        "a TCP bind is not yet a listener"
+    );
 }
 
 #[test]
@@ -59,16 +84,50 @@ fn no_ssh_server_in_any_container() {
     let findings = started.inspect(exec);
     let listening = started.inspect(listen("0.0.0.0", 22));
     assert_eq!(findings[0].rule.id, "listener.sshd_in_container");
-    assert_eq!(findings[0].object, listening[0].object, "start and listener are one alert");
-    assert_eq!(first(&mut scene("acme/app", "/usr/bin/dropbear"), listen("0.0.0.0", 2222)), ssh);
-    assert_eq!(first(&mut scene("acme/app", "/tmp/renamed"), listen("0.0.0.0", 22)), ssh);
+    assert_eq!(
+        findings[0].object, listening[0].object,
+        "start and listener are one alert"
+    );
+    assert_eq!(
+        first(
+            &mut scene("acme/app", "/usr/bin/dropbear"),
+            listen("0.0.0.0", 2222)
+        ),
+        ssh
+    );
+    assert_eq!(
+        first(&mut scene("acme/app", "/tmp/renamed"), listen("0.0.0.0", 22)),
+        ssh
+    );
     let own = Some(("listener.sshd_in_container", Severity::Low));
-    assert_eq!(first(&mut scene("linuxserver/openssh-server", "/usr/sbin/sshd"), listen("0.0.0.0", 2222)), own);
-    let mut allowed = scene("acme/git", "/usr/sbin/sshd").with_profile("listen: [{port: 22, exe: /usr/sbin/sshd}]");
-    assert_eq!(first(&mut allowed, listen("0.0.0.0", 22)), None, "a person allowed it");
+    assert_eq!(
+        first(
+            &mut scene("linuxserver/openssh-server", "/usr/sbin/sshd"),
+            listen("0.0.0.0", 2222)
+        ),
+        own
+    );
+    let mut allowed =
+        scene("acme/git", "/usr/sbin/sshd").with_profile("listen: [{port: 22, exe: /usr/sbin/sshd}]");
+    assert_eq!(
+        first(&mut allowed, listen("0.0.0.0", 22)),
+        None,
+        "a person allowed it"
+    );
     let learned = "listen: [{port: 22, provenance: {source: learned}}]";
-    assert_eq!(first(&mut scene("acme/git", "/usr/sbin/sshd").with_profile(learned), listen("0.0.0.0", 22)), own);
-    assert_eq!(first(&mut scene("acme/app", "/usr/bin/ssh"), listen("127.0.0.1", 8080)).unwrap().0, "listener.unexpected");
+    assert_eq!(
+        first(
+            &mut scene("acme/git", "/usr/sbin/sshd").with_profile(learned),
+            listen("0.0.0.0", 22)
+        ),
+        own
+    );
+    assert_eq!(
+        first(&mut scene("acme/app", "/usr/bin/ssh"), listen("127.0.0.1", 8080))
+            .unwrap()
+            .0,
+        "listener.unexpected"
+    );
 }
 
 #[test]
@@ -80,46 +139,108 @@ fn no_web_server_in_a_database() {
         ("mysql", "/usr/bin/python3.11", 8080),
         ("redis:7", "/usr/bin/caddy", 443),
     ] {
-        assert_eq!(first(&mut scene(image, exe), listen("0.0.0.0", port)), Some((web, Severity::High)), "{image} {exe}");
+        assert_eq!(
+            first(&mut scene(image, exe), listen("0.0.0.0", port)),
+            Some((web, Severity::High)),
+            "{image} {exe}"
+        );
     }
     let mut by_command = scene("acme/db:3", "/usr/sbin/httpd");
     by_command.known.command = vec!["docker-entrypoint.sh".into(), "postgres".into()];
-    assert_eq!(first(&mut by_command, listen("::", 80)), Some((web, Severity::High)));
-    let mut applet = scene("postgres:16", "/bin/busybox").attached().below(&["/bin/sh"]);
+    assert_eq!(
+        first(&mut by_command, listen("::", 80)),
+        Some((web, Severity::High))
+    );
+    let mut applet = scene("postgres:16", "/bin/busybox")
+        .attached()
+        .below(&["/bin/sh"]);
     applet.exe.args = "busybox\0httpd\0-p\x0080\0".into();
     assert_eq!(first(&mut applet, listen("::", 80)), Some((web, Severity::High)));
-    assert_eq!(first(&mut scene("cockroachdb/cockroach", "/cockroach/cockroach"), listen("::", 8080)), None);
+    assert_eq!(
+        first(
+            &mut scene("cockroachdb/cockroach", "/cockroach/cockroach"),
+            listen("::", 8080)
+        ),
+        None
+    );
 }
 
 #[test]
 fn tools_of_shells_and_what_shells_start() {
     let rule = "listener.shell_spawned";
-    assert_eq!(first(&mut scene("acme/app", "/usr/bin/nc"), listen("0.0.0.0", 4444)), Some((rule, Severity::Critical)));
+    assert_eq!(
+        first(&mut scene("acme/app", "/usr/bin/nc"), listen("0.0.0.0", 4444)),
+        Some((rule, Severity::Critical))
+    );
     let mut busybox = scene("alpine", "/bin/busybox");
     busybox.exe.args = "nc\0-l\0-p\x004444\0".into();
-    assert_eq!(first(&mut busybox, listen("::", 4444)), Some((rule, Severity::Critical)));
-    assert_eq!(first(&mut scene("acme/app", "/usr/bin/socat"), listen("127.0.0.1", 4444)), Some((rule, Severity::High)));
-    let mut session = scene("acme/app", "/usr/bin/python3").attached().below(&["/bin/bash"]);
-    assert_eq!(first(&mut session, listen("0.0.0.0", 8000)), Some((rule, Severity::High)));
+    assert_eq!(
+        first(&mut busybox, listen("::", 4444)),
+        Some((rule, Severity::Critical))
+    );
+    assert_eq!(
+        first(
+            &mut scene("acme/app", "/usr/bin/socat"),
+            listen("127.0.0.1", 4444)
+        ),
+        Some((rule, Severity::High))
+    );
+    let mut session = scene("acme/app", "/usr/bin/python3")
+        .attached()
+        .below(&["/bin/bash"]);
+    assert_eq!(
+        first(&mut session, listen("0.0.0.0", 8000)),
+        Some((rule, Severity::High))
+    );
     let mut web_shell = scene("php", "/usr/bin/python3").below(&["/bin/sh", "/usr/sbin/apache2", "/bin/sh"]);
-    assert_eq!(first(&mut web_shell, listen("0.0.0.0", 8000)), Some((rule, Severity::High)));
+    assert_eq!(
+        first(&mut web_shell, listen("0.0.0.0", 8000)),
+        Some((rule, Severity::High))
+    );
     let mut entrypoint = scene("acme/app", "/usr/bin/python3").below(&["/bin/sh", "/usr/bin/tini"]);
-    assert_eq!(first(&mut entrypoint, listen("0.0.0.0", 8000)), Some(("listener.unexpected", Severity::Info)));
+    assert_eq!(
+        first(&mut entrypoint, listen("0.0.0.0", 8000)),
+        Some(("listener.unexpected", Severity::Info))
+    );
 }
 
 #[test]
 fn the_profile_tells_what_is_wrong() {
-    let profile = "state: complete\nlisten: [{port: 80, exe: /usr/sbin/nginx}, {port: ephemeral, exe: /usr/bin/java}]";
-    let at = |exe: &str, port| first(&mut scene("nginx", exe).with_profile(profile), listen("0.0.0.0", port));
+    let profile =
+        "state: complete\nlisten: [{port: 80, exe: /usr/sbin/nginx}, {port: ephemeral, exe: /usr/bin/java}]";
+    let at = |exe: &str, port| {
+        first(
+            &mut scene("nginx", exe).with_profile(profile),
+            listen("0.0.0.0", port),
+        )
+    };
     assert_eq!(at("/usr/sbin/nginx", 80), None);
     assert_eq!(at("/usr/bin/java", 40_000), None);
-    assert_eq!(at("/usr/sbin/nginx", 8081), Some(("listener.unexpected_port", Severity::High)));
-    assert_eq!(at("/tmp/evil", 80), Some(("listener.unexpected_executable", Severity::High)));
+    assert_eq!(
+        at("/usr/sbin/nginx", 8081),
+        Some(("listener.unexpected_port", Severity::High))
+    );
+    assert_eq!(
+        at("/tmp/evil", 80),
+        Some(("listener.unexpected_executable", Severity::High))
+    );
     assert_eq!(at("/tmp/evil", 81), Some(("listener.unexpected", Severity::High)));
     let partial = profile.replace("complete", "partial");
     let mut scene_partial = scene("nginx", "/tmp/evil").with_profile(&partial);
-    assert_eq!(first(&mut scene_partial, listen("0.0.0.0", 81)), Some(("listener.unexpected", Severity::Medium)));
-    assert_eq!(first(&mut scene_partial, listen("127.0.0.1", 81)), Some(("listener.unexpected", Severity::Low)));
+    assert_eq!(
+        first(&mut scene_partial, listen("0.0.0.0", 81)),
+        Some(("listener.unexpected", Severity::Medium))
+    );
+    assert_eq!(
+        first(&mut scene_partial, listen("127.0.0.1", 81)),
+        Some(("listener.unexpected", Severity::Low))
+    );
     let learning = profile.replace("state: complete", "state: learning");
-    assert_eq!(first(&mut scene("nginx", "/tmp/evil").with_profile(&learning), listen("0.0.0.0", 81)), None);
+    assert_eq!(
+        first(
+            &mut scene("nginx", "/tmp/evil").with_profile(&learning),
+            listen("0.0.0.0", 81)
+        ),
+        None
+    );
 }
