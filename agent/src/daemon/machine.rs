@@ -66,6 +66,9 @@ pub trait SensorMaps: KernelView + Send + 'static {
     /// Changes what leaves the kernel for a container. One that is gone is ignored.
     fn export(&mut self, container: SlotKey, export: Export);
 
+    /// A container is gone: its slot can be used again, after a while.
+    fn release(&mut self, container: SlotKey);
+
     /// Adds capabilities, the kernel's side of the books, its errors.
     fn describe(&mut self, report: &mut StatusReport);
 

@@ -240,12 +240,18 @@ impl<M: Machine> State<M> {
     }
 
     fn hand_on(&mut self) {
-        let EngineTask { links, machine, .. } = &self.task;
+        let EngineTask {
+            links,
+            machine,
+            kernel,
+            ..
+        } = &mut self.task;
         for output in self.outputs.drain(..) {
             match output {
                 Output::Alert(alert) => {
                     links.raise(&alert);
                 }
+                Output::Released(slot) => kernel.release(slot),
                 Output::Activity(event) if links.taps.is_empty() => drop(event),
                 Output::Activity(event) => {
                     let item = event

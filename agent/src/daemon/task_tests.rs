@@ -98,6 +98,8 @@ impl KernelView for Fake {
     }
 }
 impl SensorMaps for Fake {
+    fn release(&mut self, _container: SlotKey) {}
+
     fn export(&mut self, container: SlotKey, export: Export) {
         self.note(format!("{} {export:?}", container.slot));
     }

@@ -20,7 +20,7 @@ use crate::container::{Container, ContainerIndex, IndexChange, Metadata, Runtime
 use crate::decode::decode;
 use crate::detect::{DetectContext, Detectors, Finding, SensorFinding, needs_image};
 use crate::enrich::{Enriched, Enricher, KernelTables};
-use crate::event::{BootTime, EnrichedEvent, SlotKey};
+use crate::event::{BootTime, ContainerOp, EnrichedEvent, Payload, SlotKey};
 use crate::host::HostFacts;
 use crate::profile::{Profile, ProfileSet, RoleSet};
 use agent_common::behaviour::BehaviourKey;
@@ -49,6 +49,8 @@ pub enum Output {
     Alert(Box<Alert>),
     /// To whoever watches.
     Activity(Arc<EnrichedEvent>),
+    /// The last cgroup of the slot is gone: it can be used again, once what is still on its way has arrived.
+    Released(SlotKey),
 }
 
 /// What the engine reads from the kernel's maps (or from a recording of what they answered).
@@ -256,6 +258,11 @@ impl Engine {
                 event
             }
         };
+        if let (Some(slot), Payload::Container(lifecycle)) = (event.raw.slot(), &event.raw.payload)
+            && lifecycle.op == ContainerOp::GONE
+        {
+            outputs.push(Output::Released(slot));
+        }
         self.settle(kernel, outputs);
         self.event(&Arc::new(event), outputs);
     }

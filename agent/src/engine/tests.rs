@@ -77,7 +77,7 @@ impl Run {
         self.alerts
             .extend(outputs.into_iter().filter_map(|output| match output {
                 Output::Alert(alert) => Some(*alert),
-                Output::Activity(_) => None,
+                Output::Activity(_) | Output::Released(_) => None,
             }));
         self
     }
