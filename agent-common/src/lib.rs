@@ -11,8 +11,10 @@ pub mod counter;
 pub mod event;
 pub mod limits;
 pub mod lineage;
+pub mod offsets;
 #[cfg(feature = "user")]
 mod pod;
+pub mod settings;
 pub mod slot;
 
 /// Version of everything in this crate. The daemon refuses an object that says otherwise.
