@@ -39,3 +39,5 @@ pub const ALERT_RING_BYTES: u32 = 1 << 20;
 pub const ACTIVITY_RING_BYTES: u32 = 1 << 22;
 /// Longest link of ancestors that the daemon follows.
 pub const MAX_ANCESTORS: usize = 32;
+/// Bytes of a base name that its hash covers.
+pub const HASHED_NAME: usize = 64;

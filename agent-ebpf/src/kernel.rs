@@ -1,8 +1,10 @@
 //! Access to kernel memory by address and resolved offset.
 
 use agent_common::offsets::MISSING;
-use aya_ebpf::helpers::{bpf_probe_read_kernel, bpf_probe_read_user};
+use aya_ebpf::helpers::bpf_probe_read_user;
+use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
 use core::ffi::c_void;
+use core::mem::MaybeUninit;
 
 /// A `task_struct` as the verifier knows it (a BTF pointer): what task storage needs.
 pub type Task = *mut c_void;
@@ -19,22 +21,43 @@ impl Kptr {
         if offset == MISSING {
             return None;
         }
-        // SAFETY: the helper checks the address.
-        unsafe { bpf_probe_read_kernel((self.0.wrapping_add(u64::from(offset))) as *const T).ok() }
+        let mut value = MaybeUninit::<T>::zeroed();
+        // SAFETY: the helper checks the address, and writes a whole `T` (plain numbers everywhere).
+        unsafe {
+            let failed = bpf_probe_read_kernel(
+                value.as_mut_ptr().cast(),
+                size_of::<T>() as u32,
+                self.0.wrapping_add(u64::from(offset)) as *const c_void,
+            );
+            if failed == 0 { Some(value.assume_init()) } else { None }
+        }
     }
 
     /// The field at `offset`, or zero.
     #[inline(always)]
     pub fn read_or_zero<T: Default>(self, offset: u32) -> T {
-        self.read(offset).unwrap_or_default()
+        if offset == MISSING {
+            return T::default();
+        }
+        let mut value = T::default();
+        // SAFETY: the helper checks the address; it zeroes the value when it fails.
+        unsafe {
+            bpf_probe_read_kernel(
+                core::ptr::from_mut(&mut value).cast(),
+                size_of::<T>() as u32,
+                self.0.wrapping_add(u64::from(offset)) as *const c_void,
+            );
+        }
+        value
     }
 
-    /// The pointer at `offset`; `None` when it is null too.
+    /// The pointer at `offset`; `None` when it is null too. Zero stands for a failed read: with an `Option` in between
+    /// the compiler may leave the pointer's register unwritten, which the verifier refuses ("R3 !read_ok", 6.18).
     #[inline(always)]
     pub fn follow(self, offset: u32) -> Option<Kptr> {
-        match self.read::<u64>(offset) {
-            Some(0) | None => None,
-            Some(address) => Some(Kptr(address)),
+        match self.read_or_zero::<u64>(offset) {
+            0 => None,
+            address => Some(Kptr(address)),
         }
     }
 
