@@ -6,9 +6,9 @@ use crate::emit;
 use crate::global::{offset, setting};
 use crate::header::{self, Origin, Report};
 use crate::kernel::{Kptr, Task};
+use crate::label;
 use crate::maps::{CGROUPS, CONTAINER_IDS, FREE_SLOTS, SLOT_STATE, TASKS};
 use crate::scratch::{self, Memory, Scratch};
-use crate::label;
 use agent_common::behaviour::BehaviourKey;
 use agent_common::counter::{KernelError, Outcome};
 use agent_common::event::{ContainerEvent, ContainerOp, EventKind, Namespaces, StrRef};
@@ -29,7 +29,9 @@ const V1: u32 = 1;
 /// Key of a `struct cgroup`; `None` when its hierarchy does not name containers.
 #[inline(always)]
 pub fn key(cgroup: Kptr) -> Option<CgroupKey> {
-    let id = cgroup.follow(offset!(cgroup_root))?.read::<u32>(offset!(root_hierarchy_id))?;
+    let id = cgroup
+        .follow(offset!(cgroup_root))?
+        .read::<u32>(offset!(root_hierarchy_id))?;
     let hierarchy = if id == 0 {
         V2
     } else if id == setting!(v1_hierarchy) {
@@ -128,7 +130,11 @@ pub fn read_name(scratch: *mut Scratch, cgroup: Kptr) -> Named {
         find_id(scratch, len);
         let start = read_volatile(addr_of!((*scratch).name_start)) & 127;
         if read_volatile(addr_of!((*scratch).name_run)) < ID_DIGITS {
-            return if is_unit(text, len) { Named::Unit } else { Named::Candidate };
+            return if is_unit(text, len) {
+                Named::Unit
+            } else {
+                Named::Candidate
+            };
         }
         if is_monitor(text, start) {
             return Named::Unit;
@@ -147,7 +153,11 @@ unsafe fn keep_id(scratch: *mut Scratch, text: *mut u8, start: u32) {
     // SAFETY: `start` and the length are within `name`; the path buffer is free while names are read.
     unsafe {
         let copy = addr_of_mut!((*scratch).path).cast::<u8>();
-        bpf_probe_read_kernel(copy.cast(), ID_DIGITS, text.add(start as usize).cast_const().cast());
+        bpf_probe_read_kernel(
+            copy.cast(),
+            ID_DIGITS,
+            text.add(start as usize).cast_const().cast(),
+        );
         addr_of_mut!((*scratch).name).write_bytes(0, 1);
         bpf_probe_read_kernel(text.cast(), ID_DIGITS, copy.cast_const().cast());
     }
@@ -200,7 +210,14 @@ unsafe fn is_unit(text: *const u8, len: u32) -> bool {
     // SAFETY: eight bytes that end at a position within `name` (the buffer has room behind).
     unsafe {
         let tail = text.add((core::hint::black_box(len - 6) & 127) as usize);
-        let six = [*tail, *tail.add(1), *tail.add(2), *tail.add(3), *tail.add(4), *tail.add(5)];
+        let six = [
+            *tail,
+            *tail.add(1),
+            *tail.add(2),
+            *tail.add(3),
+            *tail.add(4),
+            *tail.add(5),
+        ];
         six == *b".scope"
             || six == *b".slice"
             || six == *b".mount"
@@ -236,7 +253,10 @@ pub fn slot_of_id(scratch: *mut Scratch) -> Option<SlotRef> {
 /// Takes a free slot for the container whose id (or name) is in the scratch buffer.
 #[inline(never)]
 pub fn take_slot(scratch: *mut Scratch, flags: u32) -> u64 {
-    let mut free = SlotRef { slot: 0, generation: 0 };
+    let mut free = SlotRef {
+        slot: 0,
+        generation: 0,
+    };
     // SAFETY: the queue writes a `SlotRef`.
     let empty = unsafe {
         bpf_map_pop_elem(
@@ -266,8 +286,7 @@ pub fn take_slot(scratch: *mut Scratch, flags: u32) -> u64 {
             MAX_CONTAINER_ID as u32,
             id.cast(),
         );
-        if flags & SlotFlags::CANDIDATE == 0
-            && CONTAINER_IDS.insert(&*id, free, u64::from(BPF_ANY)).is_err()
+        if flags & SlotFlags::CANDIDATE == 0 && CONTAINER_IDS.insert(&*id, free, u64::from(BPF_ANY)).is_err()
         {
             count::error(KernelError::MAP_UPDATE);
         }
@@ -332,7 +351,11 @@ pub struct Lifecycle {
 pub fn report(task: Task, lifecycle: &Lifecycle) -> u32 {
     let Some(scratch) = scratch::take() else {
         count::outcome(EventKind::CONTAINER, Outcome::SEEN);
-        emit::lose(EventKind::CONTAINER, Outcome::LOST_SCRATCH_BUSY, lifecycle.slot.slot);
+        emit::lose(
+            EventKind::CONTAINER,
+            Outcome::LOST_SCRATCH_BUSY,
+            lifecycle.slot.slot,
+        );
         return 0;
     };
     let record: *mut ContainerEvent = scratch::begin(scratch);

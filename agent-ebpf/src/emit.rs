@@ -73,8 +73,14 @@ impl Draft {
 fn submit(scratch: *mut Scratch) -> u32 {
     let header: *mut EventHeader = scratch::record(scratch).cast();
     // SAFETY: scratch memory that this program took.
-    let (kind, flags, time, slot) =
-        unsafe { ((*header).kind, (*header).flags.0, (*header).time_boot_ns, (*header).slot) };
+    let (kind, flags, time, slot) = unsafe {
+        (
+            (*header).kind,
+            (*header).flags.0,
+            (*header).time_boot_ns,
+            (*header).slot,
+        )
+    };
     let sent = output(scratch, flags & RecordFlags::DEVIATION != 0);
     if !sent {
         lose(kind, Outcome::LOST_RING_FULL, slot);

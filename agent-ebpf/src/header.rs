@@ -167,7 +167,10 @@ pub fn innermost_pid(task: Kptr) -> Option<(u32, u32)> {
             .wrapping_add(u64::from(level) * u64::from(offset!(upid_size))),
     );
     let namespace = upid.follow(offset!(upid_ns))?;
-    Some((upid.read(offset!(upid_nr))?, namespace.read(offset!(pid_ns_inum))?))
+    Some((
+        upid.read(offset!(upid_nr))?,
+        namespace.read(offset!(pid_ns_inum))?,
+    ))
 }
 
 /// Inode number of a task's mount namespace.

@@ -29,7 +29,11 @@ impl Kptr {
                 size_of::<T>() as u32,
                 self.0.wrapping_add(u64::from(offset)) as *const c_void,
             );
-            if failed == 0 { Some(value.assume_init()) } else { None }
+            if failed == 0 {
+                Some(value.assume_init())
+            } else {
+                None
+            }
         }
     }
 

@@ -56,7 +56,9 @@ fn follows_leader(task: Task) -> bool {
         return false;
     }
     // SAFETY: a live map value.
-    TASKS.get(leader).is_some_and(|label| unsafe { (*label).slot != NO_SLOT })
+    TASKS
+        .get(leader)
+        .is_some_and(|label| unsafe { (*label).slot != NO_SLOT })
 }
 
 /// Makes the label of a task that was never seen: io_uring workers (no fork event), tasks that ran before.

@@ -1,11 +1,11 @@
 //! Lineage: each exec writes an entry that names its parent's, and touches the parent's so that chains that
 //! live stay in the LRU map. Nothing of it is exported: the daemon reads it when an alert needs it.
 
+use crate::arguments::arguments;
 use crate::count;
 use crate::file::OpenFile;
 use crate::global::offset;
 use crate::header;
-use crate::arguments::arguments;
 use crate::kernel::{Kptr, Task};
 use crate::maps::{CPU_STATE, LINEAGE};
 use crate::path;
@@ -102,13 +102,28 @@ unsafe fn strings(scratch: *mut scratch::Scratch, entry: *mut LineageEntry, task
             }
         }
         let args = arguments(scratch, task, LINEAGE_ARGS as u32);
-        let (len, cut) = keep(scratch, path, addr_of_mut!((*entry).path).cast(), LINEAGE_PATH as u32);
+        let (len, cut) = keep(
+            scratch,
+            path,
+            addr_of_mut!((*entry).path).cast(),
+            LINEAGE_PATH as u32,
+        );
         (*entry).path_len = len;
         (*entry).flags |= cut * LineageFlags::PATH_TRUNCATED;
-        let (len, cut) = keep(scratch, args, addr_of_mut!((*entry).args).cast(), LINEAGE_ARGS as u32);
+        let (len, cut) = keep(
+            scratch,
+            args,
+            addr_of_mut!((*entry).args).cast(),
+            LINEAGE_ARGS as u32,
+        );
         (*entry).args_len = len;
         (*entry).flags |= cut * LineageFlags::ARGS_TRUNCATED;
-        let (len, cut) = keep(scratch, cwd, addr_of_mut!((*entry).cwd).cast(), LINEAGE_CWD as u32);
+        let (len, cut) = keep(
+            scratch,
+            cwd,
+            addr_of_mut!((*entry).cwd).cast(),
+            LINEAGE_CWD as u32,
+        );
         (*entry).cwd_len = len;
         (*entry).flags |= cut * LineageFlags::CWD_TRUNCATED;
     }

@@ -40,7 +40,8 @@ pub static SLOT_CONTROL: Array<SlotControl, { MAX_SLOTS as usize }> = Array::new
 
 /// Behaviours that left the kernel. Kernel writes; the daemon reads counts and removes keys to re-arm them.
 #[btf_map]
-pub static BEHAVIOURS: LruHashMap<BehaviourKey, BehaviourValue, { BEHAVIOUR_ENTRIES as usize }> = LruHashMap::new();
+pub static BEHAVIOURS: LruHashMap<BehaviourKey, BehaviourValue, { BEHAVIOUR_ENTRIES as usize }> =
+    LruHashMap::new();
 
 /// Exec id → what was executed. Kernel writes (the daemon at start); the daemon reads.
 #[btf_map]

@@ -7,8 +7,8 @@
 use crate::atomic;
 use crate::maps::SCRATCH;
 use agent_common::event::StrRef;
-use agent_common::lineage::LineageEntry;
 use agent_common::limits::{MAX_NAME, MAX_PATH, MAX_RECORD, SCRATCH_BUFFERS};
+use agent_common::lineage::LineageEntry;
 use aya_ebpf::helpers::generated::{
     bpf_probe_read_kernel, bpf_probe_read_kernel_str, bpf_probe_read_user, bpf_probe_read_user_str,
 };
@@ -152,6 +152,7 @@ pub fn append_str(scratch: *mut Scratch, from: Memory, max: u32) -> StrRef {
     let cursor = self::len(scratch);
     let room = RECORD_MASK - cursor;
     let max = if max < room { max } else { room };
+    let max = if max < PATH_MASK { max } else { PATH_MASK };
     let max = core::hint::black_box(max) & PATH_MASK;
     if max == 0 {
         return StrRef::default();
@@ -169,7 +170,11 @@ pub fn append_str(scratch: *mut Scratch, from: Memory, max: u32) -> StrRef {
     }
     let bytes = written as u32 - 1;
     advance(scratch, cursor, bytes);
-    let flag = if written as u32 == max { StrRef::TRUNCATED } else { 0 };
+    let flag = if written as u32 == max {
+        StrRef::TRUNCATED
+    } else {
+        0
+    };
     StrRef {
         off: cursor as u16,
         len: bytes as u16 | flag,

@@ -48,7 +48,12 @@ impl<T> TaskStorage<T> {
     fn lookup(&self, task: Task, flags: u64) -> Option<*mut T> {
         // SAFETY: the map outlives the program; the verifier checks the task.
         let value = unsafe {
-            bpf_task_storage_get(ptr::from_ref(self).cast_mut().cast(), task.cast(), ptr::null_mut(), flags)
+            bpf_task_storage_get(
+                ptr::from_ref(self).cast_mut().cast(),
+                task.cast(),
+                ptr::null_mut(),
+                flags,
+            )
         };
         (!value.is_null()).then(|| value.cast())
     }

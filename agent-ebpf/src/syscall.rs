@@ -50,7 +50,10 @@ impl Syscall {
                 if setting!(registers.compat_args[INDEX]) == MISSING {
                     return 0;
                 }
-                return u64::from(load::<u32>(self.registers, setting!(registers.compat_args[INDEX])));
+                return u64::from(load::<u32>(
+                    self.registers,
+                    setting!(registers.compat_args[INDEX]),
+                ));
             }
             load(self.registers, setting!(registers.args[INDEX]))
         }
@@ -94,5 +97,6 @@ pub fn sock(file: Kptr) -> Option<Kptr> {
     if inode.read::<u16>(offset!(inode_mode))? & 0o170_000 != S_IFSOCK {
         return None;
     }
-    file.follow(offset!(file_private_data))?.follow(offset!(socket_sk))
+    file.follow(offset!(file_private_data))?
+        .follow(offset!(socket_sk))
 }

@@ -64,9 +64,9 @@ fn assign(scratch: *mut Scratch, cgroup: Kptr, key: CgroupKey) -> Option<SlotRef
 /// A candidate that never executed anything of its own.
 #[inline(always)]
 fn is_mere_candidate(slot: SlotRef) -> bool {
-    SLOT_STATE.get(slot.slot).is_some_and(|state| {
-        state.flags.0 & (SlotFlags::CANDIDATE | SlotFlags::LIVE) == SlotFlags::CANDIDATE
-    })
+    SLOT_STATE
+        .get(slot.slot)
+        .is_some_and(|state| state.flags.0 & (SlotFlags::CANDIDATE | SlotFlags::LIVE) == SlotFlags::CANDIDATE)
 }
 
 /// Takes the slot from a candidate that turned out to be a parent of containers.

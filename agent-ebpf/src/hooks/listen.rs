@@ -47,7 +47,9 @@ pub fn expect_port(task: Task) {
 /// listen(2) without bind(2) returns: the port is known now.
 #[btf_tracepoint(function = "sys_exit")]
 pub fn exit_listen(ctx: BtfTracePointContext) -> i32 {
-    let Some(label) = TASKS.get(task::current()) else { return 0 };
+    let Some(label) = TASKS.get(task::current()) else {
+        return 0;
+    };
     // SAFETY: a live map value; only its own task changes these flags.
     unsafe {
         if (*label).flags & TaskFlags::LISTEN_PENDING == 0 {

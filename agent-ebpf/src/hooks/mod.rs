@@ -1,5 +1,6 @@
 //! Programs: one hook per file.
 
+mod bind;
 mod cgroup_attach_task;
 mod cgroup_mkdir;
 mod cgroup_rmdir;
@@ -7,7 +8,6 @@ mod file_open;
 mod inet_sock_set_state;
 mod listen;
 mod net;
-mod bind;
 mod sched_process_exec;
 mod sched_process_fork;
 mod sendmsg;

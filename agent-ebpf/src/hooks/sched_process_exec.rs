@@ -22,6 +22,14 @@ use aya_ebpf::programs::BtfTracePointContext;
 
 const KIND: EventKind = EventKind::EXEC;
 
+/// The image that executes another.
+#[derive(Clone, Copy)]
+struct Before {
+    exec_id: u64,
+    exe_ino: u64,
+    exe_dev: u32,
+}
+
 /// `sched_process_exec(struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm)`, all kernels. Fires when the
 /// new image is in place: arguments, credentials and namespaces are the new ones.
 #[btf_tracepoint(function = "sched_process_exec")]
@@ -33,16 +41,20 @@ pub fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
         return 0;
     };
     // SAFETY: a live map value; only its own task changes it.
-    let parent = unsafe {
-        let parent = (*label).exec_id;
+    let before = unsafe {
+        let before = Before {
+            exec_id: (*label).exec_id,
+            exe_ino: (*label).exe_ino,
+            exe_dev: (*label).exe_dev,
+        };
         (*label).exec_id = lineage::next_id();
         (*label).exe_ino = open.object.ino;
         (*label).exe_dev = open.object.dev;
-        parent
+        before
     };
     leave_runtime(task, label);
-    lineage::record(task, label, parent, &open);
-    report(task, parent, &open, bprm);
+    lineage::record(task, label, before.exec_id, &open);
+    report(task, &before, &open, bprm);
     0
 }
 
@@ -99,8 +111,13 @@ fn go_live(task: Task, state: *mut SlotState, label: &TaskLabel) {
 
 /// The record, for containers.
 #[inline(never)]
-fn report(task: Task, parent: u64, open: &OpenFile, bprm: Kptr) -> u32 {
-    let Some(actor) = task::admit(KIND, task) else { return 0 };
+fn report(task: Task, before: &Before, open: &OpenFile, bprm: Kptr) -> u32 {
+    let Some(mut actor) = task::admit(KIND, task) else {
+        return 0;
+    };
+    // The old image acts, the new one is the object.
+    actor.label.exe_ino = before.exe_ino;
+    actor.label.exe_dev = before.exe_dev;
     let kernel = Kptr(task as u64);
     let stdio = stdio::of(kernel);
     let deed = Deed {
@@ -108,7 +125,9 @@ fn report(task: Task, parent: u64, open: &OpenFile, bprm: Kptr) -> u32 {
         object: [open.object.ino, u64::from(open.object.dev)],
         detail: 0,
     };
-    let Some(draft) = emit::draft(&actor, KIND, deed) else { return 0 };
+    let Some(draft) = emit::draft(&actor, KIND, deed) else {
+        return 0;
+    };
     let report = Report {
         kind: KIND,
         origin: Origin::TRACEPOINT,
@@ -118,7 +137,7 @@ fn report(task: Task, parent: u64, open: &OpenFile, bprm: Kptr) -> u32 {
     let record: *mut ExecEvent = draft.begin(&actor, report);
     // SAFETY: scratch memory that this program took.
     unsafe {
-        (*record).parent_exec_id = parent;
+        (*record).parent_exec_id = before.exec_id;
         (*record).file = open.object;
         (*record).stdio = stdio.inet;
         (*record).stdio_peer = stdio.peer;

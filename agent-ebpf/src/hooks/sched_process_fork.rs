@@ -16,7 +16,9 @@ use aya_ebpf::programs::BtfTracePointContext;
 pub fn sched_process_fork(ctx: BtfTracePointContext) -> i32 {
     let parent: Task = ctx.arg(0);
     let child: Task = ctx.arg(1);
-    let Some(inherited) = label::of(parent) else { return 0 };
+    let Some(inherited) = label::of(parent) else {
+        return 0;
+    };
     // SAFETY: a live map value.
     let inherited = unsafe { *inherited };
     match TASKS.get_or_create(child) {

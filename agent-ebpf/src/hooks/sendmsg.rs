@@ -53,7 +53,9 @@ pub fn sendmsg6(ctx: SockAddrContext) -> i32 {
 
 #[inline(always)]
 fn send(context: *mut bpf_sock_addr, remote: SocketAddress) {
-    let Some(actor) = task::enter(EventKind::SEND) else { return };
+    let Some(actor) = task::enter(EventKind::SEND) else {
+        return;
+    };
     // SAFETY: the context's fields, each read whole.
     let (protocol, socket_type) = unsafe {
         (

@@ -20,7 +20,9 @@ pub fn sys_exit(ctx: BtfTracePointContext) -> i32 {
     if number >= MAX_SYSCALLS {
         return 0;
     }
-    let Some(mask) = WANTED_SYSCALLS.get(0) else { return 0 };
+    let Some(mask) = WANTED_SYSCALLS.get(0) else {
+        return 0;
+    };
     let word = (number >> 6) as usize & 7;
     let (wanted, base) = if call.is_compat() {
         (mask.compat[word], MAX_SYSCALLS)

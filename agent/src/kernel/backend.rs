@@ -117,7 +117,11 @@ const fn syscalls(program: &'static str, calls: &'static [&'static str]) -> Hook
 }
 
 const fn way(backend: Backend, trust: Trust, hooks: &'static [Hook]) -> Way {
-    Way { backend, trust, hooks }
+    Way {
+        backend,
+        trust,
+        hooks,
+    }
 }
 
 /// Programs that say which container a cgroup is. Attached before the start-up scan.
@@ -151,7 +155,11 @@ pub(super) const PLANS: &[Plan] = &[
     },
     Plan {
         capability: Capability::Bind,
-        ways: &[way(Backend::Tracepoint, Trust::RACY, &[syscalls("exit_bind", &["bind"])])],
+        ways: &[way(
+            Backend::Tracepoint,
+            Trust::RACY,
+            &[syscalls("exit_bind", &["bind"])],
+        )],
     },
     Plan {
         capability: Capability::Listen,

@@ -112,7 +112,8 @@ impl Btf {
     }
 
     fn next_id(&self) -> Option<u32> {
-        self.first_id.checked_add(u32::try_from(self.positions.len()).ok()?)
+        self.first_id
+            .checked_add(u32::try_from(self.positions.len()).ok()?)
     }
 
     fn next_string(&self) -> Option<u32> {

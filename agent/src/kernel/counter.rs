@@ -37,8 +37,8 @@ impl std::fmt::Debug for Books {
 impl Books {
     pub(super) fn take(ebpf: &mut Ebpf) -> Result<Self, KernelError> {
         Ok(Self {
-            counters: super::map(ebpf, "COUNTERS", |map| PerCpuArray::try_from(map))?,
-            errors: super::map(ebpf, "ERRORS", |map| PerCpuArray::try_from(map))?,
+            counters: super::map(ebpf, "COUNTERS", PerCpuArray::try_from)?,
+            errors: super::map(ebpf, "ERRORS", PerCpuArray::try_from)?,
         })
     }
 

@@ -56,7 +56,9 @@ impl Features {
         let v1 = v1_hierarchy();
         let cgroups = CgroupMounts {
             v2: mount_point("cgroup2", None),
-            v1: v1.as_ref().and_then(|v1| mount_point("cgroup", Some(v1.controller))),
+            v1: v1
+                .as_ref()
+                .and_then(|v1| mount_point("cgroup", Some(v1.controller))),
         };
         let settings = Settings {
             v1_hierarchy: v1.as_ref().map_or(0, |v1| v1.number),
@@ -102,7 +104,9 @@ impl Features {
 fn check_version() -> Result<(), KernelError> {
     let uname = rustix::system::uname();
     let release = uname.release().to_string_lossy().into_owned();
-    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse::<u32>);
+    let mut numbers = release
+        .split(|c: char| !c.is_ascii_digit())
+        .map(str::parse::<u32>);
     match (numbers.next(), numbers.next()) {
         (Some(Ok(major)), Some(Ok(minor))) if (major, minor) >= OLDEST => Ok(()),
         _ => Err(KernelError::KernelTooOld(release)),
@@ -174,9 +178,9 @@ fn registers(types: &KernelTypes) -> Registers {
     let offset = |name: &str| types.offset("pt_regs", name).unwrap_or(MISSING);
     let mut args = REGISTERS.args.map(offset);
     // A register file that is one array: the arguments follow each other.
-    for index in 1..args.len() {
-        if REGISTERS.args[index] == "regs" && args[index] != MISSING {
-            args[index] += 8 * u32::try_from(index).unwrap_or(0);
+    for ((name, arg), index) in REGISTERS.args.iter().zip(&mut args).zip(0..) {
+        if *name == "regs" && *arg != MISSING {
+            *arg += 8 * index;
         }
     }
     Registers {
@@ -199,7 +203,13 @@ fn security_modules() -> Option<Vec<String>> {
 
 fn read_detached(fstype: &str, file: &str) -> Option<String> {
     let root = detached(fstype).ok()?;
-    let file = rustix::fs::openat(root.as_fd(), file, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let file = rustix::fs::openat(
+        root.as_fd(),
+        file,
+        OFlags::RDONLY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )
+    .ok()?;
     std::io::read_to_string(std::fs::File::from(file)).ok()
 }
 

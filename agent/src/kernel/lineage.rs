@@ -17,8 +17,8 @@ pub struct KernelLineage {
 impl KernelLineage {
     pub(super) fn take(ebpf: &mut Ebpf) -> Result<Self, KernelError> {
         Ok(Self {
-            entries: super::map(ebpf, "LINEAGE", |map| HashMap::try_from(map))?,
-            seed: super::map(ebpf, "SEED", |map| HashMap::try_from(map))?,
+            entries: super::map(ebpf, "LINEAGE", HashMap::try_from)?,
+            seed: super::map(ebpf, "SEED", HashMap::try_from)?,
         })
     }
 

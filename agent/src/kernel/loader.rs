@@ -41,6 +41,8 @@ pub struct CapabilityReport {
 pub struct Sensor {
     /// Holds programs and links: dropped, everything is detached.
     ebpf: Ebpf,
+    /// The kernel empties the table when its last descriptor is closed.
+    _handlers: ProgramArray<MapData>,
     reports: Vec<CapabilityReport>,
     /// Records of both rings.
     pub rings: RingReader,
@@ -86,13 +88,15 @@ impl Sensor {
         let mut attacher = Attacher::new(&mut ebpf, &btf, &features, config)?;
         attacher.required(CGROUPS)?;
         slots.scan(&features);
-        seed::write(&mut lineage, &mut slots);
+        seed::write(&mut lineage);
         attacher.required(TASKS)?;
-        seed::write(&mut lineage, &mut slots);
+        seed::write(&mut lineage);
         slots.scan(&features);
         let reports = attacher.plans()?;
+        let handlers = attacher.table;
         Ok(Self {
             ebpf,
+            _handlers: handlers,
             reports,
             rings,
             lineage,
@@ -110,7 +114,10 @@ impl Sensor {
     /// Number of loaded programs.
     #[must_use]
     pub fn programs(&self) -> usize {
-        self.ebpf.programs().filter(|(_, program)| program.fd().is_ok()).count()
+        self.ebpf
+            .programs()
+            .filter(|(_, program)| program.fd().is_ok())
+            .count()
     }
 }
 
@@ -134,8 +141,8 @@ impl<'a> Attacher<'a> {
         features: &'a Features,
         config: SensorConfig,
     ) -> Result<Self, KernelError> {
-        let table = super::map(ebpf, "SYSCALLS", |map| ProgramArray::try_from(map))?;
-        let wanted = super::map(ebpf, "WANTED_SYSCALLS", |map| Array::try_from(map))?;
+        let table = super::map(ebpf, "SYSCALLS", ProgramArray::try_from)?;
+        let wanted = super::map(ebpf, "WANTED_SYSCALLS", Array::try_from)?;
         Ok(Self {
             ebpf,
             btf,
@@ -163,19 +170,26 @@ impl<'a> Attacher<'a> {
     }
 
     fn plans(&mut self) -> Result<Vec<CapabilityReport>, KernelError> {
-        let mut reports = vec![fixed(Capability::Identity, &[CGROUPS, TASKS]), fixed(Capability::Exec, &[TASKS])];
+        let mut reports = vec![
+            fixed(Capability::Identity, &[CGROUPS, TASKS]),
+            fixed(Capability::Exec, &[TASKS]),
+        ];
         for plan in PLANS {
             reports.push(self.plan(plan));
         }
-        if self.mask.native.iter().chain(&self.mask.compat).any(|word| *word != 0) {
+        if self
+            .mask
+            .native
+            .iter()
+            .chain(&self.mask.compat)
+            .any(|word| *word != 0)
+        {
             self.required(&[DISPATCHER])?;
             let mask = self.mask;
-            self.wanted
-                .set(0, mask, 0)
-                .map_err(|source| KernelError::Map {
-                    map: "WANTED_SYSCALLS",
-                    source,
-                })?;
+            self.wanted.set(0, mask, 0).map_err(|source| KernelError::Map {
+                map: "WANTED_SYSCALLS",
+                source,
+            })?;
         }
         Ok(reports)
     }
@@ -345,16 +359,21 @@ fn fixed(capability: Capability, hooks: &[&'static [Hook]]) -> CapabilityReport 
         backend: Some(Backend::Tracepoint),
         trust: Trust::RESOLVED,
         reason_not_better: None,
-        programs: hooks.iter().flat_map(|hooks| hooks.iter()).map(|hook| hook.program).collect(),
+        programs: hooks
+            .iter()
+            .flat_map(|hooks| hooks.iter())
+            .map(|hook| hook.program)
+            .collect(),
     }
 }
 
 /// The kernel refuses such programs as a kind, not this one for its code.
 fn is_refusal(error: &ProgramError) -> bool {
     match error {
-        ProgramError::LoadError { io_error, verifier_log } => {
-            io_error.raw_os_error() == Some(1) && verifier_log.to_string().trim().is_empty()
-        }
+        ProgramError::LoadError {
+            io_error,
+            verifier_log,
+        } => io_error.raw_os_error() == Some(1) && verifier_log.to_string().trim().is_empty(),
         _ => false,
     }
 }
@@ -362,15 +381,18 @@ fn is_refusal(error: &ProgramError) -> bool {
 /// One line for people: the error, and the verifier's last words.
 fn explain(error: &ProgramError) -> String {
     match error {
-        ProgramError::LoadError { io_error, verifier_log } => {
+        ProgramError::LoadError {
+            io_error,
+            verifier_log,
+        } => {
             let log = verifier_log.to_string();
-            if std::env::var_os("VLOG").is_some() { println!("{log}"); }
             tracing::debug!(%log, "the verifier's log");
-            let said = log
-                .lines()
-                .rev()
-                .map(str::trim)
-                .find(|line| !line.is_empty() && !line.starts_with("processed ") && !line.starts_with("verification time") && !line.starts_with("stack depth"));
+            let said = log.lines().rev().map(str::trim).find(|line| {
+                !line.is_empty()
+                    && !line.starts_with("processed ")
+                    && !line.starts_with("verification time")
+                    && !line.starts_with("stack depth")
+            });
             match said {
                 Some(said) => format!("{io_error}: {said}"),
                 None => format!("the kernel refuses programs of this type ({io_error})"),

@@ -7,7 +7,6 @@ struct Aligned<Bytes: ?Sized>(Bytes);
 static OBJECT: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!("OUT_DIR"), "/agent-ebpf")));
 
 /// The object; empty when the agent was built without it.
-#[must_use]
-pub fn bytes() -> &'static [u8] {
+pub(super) fn bytes() -> &'static [u8] {
     &OBJECT.0
 }

@@ -36,8 +36,8 @@ impl std::fmt::Debug for RingReader {
 impl RingReader {
     pub(super) fn take(ebpf: &mut Ebpf) -> Result<Self, KernelError> {
         Ok(Self {
-            alerts: super::map(ebpf, "ALERTS", |map| RingBuf::try_from(map))?,
-            activity: super::map(ebpf, "ACTIVITY", |map| RingBuf::try_from(map))?,
+            alerts: super::map(ebpf, "ALERTS", RingBuf::try_from)?,
+            activity: super::map(ebpf, "ACTIVITY", RingBuf::try_from)?,
             bytes: Vec::new(),
             index: Vec::new(),
         })

@@ -122,20 +122,23 @@ fn look(path: &Path, hierarchy: u32, parent: Option<CgroupKey>, host: &Namespace
 /// Namespaces of the first process in a cgroup that has left the host's mount namespace.
 fn namespaces_of(path: &Path, host: &Namespaces) -> Option<Namespaces> {
     let processes = std::fs::read_to_string(path.join("cgroup.procs")).ok()?;
-    processes.lines().filter_map(|line| line.parse().ok()).find_map(|pid: u32| {
-        let read = |name| namespace(pid, name).unwrap_or(0);
-        let own = Namespaces {
-            mnt: namespace(pid, "mnt")?,
-            pid: read("pid"),
-            net: read("net"),
-            ipc: read("ipc"),
-            uts: read("uts"),
-            cgroup: read("cgroup"),
-            user: read("user"),
-            time: read("time"),
-        };
-        (own.mnt != host.mnt).then_some(own)
-    })
+    processes
+        .lines()
+        .filter_map(|line| line.parse().ok())
+        .find_map(|pid: u32| {
+            let read = |name| namespace(pid, name).unwrap_or(0);
+            let own = Namespaces {
+                mnt: namespace(pid, "mnt")?,
+                pid: read("pid"),
+                net: read("net"),
+                ipc: read("ipc"),
+                uts: read("uts"),
+                cgroup: read("cgroup"),
+                user: read("user"),
+                time: read("time"),
+            };
+            (own.mnt != host.mnt).then_some(own)
+        })
 }
 
 /// The 64 hexadecimal digits in a cgroup's name; not of a runtime's monitor.
@@ -143,7 +146,9 @@ fn container_id(name: &OsStr) -> Option<&[u8]> {
     let bytes = name.as_bytes();
     let bytes = &bytes[..bytes.len().min(MAX_CONTAINER_ID)];
     let digit = |byte: &u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte);
-    let start = bytes.windows(ID_DIGITS).position(|window| window.iter().all(digit))?;
+    let start = bytes
+        .windows(ID_DIGITS)
+        .position(|window| window.iter().all(digit))?;
     let monitor = start >= 7 && &bytes[start - 7..start] == b"conmon-";
     (!monitor).then(|| &bytes[start..start + ID_DIGITS])
 }
@@ -172,7 +177,13 @@ mod tests {
 
     #[test]
     fn ids_are_found_in_every_runtimes_names() {
-        for name in ["ID", "docker-ID.scope", "cri-containerd-ID.scope", "crio-ID", "libpod-ID.scope"] {
+        for name in [
+            "ID",
+            "docker-ID.scope",
+            "cri-containerd-ID.scope",
+            "crio-ID",
+            "libpod-ID.scope",
+        ] {
             assert_eq!(id_in(&name.replace("ID", ID)).as_deref(), Some(ID), "{name}");
         }
     }

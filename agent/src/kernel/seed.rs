@@ -1,7 +1,6 @@
 //! Processes that run before the sensor: their lineage from procfs, so that ancestries reach back to init.
 
 use super::lineage::KernelLineage;
-use super::slots::Slots;
 use agent_common::event::FileObject;
 use agent_common::limits::{LINEAGE_ARGS, LINEAGE_CWD, LINEAGE_PATH};
 use agent_common::lineage::{EXEC_ID_FROM_PROCFS, LineageEntry, LineageFlags};
@@ -10,7 +9,7 @@ use std::os::unix::fs::MetadataExt;
 use zerocopy::FromZeros;
 
 /// Writes an entry for every process that has none. Returns how many did not fit.
-pub(super) fn write(lineage: &mut KernelLineage, _slots: &mut Slots) -> usize {
+pub(super) fn write(lineage: &mut KernelLineage) -> usize {
     let Ok(entries) = std::fs::read_dir("/proc") else {
         return 0;
     };
@@ -55,18 +54,10 @@ fn read(pid: u32) -> Option<LineageEntry> {
     entry.flags = LineageFlags::FROM_PROCFS;
     let exe = exe.as_os_str().as_bytes();
     let exe = exe.strip_suffix(b" (deleted)").unwrap_or(exe);
-    (entry.path_len, entry.flags) = put::<LINEAGE_PATH>(
-        exe,
-        &mut entry.path,
-        entry.flags,
-        LineageFlags::PATH_TRUNCATED,
-    );
-    (entry.args_len, entry.flags) = put::<LINEAGE_ARGS>(
-        &args,
-        &mut entry.args,
-        entry.flags,
-        LineageFlags::ARGS_TRUNCATED,
-    );
+    (entry.path_len, entry.flags) =
+        put::<LINEAGE_PATH>(exe, &mut entry.path, entry.flags, LineageFlags::PATH_TRUNCATED);
+    (entry.args_len, entry.flags) =
+        put::<LINEAGE_ARGS>(&args, &mut entry.args, entry.flags, LineageFlags::ARGS_TRUNCATED);
     (entry.cwd_len, entry.flags) = put::<LINEAGE_CWD>(
         cwd.as_os_str().as_bytes(),
         &mut entry.cwd,
@@ -97,7 +88,9 @@ fn status(pid: u32) -> Option<(u32, u32)> {
             .map(str::split_whitespace)
     };
     let uid = field("Uid:")?.nth(1)?.parse().ok()?;
-    let ns_tgid = field("NStgid:").and_then(Iterator::last).and_then(|pid| pid.parse().ok());
+    let ns_tgid = field("NStgid:")
+        .and_then(Iterator::last)
+        .and_then(|pid| pid.parse().ok());
     Some((uid, ns_tgid.unwrap_or(pid)))
 }
 

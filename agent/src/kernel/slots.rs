@@ -50,13 +50,13 @@ impl std::fmt::Debug for Slots {
 impl Slots {
     pub(super) fn take(ebpf: &mut Ebpf, features: &Features) -> Result<Self, KernelError> {
         let mut slots = Self {
-            cgroups: super::map(ebpf, "CGROUPS", |map| HashMap::try_from(map))?,
-            ids: super::map(ebpf, "CONTAINER_IDS", |map| HashMap::try_from(map))?,
-            free: super::map(ebpf, "FREE_SLOTS", |map| Queue::try_from(map))?,
-            states: super::map(ebpf, "SLOT_STATE", |map| Array::try_from(map))?,
-            controls: super::map(ebpf, "SLOT_CONTROL", |map| Array::try_from(map))?,
-            behaviours: super::map(ebpf, "BEHAVIOURS", |map| HashMap::try_from(map))?,
-            watched: super::map(ebpf, "WATCHED_NAMES", |map| HashMap::try_from(map))?,
+            cgroups: super::map(ebpf, "CGROUPS", HashMap::try_from)?,
+            ids: super::map(ebpf, "CONTAINER_IDS", HashMap::try_from)?,
+            free: super::map(ebpf, "FREE_SLOTS", Queue::try_from)?,
+            states: super::map(ebpf, "SLOT_STATE", Array::try_from)?,
+            controls: super::map(ebpf, "SLOT_CONTROL", Array::try_from)?,
+            behaviours: super::map(ebpf, "BEHAVIOURS", HashMap::try_from)?,
+            watched: super::map(ebpf, "WATCHED_NAMES", HashMap::try_from)?,
             mounts: features.cgroups.clone(),
         };
         for slot in 1..MAX_SLOTS {

@@ -88,7 +88,9 @@ mod tests {
     fn every_call_of_the_attach_set_has_a_number() {
         use crate::kernel::backend::{Attach, PLANS};
         for hook in PLANS.iter().flat_map(|plan| plan.ways).flat_map(|way| way.hooks) {
-            let Attach::Syscalls(names) = hook.attach else { continue };
+            let Attach::Syscalls(names) = hook.attach else {
+                continue;
+            };
             for name in names {
                 assert!(TABLE.iter().any(|row| row.0 == *name), "{name}");
             }
