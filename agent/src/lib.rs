@@ -20,6 +20,8 @@ pub mod engine;
 pub mod enrich;
 pub mod event;
 pub mod host;
+#[allow(unsafe_code, reason = "maps a program's memory; see the module")]
+pub mod kernel;
 pub mod net;
 pub mod process;
 pub mod profile;
