@@ -75,7 +75,7 @@ exits!(
 impl From<DaemonError> for Failure {
     fn from(error: DaemonError) -> Self {
         let exit = match &error {
-            DaemonError::Sink { .. } => Exit::Config,
+            DaemonError::Sink { .. } | DaemonError::Profile(_) => Exit::Config,
             DaemonError::Task { .. } | DaemonError::Metrics(_) => Exit::Findings,
             _ => Exit::Unavailable,
         };

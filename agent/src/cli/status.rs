@@ -111,8 +111,8 @@ fn containers(text: &mut String, report: &StatusReport) -> std::fmt::Result {
         let image = container.image.as_deref().unwrap_or("-");
         writeln!(
             text,
-            "  {id:<12} {name:<24} {image:<32} metadata {}, profile {}, {} alerts",
-            container.metadata, container.profile_state, container.alerts
+            "  {id:<12} {name:<24} {image:<32} metadata {}, profile {}",
+            container.metadata, container.profile_state
         )?;
     }
     Ok(())

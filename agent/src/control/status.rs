@@ -97,7 +97,6 @@ pub struct ContainerStatus {
     pub metadata: String,
     /// `none`, `learning`, `partial`, `complete`.
     pub profile_state: String,
-    pub alerts: u64,
 }
 
 /// A sink and what it still has to take.

@@ -1,7 +1,7 @@
 use crate::alert::Alert;
 use crate::control::{ControlRequest, QueueStatus, SinkStatus, SpoolStatus, StatusReport, TapItem, Taps};
 use crate::sink::SinkStats;
-use crate::spool::{Sequence, Spool};
+use crate::spool::Spool;
 use crate::telemetry::Metrics;
 use crate::telemetry::http::Readiness;
 use std::sync::Arc;
@@ -11,7 +11,8 @@ use tokio::sync::mpsc;
 /// What the engine's task is connected to.
 #[derive(Debug)]
 pub struct EngineLinks {
-    pub spool: Spool,
+    /// `None`: alerts go to watchers only.
+    pub spool: Option<Spool>,
     pub taps: Taps,
     pub metrics: Arc<Metrics>,
     pub readiness: Readiness,
@@ -29,8 +30,26 @@ pub struct SinkHandle {
 }
 
 impl EngineLinks {
+    /// For an engine that only watchers listen to.
+    ///
+    /// # Errors
+    /// When the metrics cannot be made.
+    pub fn without_outlets(taps: Taps) -> Result<Self, prometheus::Error> {
+        // Nobody sends requests: the queue is closed from the start.
+        let (_, requests) = mpsc::channel(1);
+        Ok(Self {
+            spool: None,
+            taps,
+            metrics: Arc::new(Metrics::new()?),
+            readiness: Readiness::default(),
+            requests,
+            sinks: Vec::new(),
+            started: Instant::now(),
+        })
+    }
+
     /// An alert goes to the spool, to watchers and into the metrics. Never waits.
-    pub fn raise(&self, alert: &Alert) -> Sequence {
+    pub fn raise(&self, alert: &Alert) {
         // An alert is a tree of strings and numbers: serialising it cannot fail.
         let line = serde_json::to_string(alert).unwrap_or_default();
         self.taps.publish(&tap_item(alert), || Arc::from(line.as_str()));
@@ -41,38 +60,39 @@ impl EngineLinks {
                 .with_label_values(&[&alert.rule, severity])
                 .inc();
         }
-        self.spool.append_line(alert.severity, line.into_bytes())
+        if let Some(spool) = &self.spool {
+            spool.append_line(alert.severity, line.into_bytes());
+        }
     }
 
     /// What is known here of the daemon's state; the engine adds sensor, counters and containers.
     #[must_use]
     pub fn status(&self) -> StatusReport {
-        let spool = SpoolStatus::of(&self.spool);
         let mut report = StatusReport {
             uptime_seconds: self.started.elapsed().as_secs(),
             ready: self.readiness.is_ready(),
-            sinks: self
-                .sinks
-                .iter()
-                .map(|sink| SinkStatus::of(&sink.name, &sink.stats, &self.spool))
-                .collect(),
             watchers: self.taps.len(),
             ..StatusReport::default()
         };
-        if spool.degraded {
-            report
-                .problems
-                .push("the spool's disk refuses: alerts are in memory only".to_owned());
+        let Some(spool) = &self.spool else {
+            return report;
+        };
+        report.sinks = self
+            .sinks
+            .iter()
+            .map(|sink| SinkStatus::of(&sink.name, &sink.stats, spool))
+            .collect();
+        report.spool = SpoolStatus::of(spool);
+        if report.spool.degraded {
+            let problem = "the spool's disk refuses: alerts are in memory only";
+            report.problems.push(problem.to_owned());
         }
-        report.queues.insert(
-            "spool".to_owned(),
-            QueueStatus {
-                depth: self.spool.queue_depth() as u64,
-                capacity: Spool::QUEUE as u64,
-                dropped: spool.dropped,
-            },
-        );
-        report.spool = spool;
+        let queue = QueueStatus {
+            depth: spool.queue_depth() as u64,
+            capacity: Spool::QUEUE as u64,
+            dropped: report.spool.dropped,
+        };
+        report.queues.insert("spool".to_owned(), queue);
         report
     }
 }

@@ -5,6 +5,7 @@ use crate::control::protocol::{LearnTarget, Reloaded};
 use crate::control::{Refusal, StatusReport};
 use crate::engine::{Input, KernelView, Output};
 use crate::event::{EnrichedEvent, SlotKey};
+use crate::host::HostFacts;
 use crate::telemetry::Metrics;
 use std::sync::Arc;
 
@@ -23,6 +24,9 @@ pub trait Machine: Send + 'static {
 
     /// Puts profiles in force.
     fn set_profiles(&mut self, profiles: Self::Profiles) -> Reloaded;
+
+    /// Puts newer facts of the host in force.
+    fn set_host(&mut self, host: HostFacts);
 
     /// Begins to learn.
     ///

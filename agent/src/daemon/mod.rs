@@ -4,10 +4,12 @@
 //! order: control clients, runtimes and the engine (which drains its source and closes its windows), then the spool
 //! is flushed, then sinks get a grace period, then cursors are stored. Together less than five seconds.
 
+mod engine;
 mod exports;
 mod links;
 mod machine;
 mod outlets;
+mod run;
 mod signals;
 mod task;
 #[cfg(test)]
@@ -18,4 +20,5 @@ mod tests;
 pub use links::{EngineLinks, SinkHandle};
 pub use machine::{Export, Machine, SensorMaps};
 pub use outlets::{DaemonError, Outlets};
+pub use run::{Prepared, SensorParts, prepare, run, watch_alone};
 pub use task::{EngineTask, ProfileLoader};

@@ -4,6 +4,7 @@ use crate::config::{Config, SinkConfig, SinkKind};
 use crate::control::lock::{InstanceLock, LockError};
 use crate::control::server::{ControlServer, ServerContext, ServerError};
 use crate::control::{REQUEST_QUEUE, SinkStatus, Taps};
+use crate::profile::ProfileError;
 use crate::shutdown::Tasks;
 use crate::sink::{Sink, SinkDriver, SinkError, SinkStats};
 use crate::sinks::{FileAlerts, StdoutAlerts};
@@ -42,6 +43,8 @@ pub enum DaemonError {
         #[source]
         error: SinkError,
     },
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
     #[error("signals: {0}")]
@@ -96,7 +99,7 @@ impl Outlets {
         tasks.spawn("control", async move { Ok(server.serve(context).await?) });
         signals::start(&tasks, sender).map_err(DaemonError::Signals)?;
         let links = EngineLinks {
-            spool: spool.clone(),
+            spool: Some(spool.clone()),
             taps,
             metrics,
             readiness,
@@ -104,7 +107,7 @@ impl Outlets {
             sinks,
             started: Instant::now(),
         };
-        collect(&links);
+        collect(&links, spool.clone());
         let outlets = Self {
             tasks,
             sinks: sink_tasks,
@@ -187,8 +190,8 @@ fn open_sink(kind: &SinkKind) -> Result<Box<dyn Sink>, SinkError> {
 }
 
 /// What is counted behind the engine, copied at each scrape.
-fn collect(links: &EngineLinks) {
-    let (spool, taps, sinks) = (links.spool.clone(), links.taps.clone(), links.sinks.clone());
+fn collect(links: &EngineLinks, spool: Spool) {
+    let (taps, sinks) = (links.taps.clone(), links.sinks.clone());
     let (readiness, started) = (links.readiness.clone(), links.started);
     links
         .metrics

@@ -7,8 +7,10 @@ use super::machine::{Machine, SensorMaps};
 use crate::container::RuntimeEvent;
 use crate::control::protocol::{LearnTarget, Reloaded};
 use crate::control::{ControlRequest, Refusal, RefusalCode, TapItem};
+use crate::detect::SensorFinding;
 use crate::engine::{Input, Output};
 use crate::event::BootTime;
+use crate::host::{HostFacts, HostSources};
 use crate::source::{EventSource, RawBatch, SourceError};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,6 +22,8 @@ use tokio_util::sync::CancellationToken;
 const TICK: Duration = Duration::from_millis(50);
 /// How often the kernel's counters are copied into the metrics.
 const COLLECT: Duration = Duration::from_secs(1);
+/// How often the host's sockets, addresses and disks are read again.
+const HOST: Duration = Duration::from_secs(60);
 /// How long the last records are waited for when the agent stops.
 const LAST_RECORDS: Duration = Duration::from_millis(200);
 /// Runtime events taken between two batches of records.
@@ -36,6 +40,10 @@ pub struct EngineTask<M: Machine> {
     pub runtimes: mpsc::Receiver<RuntimeEvent>,
     pub links: EngineLinks,
     pub load_profiles: ProfileLoader<M::Profiles>,
+    /// What does not work of the sensor: the first alerts.
+    pub findings: Vec<SensorFinding>,
+    pub host: HostFacts,
+    pub host_sources: HostSources,
 }
 
 /// A learning session that a client waits for.
@@ -67,6 +75,7 @@ struct State<M: Machine> {
     exports: Exports,
     ticked: Instant,
     collected: Instant,
+    host_read: Instant,
 }
 
 impl<M: Machine> std::fmt::Debug for EngineTask<M> {
@@ -90,7 +99,9 @@ impl<M: Machine> EngineTask<M> {
             exports: Exports::default(),
             ticked: now,
             collected: now,
+            host_read: now,
         };
+        state.begin();
         loop {
             match state.next(&stop).await {
                 Step::Stop => break,
@@ -119,6 +130,14 @@ impl<M: Machine> State<M> {
         }
     }
 
+    fn begin(&mut self) {
+        self.handle(Input::Tick(boot_time()));
+        for finding in std::mem::take(&mut self.task.findings) {
+            self.handle(Input::Sensor(finding));
+        }
+        self.hand_on();
+    }
+
     fn records(&mut self, batch: RawBatch) {
         for record in batch.records {
             self.handle(Input::Record(record));
@@ -126,7 +145,12 @@ impl<M: Machine> State<M> {
     }
 
     fn runtime(&mut self, event: RuntimeEvent) {
+        // A runtime that started again has another socket.
+        let connected = matches!(event, RuntimeEvent::Connected { .. });
         self.handle(Input::Runtime(event));
+        if connected {
+            self.read_host(Instant::now());
+        }
         for _ in 0..RUNTIME_BURST {
             let Ok(event) = self.task.runtimes.try_recv() else {
                 return;
@@ -199,6 +223,21 @@ impl<M: Machine> State<M> {
             self.task.kernel.collect(&self.task.links.metrics);
             self.task.machine.collect(&self.task.links.metrics);
         }
+        if now.duration_since(self.host_read) >= HOST {
+            self.read_host(now);
+        }
+    }
+
+    fn read_host(&mut self, now: Instant) {
+        let EngineTask {
+            machine,
+            host,
+            host_sources,
+            ..
+        } = &mut self.task;
+        host.refresh(host_sources);
+        machine.set_host(host.clone());
+        self.host_read = now;
     }
 
     /// Sessions end in time, or when their client went away.

@@ -6,6 +6,7 @@ use crate::control::protocol::{LearnTarget, Reloaded};
 use crate::control::{ControlRequest, Filter, Refusal, RefusalCode, StatusReport};
 use crate::engine::{Input, KernelView, Output};
 use crate::event::{BootTime, ContainerId, EnrichedEvent, ExecId, SlotKey};
+use crate::host::{HostFacts, HostSources};
 use crate::process::LineageReader;
 use crate::source::{EventSource, RawBatch, SourceError};
 use crate::telemetry::Metrics;
@@ -55,6 +56,7 @@ impl Machine for Fake {
     fn set_profiles(&mut self, profiles: usize) -> Reloaded {
         Reloaded { profiles }
     }
+    fn set_host(&mut self, _: HostFacts) {}
     fn learn(&mut self, _: &LearnTarget) -> Result<u64, Refusal> {
         Ok(7)
     }
@@ -153,6 +155,9 @@ fn start_with(
         runtimes: runtime_receiver,
         links,
         load_profiles,
+        findings: Vec::new(),
+        host: HostFacts::default(),
+        host_sources: HostSources::default(),
     };
     let task = Box::pin(task.run(stop.clone()));
     Running {
@@ -189,7 +194,7 @@ impl Running {
 async fn inputs_become_alerts_and_the_last_records_are_taken_before_the_end() {
     let dir = tempfile::tempdir().unwrap();
     let (links, requests) = links(dir.path());
-    let spool = links.spool.clone();
+    let spool = links.spool.clone().unwrap();
     let mut running = start(links, requests);
     running
         .runtimes

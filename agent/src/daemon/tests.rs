@@ -69,7 +69,7 @@ pub(super) fn links(dir: &Path) -> (EngineLinks, mpsc::Sender<ControlRequest>) {
     });
     let (sender, requests) = mpsc::channel(4);
     let links = EngineLinks {
-        spool: spool.unwrap(),
+        spool: Some(spool.unwrap()),
         taps: Taps::default(),
         metrics: Arc::new(Metrics::new().unwrap()),
         readiness: Readiness::default(),
