@@ -11,9 +11,23 @@ pub mod counter;
 pub mod event;
 pub mod limits;
 pub mod lineage;
+pub mod offsets;
 #[cfg(feature = "user")]
 mod pod;
+pub mod settings;
 pub mod slot;
 
 /// Version of everything in this crate. The daemon refuses an object that says otherwise.
 pub const ABI_VERSION: u32 = 1;
+
+/// Hash of a base name, as both sides compute it: FNV-1a over its first [`limits::HASHED_NAME`] bytes.
+#[must_use]
+pub const fn name_hash(name: &[u8]) -> u64 {
+    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
+    let mut index = 0;
+    while index < name.len() && index < limits::HASHED_NAME {
+        hash = (hash ^ name[index] as u64).wrapping_mul(0x0000_0100_0000_01b3);
+        index += 1;
+    }
+    hash
+}

@@ -20,11 +20,24 @@ pub const LINEAGE_ENTRIES: u32 = 8192;
 pub const BEHAVIOUR_ENTRIES: u32 = 65_536;
 /// Bytes of a container id or cgroup name that are kept; `cri-containerd-<64 hex>.scope` has 85.
 pub const MAX_CONTAINER_ID: usize = 128;
-/// Largest record, bytes: fixed part and two strings of the largest size.
-pub const MAX_RECORD: usize = 512 + MAX_PATH + MAX_ARGS;
+/// Largest record, bytes: a power of two, so that the programs bound their cursor by a mask. A path of the
+/// largest size fits beside arguments of almost 4 KiB; what does not fit is cut and flagged.
+pub const MAX_RECORD: usize = 8192;
+/// Longest path component, bytes (the kernel's NAME_MAX and a separator).
+pub const MAX_NAME: usize = 256;
+/// Entries of the cgroup index: a container has one per hierarchy, and may nest more.
+pub const CGROUP_ENTRIES: u32 = 16_384;
+/// Names that UNLINK and RENAME report.
+pub const WATCHED_NAME_ENTRIES: u32 = 256;
+/// Processes that ran before the sensor.
+pub const SEED_ENTRIES: u32 = 16_384;
+/// Scratch buffers per CPU: a program that is preempted holds one.
+pub const SCRATCH_BUFFERS: u32 = 3;
 /// Ring of deviations and container lifecycle, bytes.
 pub const ALERT_RING_BYTES: u32 = 1 << 20;
 /// Ring of activity, bytes.
 pub const ACTIVITY_RING_BYTES: u32 = 1 << 22;
 /// Longest link of ancestors that the daemon follows.
 pub const MAX_ANCESTORS: usize = 32;
+/// Bytes of a base name that its hash covers.
+pub const HASHED_NAME: usize = 64;

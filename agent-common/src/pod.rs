@@ -6,6 +6,8 @@
 
 use crate::behaviour::{BehaviourKey, BehaviourValue};
 use crate::lineage::LineageEntry;
+use crate::offsets::Offsets;
+use crate::settings::{Settings, SyscallMask};
 use crate::slot::{CgroupKey, SlotControl, SlotRef, SlotState, TaskLabel};
 
 macro_rules! pod {
@@ -14,6 +16,13 @@ macro_rules! pod {
         unsafe impl aya::Pod for $type {}
     )*};
 }
+macro_rules! global {
+    ($($type:ty),* $(,)?) => {$(
+        // SAFETY: `repr(C)` of 4- and 8-byte integers without padding; only ever written to the object, never read back.
+        unsafe impl aya::Pod for $type {}
+    )*};
+}
+global!(Offsets, Settings, SyscallMask);
 pod!(
     BehaviourKey,
     BehaviourValue,

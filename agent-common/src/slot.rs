@@ -105,4 +105,6 @@ impl TaskFlags {
     pub const RUNTIME_INIT: u32 = 2;
     /// Arrived by attach after the container was live (`docker exec`, `nsenter`).
     pub const EXEC_SESSION: u32 = 4;
+    /// In a listen(2) that chooses the port itself: reported when it returns.
+    pub const LISTEN_PENDING: u32 = 8;
 }

@@ -1,6 +1,37 @@
 //! Vigia's kernel programs. Built for `bpfel-unknown-none` by `cargo xtask build`.
+//!
+//! Every program follows one path: whose task is it ([`task::enter`]), is the behaviour known
+//! ([`emit::admit`]), and only then the expensive part: record, paths, arguments. Errors allow and are
+//! counted; every invocation for a container has exactly one outcome in the books.
 #![no_std]
 #![no_main]
+#![feature(asm_experimental_arch)]
+#![allow(
+    unsafe_code,
+    reason = "kernel memory, helpers and map values are raw pointers; the verifier checks each access"
+)]
+
+mod arguments;
+mod atomic;
+mod cgroup;
+mod count;
+mod emit;
+mod file;
+mod global;
+mod header;
+mod hooks;
+mod kernel;
+mod label;
+mod lineage;
+mod maps;
+mod path;
+mod procfs;
+mod scratch;
+mod socket;
+mod stdio;
+mod storage;
+mod syscall;
+mod task;
 
 #[panic_handler]
 fn panic(_info: &core::panic::PanicInfo) -> ! {

@@ -21,6 +21,8 @@ pub mod enrich;
 pub mod event;
 pub mod host;
 pub mod net;
+#[allow(unsafe_code, reason = "maps a program's memory; see the module")]
+pub mod kernel;
 pub mod process;
 pub mod profile;
 pub mod recording;

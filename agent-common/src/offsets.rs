@@ -1,0 +1,146 @@
+//! Fields of kernel structures that the programs read. One table for both sides: the daemon resolves it
+//! from the running kernel's BTF and patches it into the programs' read-only data before they load.
+
+/// Offset of a field that the running kernel does not have; the verifier prunes what depends on it.
+pub const MISSING: u32 = u32::MAX;
+
+/// Member path that stands for the size of the structure.
+pub const SIZE: &str = "$size";
+
+macro_rules! offsets {
+    ($($(#[$meta:meta])* $field:ident: $st:literal . $path:literal $(| $st2:literal . $path2:literal)*;)*) => {
+        /// Byte offsets in the running kernel, [`MISSING`] where it has no such field.
+        #[repr(C)]
+        #[derive(Debug, Clone, Copy)]
+        pub struct Offsets { $($(#[$meta])* pub $field: u32),* }
+
+        impl Offsets {
+            /// What the object file holds until the daemon patches it.
+            pub const UNRESOLVED: Self = Self { $($field: MISSING),* };
+            /// Structures that the table names.
+            pub const STRUCTS: &'static [&'static str] = &[$($st, $($st2,)*)*];
+
+            /// Resolves every field by `lookup(structure, member path)`, alternatives in order.
+            pub fn resolve(mut lookup: impl FnMut(&str, &str) -> Option<u32>) -> Self {
+                Self {
+                    $($field: lookup($st, $path)$(.or_else(|| lookup($st2, $path2)))*.unwrap_or(MISSING)),*
+                }
+            }
+
+            /// Fields with their offsets, for diagnosis.
+            pub fn list(&self) -> impl Iterator<Item = (&'static str, u32)> + use<> {
+                [$((stringify!($field), self.$field)),*].into_iter()
+            }
+        }
+    };
+}
+
+offsets! {
+    task_tgid: "task_struct"."tgid";
+    task_pid: "task_struct"."pid";
+    task_flags: "task_struct"."flags";
+    task_status: "task_struct"."thread_info.status";
+    task_group_leader: "task_struct"."group_leader";
+    task_start_boottime: "task_struct"."start_boottime" | "task_struct"."real_start_time";
+    task_nsproxy: "task_struct"."nsproxy";
+    task_cred: "task_struct"."cred";
+    task_real_cred: "task_struct"."real_cred";
+    task_cgroups: "task_struct"."cgroups";
+    task_mm: "task_struct"."mm";
+    task_fs: "task_struct"."fs";
+    task_files: "task_struct"."files";
+    task_thread_pid: "task_struct"."thread_pid";
+    task_ptraced: "task_struct"."ptraced";
+    task_ptrace_entry: "task_struct"."ptrace_entry";
+    task_comm: "task_struct"."comm";
+    mm_arg_start: "mm_struct"."arg_start";
+    mm_arg_end: "mm_struct"."arg_end";
+    mm_exe_file: "mm_struct"."exe_file";
+    nsproxy_uts: "nsproxy"."uts_ns";
+    nsproxy_ipc: "nsproxy"."ipc_ns";
+    nsproxy_mnt: "nsproxy"."mnt_ns";
+    nsproxy_net: "nsproxy"."net_ns";
+    nsproxy_time: "nsproxy"."time_ns";
+    nsproxy_cgroup: "nsproxy"."cgroup_ns";
+    uts_inum: "uts_namespace"."ns.inum";
+    ipc_inum: "ipc_namespace"."ns.inum";
+    mnt_inum: "mnt_namespace"."ns.inum";
+    mnt_ns_root: "mnt_namespace"."root";
+    pid_ns_inum: "pid_namespace"."ns.inum";
+    net_inum: "net"."ns.inum";
+    time_inum: "time_namespace"."ns.inum";
+    cgroup_ns_inum: "cgroup_namespace"."ns.inum";
+    user_inum: "user_namespace"."ns.inum";
+    pid_level: "pid"."level";
+    pid_numbers: "pid"."numbers";
+    upid_nr: "upid"."nr";
+    upid_ns: "upid"."ns";
+    upid_size: "upid"."$size";
+    cred_euid: "cred"."euid";
+    cred_cap_effective: "cred"."cap_effective";
+    cred_user_ns: "cred"."user_ns";
+    cset_dfl_cgrp: "css_set"."dfl_cgrp";
+    cset_subsys: "css_set"."subsys";
+    css_cgroup: "cgroup_subsys_state"."cgroup";
+    cgroup_kn: "cgroup"."kn";
+    cgroup_root: "cgroup"."root";
+    root_hierarchy_id: "cgroup_root"."hierarchy_id";
+    kn_name: "kernfs_node"."name";
+    kn_id: "kernfs_node"."id";
+    kn_parent: "kernfs_node"."__parent" | "kernfs_node"."parent";
+    bprm_file: "linux_binprm"."file";
+    bprm_filename: "linux_binprm"."filename";
+    file_f_path: "file"."f_path";
+    file_f_inode: "file"."f_inode";
+    file_f_flags: "file"."f_flags";
+    file_f_mode: "file"."f_mode";
+    file_private_data: "file"."private_data";
+    path_mnt: "path"."mnt";
+    path_dentry: "path"."dentry";
+    dentry_name: "dentry"."d_name.name" | "dentry"."__d_name.name";
+    dentry_name_len: "dentry"."d_name.len" | "dentry"."__d_name.len";
+    dentry_parent: "dentry"."d_parent";
+    dentry_inode: "dentry"."d_inode";
+    dentry_sb: "dentry"."d_sb";
+    inode_ino: "inode"."i_ino";
+    inode_sb: "inode"."i_sb";
+    inode_mode: "inode"."i_mode";
+    inode_nlink: "inode"."i_nlink";
+    inode_rdev: "inode"."i_rdev";
+    inode_uid: "inode"."i_uid";
+    inode_size: "inode"."$size";
+    sb_dev: "super_block"."s_dev";
+    sb_magic: "super_block"."s_magic";
+    sb_root: "super_block"."s_root";
+    ovl_vfs_inode: "ovl_inode"."vfs_inode";
+    ovl_upperdentry: "ovl_inode"."__upperdentry";
+    mount_mnt: "mount"."mnt";
+    mount_parent: "mount"."mnt_parent";
+    mount_mountpoint: "mount"."mnt_mountpoint";
+    vfsmount_root: "vfsmount"."mnt_root";
+    vfsmount_sb: "vfsmount"."mnt_sb";
+    fs_root: "fs_struct"."root";
+    fs_pwd: "fs_struct"."pwd";
+    files_fdt: "files_struct"."fdt";
+    fdt_fd: "fdtable"."fd";
+    fdt_max_fds: "fdtable"."max_fds";
+    socket_sk: "socket"."sk";
+    socket_type: "socket"."type";
+    sk_family: "sock"."__sk_common.skc_family";
+    sk_num: "sock"."__sk_common.skc_num";
+    sk_dport: "sock"."__sk_common.skc_dport";
+    sk_daddr: "sock"."__sk_common.skc_daddr";
+    sk_rcv_saddr: "sock"."__sk_common.skc_rcv_saddr";
+    sk_v6_daddr: "sock"."__sk_common.skc_v6_daddr";
+    sk_v6_rcv_saddr: "sock"."__sk_common.skc_v6_rcv_saddr";
+    sk_type: "sock"."sk_type";
+    sk_protocol: "sock"."sk_protocol";
+    sk_max_ack_backlog: "sock"."sk_max_ack_backlog";
+    sk_peer_pid: "sock"."sk_peer_pid";
+    unix_peer: "unix_sock"."peer";
+    unix_addr: "unix_sock"."addr";
+    unix_path: "unix_sock"."path";
+    unix_address_len: "unix_address"."len";
+    unix_address_name: "unix_address"."name";
+    msghdr_name: "msghdr"."msg_name";
+}

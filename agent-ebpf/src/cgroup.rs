@@ -1,0 +1,406 @@
+//! cgroups: their identity, the container id in their names, and the slots they belong to.
+
+use crate::atomic;
+use crate::count;
+use crate::emit;
+use crate::global::{offset, setting};
+use crate::header::{self, Origin, Report};
+use crate::kernel::{Kptr, Task};
+use crate::label;
+use crate::maps::{CGROUPS, CONTAINER_IDS, FREE_SLOTS, SLOT_STATE, TASKS};
+use crate::scratch::{self, Memory, Scratch};
+use agent_common::behaviour::BehaviourKey;
+use agent_common::counter::{KernelError, Outcome};
+use agent_common::event::{ContainerEvent, ContainerOp, EventKind, Namespaces, StrRef};
+use agent_common::limits::{MAX_CONTAINER_ID, MAX_NAME, MAX_PATH};
+use agent_common::slot::{CgroupKey, SlotFlags, SlotRef};
+use aya_ebpf::bindings::BPF_ANY;
+use aya_ebpf::helpers::generated::{
+    bpf_ktime_get_boot_ns, bpf_map_pop_elem, bpf_probe_read_kernel, bpf_probe_read_kernel_str,
+};
+use core::ptr::{addr_of, addr_of_mut, read_volatile, write_volatile};
+
+/// Hexadecimal digits of a container id.
+const ID_DIGITS: u32 = 64;
+/// Hierarchy part of a [`CgroupKey`].
+const V2: u32 = 0;
+const V1: u32 = 1;
+
+/// Key of a `struct cgroup`; `None` when its hierarchy does not name containers.
+#[inline(always)]
+pub fn key(cgroup: Kptr) -> Option<CgroupKey> {
+    let id = cgroup
+        .follow(offset!(cgroup_root))?
+        .read::<u32>(offset!(root_hierarchy_id))?;
+    let hierarchy = if id == 0 {
+        V2
+    } else if id == setting!(v1_hierarchy) {
+        V1
+    } else {
+        return None;
+    };
+    Some(CgroupKey {
+        id: cgroup.follow(offset!(cgroup_kn))?.read(offset!(kn_id))?,
+        hierarchy,
+        reserved: 0,
+    })
+}
+
+/// Key of the directory above.
+#[inline(always)]
+pub fn parent_key(cgroup: Kptr, key: CgroupKey) -> Option<CgroupKey> {
+    let parent = cgroup.follow(offset!(cgroup_kn))?.follow(offset!(kn_parent))?;
+    Some(CgroupKey {
+        id: parent.read(offset!(kn_id))?,
+        ..key
+    })
+}
+
+/// Slot of a cgroup.
+#[inline(always)]
+pub fn slot(key: &CgroupKey) -> Option<SlotRef> {
+    // SAFETY: a copy; a removed entry may be reused, then the slot's generation differs.
+    unsafe { CGROUPS.get(key) }.copied()
+}
+
+#[inline(always)]
+fn v2_of_task(task: Kptr) -> Option<Kptr> {
+    task.follow(offset!(task_cgroups))?.follow(offset!(cset_dfl_cgrp))
+}
+
+#[inline(always)]
+fn v1_of_task(task: Kptr) -> Option<Kptr> {
+    if setting!(v1_hierarchy) == 0 {
+        return None;
+    }
+    let subsystem = offset!(cset_subsys).wrapping_add(setting!(v1_subsystem).wrapping_mul(8));
+    task.follow(offset!(task_cgroups))?
+        .follow(subsystem)?
+        .follow(offset!(css_cgroup))
+}
+
+/// Slot of a task by its cgroups: cgroup2 first, then the v1 hierarchy.
+#[inline(always)]
+pub fn slot_of_task(task: Kptr) -> Option<SlotRef> {
+    if let Some(found) = v2_of_task(task).and_then(key).and_then(|key| slot(&key)) {
+        return Some(found);
+    }
+    v1_of_task(task).and_then(key).and_then(|key| slot(&key))
+}
+
+/// Id of the task's cgroup in the hierarchy that names containers.
+#[inline(always)]
+pub fn id_of_task(task: Kptr) -> u64 {
+    v1_of_task(task)
+        .or_else(|| v2_of_task(task))
+        .and_then(|cgroup| cgroup.follow(offset!(cgroup_kn)))
+        .map_or(0, |kn| kn.read_or_zero(offset!(kn_id)))
+}
+
+/// What a cgroup's name says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Named {
+    /// Holds a container id.
+    Container,
+    /// A unit of the host's service manager.
+    Unit,
+    /// Anything else: a container if it turns out to be one.
+    Candidate,
+}
+
+/// Reads the cgroup's name into the scratch buffer, and leaves the container id (or the whole name) in the
+/// first bytes of `name`.
+#[inline(never)]
+pub fn read_name(scratch: *mut Scratch, cgroup: Kptr) -> Named {
+    let Some(name) = cgroup
+        .follow(offset!(cgroup_kn))
+        .and_then(|kn| kn.follow(offset!(kn_name)))
+    else {
+        return Named::Unit;
+    };
+    // SAFETY: scratch memory that this program took; positions are masked.
+    unsafe {
+        let text = addr_of_mut!((*scratch).name).cast::<u8>();
+        addr_of_mut!((*scratch).name).write_bytes(0, 1);
+        let written = bpf_probe_read_kernel_str(text.cast(), MAX_CONTAINER_ID as u32, name.0 as *const _);
+        if written <= 1 {
+            return Named::Unit;
+        }
+        let len = written as u32 - 1;
+        find_id(scratch, len);
+        let start = read_volatile(addr_of!((*scratch).name_start)) & 127;
+        if read_volatile(addr_of!((*scratch).name_run)) < ID_DIGITS {
+            return if is_unit(text, len) {
+                Named::Unit
+            } else {
+                Named::Candidate
+            };
+        }
+        if is_monitor(text, start) {
+            return Named::Unit;
+        }
+        keep_id(scratch, text, start);
+        Named::Container
+    }
+}
+
+/// Moves the digits to the front, and clears what is behind them: the name is a map key.
+///
+/// # Safety
+/// `text` is `scratch.name`.
+#[inline(always)]
+unsafe fn keep_id(scratch: *mut Scratch, text: *mut u8, start: u32) {
+    // SAFETY: `start` and the length are within `name`; the path buffer is free while names are read.
+    unsafe {
+        let copy = addr_of_mut!((*scratch).path).cast::<u8>();
+        bpf_probe_read_kernel(
+            copy.cast(),
+            ID_DIGITS,
+            text.add(start as usize).cast_const().cast(),
+        );
+        addr_of_mut!((*scratch).name).write_bytes(0, 1);
+        bpf_probe_read_kernel(text.cast(), ID_DIGITS, copy.cast_const().cast());
+    }
+}
+
+/// Looks for 64 hexadecimal digits in a row. Result: `name_run` (64 when found) and `name_start`.
+#[inline(always)]
+unsafe fn find_id(scratch: *mut Scratch, len: u32) {
+    // SAFETY: scratch memory that this program took; the index is bounded by the loop.
+    unsafe {
+        let run = addr_of_mut!((*scratch).name_run);
+        let start = addr_of_mut!((*scratch).name_start);
+        let text = addr_of!((*scratch).name).cast::<u8>();
+        write_volatile(run, 0);
+        write_volatile(start, 0);
+        for index in 0..MAX_CONTAINER_ID as u32 {
+            if index >= len || read_volatile(run) >= ID_DIGITS {
+                break;
+            }
+            let byte = read_volatile(text.add(index as usize));
+            if byte.is_ascii_digit() || (byte >= b'a' && byte <= b'f') {
+                write_volatile(run, read_volatile(run) + 1);
+            } else {
+                write_volatile(run, 0);
+                write_volatile(start, index + 1);
+            }
+        }
+    }
+}
+
+/// `libpod-conmon-<id>.scope`, `crio-conmon-<id>.scope`: the runtime's monitor, not the container.
+#[inline(always)]
+unsafe fn is_monitor(text: *const u8, start: u32) -> bool {
+    if start < 7 {
+        return false;
+    }
+    // SAFETY: seven bytes before a position within `name`.
+    unsafe {
+        let before = text.add((core::hint::black_box(start - 7) & 127) as usize);
+        *before == b'c' && *before.add(1) == b'o' && *before.add(2) == b'n' && *before.add(3) == b'm'
+    }
+}
+
+/// Names of systemd units, by their suffix.
+#[inline(always)]
+unsafe fn is_unit(text: *const u8, len: u32) -> bool {
+    if len < 6 {
+        return false;
+    }
+    // SAFETY: eight bytes that end at a position within `name` (the buffer has room behind).
+    unsafe {
+        let tail = text.add((core::hint::black_box(len - 6) & 127) as usize);
+        let six = [
+            *tail,
+            *tail.add(1),
+            *tail.add(2),
+            *tail.add(3),
+            *tail.add(4),
+            *tail.add(5),
+        ];
+        six == *b".scope"
+            || six == *b".slice"
+            || six == *b".mount"
+            || six == *b"socket"
+            || six == *b"ervice"
+            || (six[1] == b'.' && six[2] == b's' && six[3] == b'w')
+    }
+}
+
+/// Adds the cgroup to a slot.
+#[inline(always)]
+pub fn index(key: &CgroupKey, slot: SlotRef) {
+    if CGROUPS.insert(key, slot, u64::from(BPF_ANY)).is_err() {
+        count::error(KernelError::MAP_UPDATE);
+        return;
+    }
+    if let Some(state) = SLOT_STATE.get_ptr_mut(slot.slot) {
+        // SAFETY: a live map value.
+        unsafe { atomic::add_u32(addr_of_mut!((*state).cgroups), 1) };
+    }
+}
+
+/// Slot of the container whose id is in the scratch buffer, if another hierarchy made it already.
+#[inline(always)]
+pub fn slot_of_id(scratch: *mut Scratch) -> Option<SlotRef> {
+    // SAFETY: the id is the first bytes of `name`; a copy is taken of the value.
+    unsafe {
+        let id = addr_of!((*scratch).name).cast::<[u8; MAX_CONTAINER_ID]>();
+        CONTAINER_IDS.get(&*id).copied()
+    }
+}
+
+/// Takes a free slot for the container whose id (or name) is in the scratch buffer.
+#[inline(never)]
+pub fn take_slot(scratch: *mut Scratch, flags: u32) -> u64 {
+    let mut free = SlotRef {
+        slot: 0,
+        generation: 0,
+    };
+    // SAFETY: the queue writes a `SlotRef`.
+    let empty = unsafe {
+        bpf_map_pop_elem(
+            core::ptr::from_ref(&FREE_SLOTS).cast_mut().cast(),
+            addr_of_mut!(free).cast(),
+        )
+    };
+    if empty != 0 {
+        count::error(KernelError::SLOTS_EXHAUSTED);
+        return 0;
+    }
+    let Some(state) = SLOT_STATE.get_ptr_mut(free.slot) else {
+        return 0;
+    };
+    // SAFETY: a live map value that no other program uses yet; the id is the first bytes of `name`.
+    unsafe {
+        (*state).generation = free.generation;
+        (*state).cgroups = 0;
+        (*state).flags = SlotFlags(flags);
+        (*state).runtime_mnt_ns = 0;
+        (*state).namespaces = Namespaces::default();
+        (*state).lost_boot_ns = 0;
+        (*state).created_boot_ns = bpf_ktime_get_boot_ns();
+        let id = addr_of!((*scratch).name).cast::<[u8; MAX_CONTAINER_ID]>();
+        bpf_probe_read_kernel(
+            addr_of_mut!((*state).id).cast(),
+            MAX_CONTAINER_ID as u32,
+            id.cast(),
+        );
+        if flags & SlotFlags::CANDIDATE == 0 && CONTAINER_IDS.insert(&*id, free, u64::from(BPF_ANY)).is_err()
+        {
+            count::error(KernelError::MAP_UPDATE);
+        }
+    }
+    pack(free)
+}
+
+/// A slot in one register; 0: none.
+#[inline(always)]
+fn pack(slot: SlotRef) -> u64 {
+    u64::from(slot.generation) << 32 | u64::from(slot.slot)
+}
+
+/// The slot in the register.
+#[inline(always)]
+pub fn unpack(packed: u64) -> Option<SlotRef> {
+    (packed != 0).then_some(SlotRef {
+        slot: packed as u32,
+        generation: (packed >> 32) as u32,
+    })
+}
+
+/// Removes a cgroup from its slot; true when it was the last one.
+#[inline(always)]
+pub fn forget(key: &CgroupKey, slot: SlotRef) -> bool {
+    if CGROUPS.remove(key).is_err() {
+        return false;
+    }
+    let Some(state) = SLOT_STATE.get_ptr_mut(slot.slot) else {
+        return false;
+    };
+    // SAFETY: a live map value. The last removal decides; two removals of one container's cgroups on two CPUs at
+    // once could both see zero: the second then finds GONE set.
+    unsafe {
+        if (*state).generation != slot.generation {
+            return false;
+        }
+        atomic::add_u32(addr_of_mut!((*state).cgroups), u32::MAX);
+        if read_volatile(addr_of!((*state).cgroups)) != 0 || (*state).flags.0 & SlotFlags::GONE != 0 {
+            return false;
+        }
+        (*state).flags.0 |= SlotFlags::GONE;
+        if (*state).flags.0 & SlotFlags::CANDIDATE == 0 {
+            // Already replaced by a restart: nothing to do.
+            let _absent = CONTAINER_IDS.remove(&(*state).id);
+        }
+    }
+    true
+}
+
+/// What happened to a container.
+#[derive(Clone, Copy)]
+pub struct Lifecycle {
+    pub op: ContainerOp,
+    pub slot: SlotRef,
+    /// Address of the cgroup's path; 0: none.
+    pub path: u64,
+}
+
+/// Reports it. `task` is whoever caused it.
+#[inline(never)]
+pub fn report(task: Task, lifecycle: &Lifecycle) -> u32 {
+    let Some(scratch) = scratch::take() else {
+        count::outcome(EventKind::CONTAINER, Outcome::SEEN);
+        emit::lose(
+            EventKind::CONTAINER,
+            Outcome::LOST_SCRATCH_BUSY,
+            lifecycle.slot.slot,
+        );
+        return 0;
+    };
+    let record: *mut ContainerEvent = scratch::begin(scratch);
+    let mut label = match TASKS.get(task) {
+        // SAFETY: a live map value.
+        Some(label) => unsafe { *label },
+        None => label::UNKNOWN,
+    };
+    label.slot = lifecycle.slot.slot;
+    label.generation = lifecycle.slot.generation;
+    let report = Report {
+        kind: EventKind::CONTAINER,
+        origin: Origin::TRACEPOINT,
+        flags: 0,
+        ret: 0,
+    };
+    // SAFETY: scratch memory that this program took.
+    unsafe {
+        (*record).header.behaviour = NO_BEHAVIOUR;
+        header::write(record.cast(), task, &label, report);
+        (*record).op = lifecycle.op;
+        (*record).slot_flags = 0;
+        (*record).id = StrRef::default();
+        if let Some(state) = SLOT_STATE.get_ptr(label.slot) {
+            (*record).slot_flags = (*state).flags.0;
+            let id = addr_of!((*state).id) as u64;
+            (*record).id = scratch::append_str(scratch, Memory::Kernel(id), MAX_CONTAINER_ID as u32);
+        }
+        (*record).cgroup = StrRef::default();
+        if lifecycle.path != 0 {
+            (*record).cgroup = scratch::append_str(scratch, Memory::Kernel(lifecycle.path), MAX_PATH as u32);
+        }
+    }
+    emit::submit_lifecycle(scratch, label.slot)
+}
+
+/// Key of records that are no behaviour.
+const NO_BEHAVIOUR: BehaviourKey = BehaviourKey {
+    slot: 0,
+    epoch: 0,
+    kind: EventKind(0),
+    access: 0,
+    exe_dev: 0,
+    exe_ino: 0,
+    object: [0; 2],
+    detail: 0,
+};
+const _: () = assert!(MAX_NAME >= MAX_CONTAINER_ID + 8);

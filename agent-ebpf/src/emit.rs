@@ -1,0 +1,169 @@
+//! Out of the kernel: the behaviour cache, and the only user of the two rings.
+
+use crate::atomic;
+use crate::count;
+use crate::header::{self, Report};
+use crate::maps::{ACTIVITY, ALERTS, BEHAVIOURS, CPU_STATE, SLOT_STATE};
+use crate::scratch::{self, Scratch};
+use crate::task::{Actor, Deed};
+use agent_common::behaviour::BehaviourValue;
+use agent_common::counter::{KernelError, Outcome};
+use agent_common::event::{EventHeader, EventKind, RecordFlags};
+use aya_ebpf::bindings::{BPF_ANY, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
+use aya_ebpf::helpers::generated::{bpf_ktime_get_boot_ns, bpf_ringbuf_output};
+use core::ptr::addr_of_mut;
+
+/// Index of the last wake-up in `CPU_STATE`.
+const LAST_WAKE: u32 = 1;
+/// A CPU wakes the daemon at most once per this time, ns; it polls anyway.
+const WAKE_INTERVAL_NS: u64 = 1_000_000;
+
+/// A record to be filled: behaviour admitted, scratch taken.
+pub struct Draft {
+    pub scratch: *mut Scratch,
+    /// `RecordFlags::REPEAT` or 0.
+    pub flags: u32,
+}
+
+/// Books a repeat, or takes scratch memory for the record. `None`: the outcome is booked.
+#[inline(always)]
+pub fn draft(actor: &Actor, kind: EventKind, deed: Deed) -> Option<Draft> {
+    let key = actor.key(kind, deed);
+    let mut flags = 0;
+    if let Some(value) = BEHAVIOURS.get_ptr_mut(&key) {
+        // SAFETY: a live map value (an evicted one may be reused: a count is lost then, nothing else).
+        unsafe { atomic::add(addr_of_mut!((*value).count), 1) };
+        if !actor.exports_all() {
+            count::outcome(kind, Outcome::REPEATED);
+            return None;
+        }
+        flags = RecordFlags::REPEAT;
+    }
+    let Some(scratch) = scratch::take() else {
+        lose(kind, Outcome::LOST_SCRATCH_BUSY, actor.label.slot);
+        return None;
+    };
+    // SAFETY: scratch memory that this program took.
+    unsafe { (*scratch::record(scratch).cast::<EventHeader>()).behaviour = key };
+    Some(Draft { scratch, flags })
+}
+
+impl Draft {
+    /// Begins the record: its fixed part is a `T` that starts with the header.
+    #[inline(always)]
+    pub fn begin<T>(&self, actor: &Actor, report: Report) -> *mut T {
+        let record: *mut T = scratch::begin(self.scratch);
+        let report = Report {
+            flags: report.flags | self.flags,
+            ..report
+        };
+        header::fill(record.cast::<EventHeader>(), actor, report);
+        record
+    }
+
+    /// Submits the record, books the outcome, and gives the scratch memory back.
+    #[inline(always)]
+    pub fn submit(self) {
+        submit(self.scratch);
+    }
+}
+
+/// Submits a behaviour's record. It counts as having left only when the ring took it.
+#[inline(never)]
+fn submit(scratch: *mut Scratch) -> u32 {
+    let header: *mut EventHeader = scratch::record(scratch).cast();
+    // SAFETY: scratch memory that this program took.
+    let (kind, flags, time, slot) = unsafe {
+        (
+            (*header).kind,
+            (*header).flags.0,
+            (*header).time_boot_ns,
+            (*header).slot,
+        )
+    };
+    let sent = output(scratch, flags & RecordFlags::DEVIATION != 0);
+    if !sent {
+        lose(kind, Outcome::LOST_RING_FULL, slot);
+    } else {
+        count::outcome(kind, Outcome::SENT);
+        if flags & RecordFlags::REPEAT == 0 {
+            let value = BehaviourValue {
+                count: 1,
+                first_boot_ns: time,
+            };
+            // SAFETY: as above; the kernel copies the key.
+            let key = unsafe { &(*header).behaviour };
+            if BEHAVIOURS.insert(key, value, u64::from(BPF_ANY)).is_err() {
+                count::error(KernelError::MAP_UPDATE);
+            }
+        }
+    }
+    scratch::release(scratch);
+    0
+}
+
+/// Submits a record that is no behaviour (CONTAINER): always the urgent ring, never cached.
+#[inline(never)]
+pub fn submit_lifecycle(scratch: *mut Scratch, slot: u32) -> u32 {
+    count::outcome(EventKind::CONTAINER, Outcome::SEEN);
+    if output(scratch, true) {
+        count::outcome(EventKind::CONTAINER, Outcome::SENT);
+    } else {
+        lose(EventKind::CONTAINER, Outcome::LOST_RING_FULL, slot);
+    }
+    scratch::release(scratch);
+    0
+}
+
+/// Books a lost record, and marks its container.
+#[inline(always)]
+pub fn lose(kind: EventKind, reason: Outcome, slot: u32) {
+    count::outcome(kind, reason);
+    if let Some(state) = SLOT_STATE.get_ptr_mut(slot) {
+        // SAFETY: a live map value; the last writer wins.
+        unsafe { (*state).lost_boot_ns = bpf_ktime_get_boot_ns() };
+    }
+}
+
+#[inline(always)]
+fn output(scratch: *mut Scratch, urgent: bool) -> bool {
+    let len = scratch::len(scratch);
+    let record = scratch::record(scratch);
+    // SAFETY: the length is masked to the record's size.
+    unsafe {
+        (*record.cast::<EventHeader>()).len = len as u16;
+        let ret = if urgent {
+            bpf_ringbuf_output(
+                core::ptr::from_ref(&ALERTS).cast_mut().cast(),
+                record.cast(),
+                u64::from(len),
+                wake_flags(),
+            )
+        } else {
+            bpf_ringbuf_output(
+                core::ptr::from_ref(&ACTIVITY).cast_mut().cast(),
+                record.cast(),
+                u64::from(len),
+                u64::from(BPF_RB_NO_WAKEUP),
+            )
+        };
+        ret == 0
+    }
+}
+
+/// Wakes the daemon for an urgent record, but not for each of a burst: a wake-up costs ten times the record.
+#[inline(always)]
+fn wake_flags() -> u64 {
+    let Some(last) = CPU_STATE.get_ptr_mut(LAST_WAKE) else {
+        return u64::from(BPF_RB_FORCE_WAKEUP);
+    };
+    // SAFETY: a live map value of this CPU.
+    unsafe {
+        let now = bpf_ktime_get_boot_ns();
+        if now.wrapping_sub(*last) < WAKE_INTERVAL_NS {
+            return u64::from(BPF_RB_NO_WAKEUP);
+        }
+        *last = now;
+    }
+    u64::from(BPF_RB_FORCE_WAKEUP)
+}

@@ -1,0 +1,132 @@
+//! Identity of files: what the kernel holds, not what a path says.
+
+use crate::global::offset;
+use crate::kernel::Kptr;
+use crate::path::Location;
+use agent_common::event::{FileFlags, FileObject};
+use agent_common::offsets::MISSING;
+
+/// `OVERLAYFS_SUPER_MAGIC`.
+pub const OVERLAY: u32 = 0x794c_7630;
+/// `TMPFS_MAGIC`.
+pub const TMPFS: u32 = 0x0102_1994;
+/// `PROC_SUPER_MAGIC`.
+pub const PROC: u32 = 0x9fa0;
+const SYSFS: u32 = 0x6265_6572;
+const CGROUP: u32 = 0x0027_e0eb;
+const CGROUP2: u32 = 0x6367_7270;
+const DEBUGFS: u32 = 0x6462_6720;
+const TRACEFS: u32 = 0x7472_6163;
+const SECURITYFS: u32 = 0x7363_6673;
+const BPF: u32 = 0xcafe_4a11;
+const BINFMT_MISC: u32 = 0x4249_4e4d;
+/// `S_ISUID | S_ISGID`.
+const SETID_BITS: u16 = 0o6000;
+const S_IFMT: u16 = 0o170_000;
+const S_IFDIR: u16 = 0o040_000;
+const S_IFBLK: u16 = 0o060_000;
+
+/// A file, with the addresses that its paths are walked from.
+#[derive(Clone, Copy)]
+pub struct OpenFile {
+    pub object: FileObject,
+    pub location: Location,
+}
+
+impl OpenFile {
+    /// Reads a `struct file`.
+    #[inline(always)]
+    pub fn read(file: Kptr) -> Option<Self> {
+        let location = Location::read(file.field(offset!(file_f_path))?)?;
+        let inode = file.follow(offset!(file_f_inode))?;
+        Some(Self {
+            object: object(inode, location)?,
+            location,
+        })
+    }
+}
+
+/// Identity of an inode seen at `location`.
+#[inline(always)]
+pub fn object(inode: Kptr, location: Location) -> Option<FileObject> {
+    let superblock = inode.follow(offset!(inode_sb))?;
+    let magic = superblock.read::<u64>(offset!(sb_magic))? as u32;
+    let mode = inode.read::<u16>(offset!(inode_mode))?;
+    let nlink = inode.read_or_zero::<u32>(offset!(inode_nlink));
+    let mut flags = 0;
+    if magic == OVERLAY {
+        flags |= FileFlags::OVERLAY | upper_flag(inode);
+    }
+    if nlink == 0 {
+        flags |= FileFlags::UNLINKED;
+        if magic == TMPFS && is_memfd(Kptr(location.dentry)) {
+            flags |= FileFlags::MEMFD;
+        }
+    }
+    if mode & SETID_BITS != 0 {
+        flags |= FileFlags::SETID;
+    }
+    if is_bind_mount(superblock, Kptr(location.mnt)) {
+        flags |= FileFlags::BIND_MOUNT;
+    }
+    Some(FileObject {
+        ino: inode.read(offset!(inode_ino))?,
+        dev: superblock.read(offset!(sb_dev))?,
+        magic,
+        nlink,
+        rdev: inode.read_or_zero(offset!(inode_rdev)),
+        mode,
+        flags,
+        uid: inode.read_or_zero(offset!(inode_uid)),
+    })
+}
+
+/// An overlay inode is followed by the private part that points to its upper dentry, if there is one.
+#[inline(always)]
+fn upper_flag(inode: Kptr) -> u16 {
+    let upper = if offset!(ovl_upperdentry) == MISSING {
+        offset!(inode_size)
+    } else {
+        offset!(ovl_upperdentry).wrapping_sub(offset!(ovl_vfs_inode))
+    };
+    match inode.follow(upper) {
+        Some(_) => FileFlags::UPPER,
+        None => 0,
+    }
+}
+
+#[inline(always)]
+fn is_memfd(dentry: Kptr) -> bool {
+    dentry
+        .follow(offset!(dentry_name))
+        .and_then(|name| name.read::<[u8; 6]>(0))
+        .is_some_and(|name| name == *b"memfd:")
+}
+
+#[inline(always)]
+fn is_bind_mount(superblock: Kptr, mnt: Kptr) -> bool {
+    let top = superblock.follow(offset!(sb_root));
+    let shown = mnt.follow(offset!(vfsmount_root));
+    matches!((top, shown), (Some(top), Some(shown)) if top != shown)
+}
+
+/// True for block device nodes.
+#[inline(always)]
+pub fn is_block_device(object: &FileObject) -> bool {
+    object.mode & S_IFMT == S_IFBLK
+}
+
+/// True for directories.
+#[inline(always)]
+pub fn is_directory(object: &FileObject) -> bool {
+    object.mode & S_IFMT == S_IFDIR
+}
+
+/// Filesystems whose files are the kernel's controls.
+#[inline(always)]
+pub fn is_kernel_interface(magic: u32) -> bool {
+    matches!(
+        magic,
+        PROC | SYSFS | CGROUP | CGROUP2 | DEBUGFS | TRACEFS | SECURITYFS | BPF | BINFMT_MISC
+    )
+}

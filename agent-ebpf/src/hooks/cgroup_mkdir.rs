@@ -1,0 +1,83 @@
+//! A cgroup is made: is it a container's?
+
+use crate::cgroup::{self, Lifecycle, Named};
+use crate::kernel::Kptr;
+use crate::maps::SLOT_STATE;
+use crate::scratch::{self, Scratch};
+use crate::task;
+use agent_common::event::ContainerOp;
+use agent_common::slot::{CgroupKey, SlotFlags, SlotRef};
+use aya_ebpf::macros::btf_tracepoint;
+use aya_ebpf::programs::BtfTracePointContext;
+
+/// `cgroup_mkdir(struct cgroup *cgrp, const char *path)`, since 4.19. No fallback: identity rests on it.
+#[btf_tracepoint(function = "cgroup_mkdir")]
+pub fn cgroup_mkdir(ctx: BtfTracePointContext) -> i32 {
+    let cgroup = Kptr(ctx.arg(0));
+    let path: u64 = ctx.arg(1);
+    let Some(key) = cgroup::key(cgroup) else { return 0 };
+    let Some(scratch) = scratch::take() else { return 0 };
+    let created = assign(scratch, cgroup, key);
+    scratch::release(scratch);
+    if let Some(slot) = created {
+        let created = Lifecycle {
+            op: ContainerOp::CREATED,
+            slot,
+            path,
+        };
+        cgroup::report(task::current(), &created);
+    }
+    0
+}
+
+/// Finds the cgroup's slot; the slot is returned when it is new.
+#[inline(always)]
+fn assign(scratch: *mut Scratch, cgroup: Kptr, key: CgroupKey) -> Option<SlotRef> {
+    let named = cgroup::read_name(scratch, cgroup);
+    let parent = cgroup::parent_key(cgroup, key);
+    if let Some(above) = parent.and_then(|parent| cgroup::slot(&parent)) {
+        if named != Named::Container || !is_mere_candidate(above) {
+            cgroup::index(&key, above);
+            return None;
+        }
+        // `docker`, `kubepods`: a folder of containers, not one itself.
+        if let Some(parent) = parent {
+            abandon(&parent, above);
+        }
+    }
+    let flags = match named {
+        Named::Unit => return None,
+        Named::Container => 0,
+        Named::Candidate => SlotFlags::CANDIDATE,
+    };
+    if flags == 0
+        && let Some(known) = cgroup::slot_of_id(scratch)
+    {
+        cgroup::index(&key, known);
+        return None;
+    }
+    let slot = cgroup::unpack(cgroup::take_slot(scratch, flags))?;
+    cgroup::index(&key, slot);
+    Some(slot)
+}
+
+/// A candidate that never executed anything of its own.
+#[inline(always)]
+fn is_mere_candidate(slot: SlotRef) -> bool {
+    SLOT_STATE
+        .get(slot.slot)
+        .is_some_and(|state| state.flags.0 & (SlotFlags::CANDIDATE | SlotFlags::LIVE) == SlotFlags::CANDIDATE)
+}
+
+/// Takes the slot from a candidate that turned out to be a parent of containers.
+#[inline(always)]
+fn abandon(key: &CgroupKey, slot: SlotRef) {
+    if cgroup::forget(key, slot) {
+        let gone = Lifecycle {
+            op: ContainerOp::GONE,
+            slot,
+            path: 0,
+        };
+        cgroup::report(task::current(), &gone);
+    }
+}

@@ -1,0 +1,112 @@
+//! A file is opened.
+
+use crate::count;
+use crate::emit;
+use crate::file::{self, OpenFile};
+use crate::global::offset;
+use crate::header::{self, Origin, Report};
+use crate::kernel::Kptr;
+use crate::path;
+use crate::procfs;
+use crate::syscall::{self, Syscall};
+use crate::task::{self, Actor, Deed};
+use agent_common::counter::Outcome;
+use agent_common::event::{EventKind, FileFlags, FileOpenEvent, RecordFlags, StrRef};
+use aya_ebpf::macros::btf_tracepoint;
+use aya_ebpf::programs::BtfTracePointContext;
+
+const KIND: EventKind = EventKind::FILE_OPEN;
+const FMODE_WRITE: u32 = 2;
+const FMODE_PATH: u32 = 0x4000;
+/// The file was made by this open.
+const FMODE_CREATED: u32 = 0x10_0000;
+/// overlayfs's own open of the real file: the second report of one open.
+const FMODE_NOACCOUNT: u32 = 0x2000_0000;
+
+/// open, openat, openat2, creat and open_by_handle_at return a descriptor.
+#[btf_tracepoint(function = "sys_exit")]
+pub fn exit_open(ctx: BtfTracePointContext) -> i32 {
+    let call = Syscall::of(&ctx);
+    if call.ret < 0 {
+        return 0;
+    }
+    let Some(actor) = task::enter(KIND) else { return 0 };
+    let flags = if call.is_compat() { RecordFlags::COMPAT } else { 0 };
+    let report = Report {
+        kind: KIND,
+        origin: Origin::DESCRIPTOR,
+        flags,
+        ret: call.result(),
+    };
+    match syscall::file(call.ret as u32) {
+        Some(file) => opened(&actor, file, report),
+        None => emit::lose(KIND, Outcome::LOST_UNREADABLE, actor.label.slot),
+    }
+    0
+}
+
+/// Judges and reports an open `struct file`.
+#[inline(always)]
+pub fn opened(actor: &Actor, file: Kptr, report: Report) {
+    let mode = file.read_or_zero::<u32>(offset!(file_f_mode));
+    if mode & FMODE_NOACCOUNT != 0 {
+        return count::outcome(KIND, Outcome::SUPPRESSED_DUPLICATE);
+    }
+    let Some(open) = OpenFile::read(file) else {
+        return emit::lose(KIND, Outcome::LOST_UNREADABLE, actor.label.slot);
+    };
+    // O_PATH gives no access; listing a directory is no rule's business.
+    if mode & FMODE_PATH != 0 || file::is_directory(&open.object) {
+        return count::outcome(KIND, Outcome::SUPPRESSED_UNWATCHED);
+    }
+    let Some(draft) = emit::draft(actor, KIND, deed(actor, &open, mode)) else {
+        return;
+    };
+    let flags = report.flags | deviation(&open, mode);
+    let record: *mut FileOpenEvent = draft.begin(actor, Report { flags, ..report });
+    // SAFETY: scratch memory that this program took.
+    unsafe {
+        (*record).file = open.object;
+        (*record).open_flags = file.read_or_zero(offset!(file_f_flags));
+        (*record).f_mode = mode;
+        (*record).path = StrRef::default();
+        (*record).fs_path = StrRef::default();
+        if let Some(root) = header::root(Kptr(actor.task as u64)) {
+            (*record).path = path::append(draft.scratch, open.location, root);
+        }
+        if open.object.flags & FileFlags::BIND_MOUNT != 0 {
+            (*record).fs_path = path::append_in_filesystem(draft.scratch, open.location);
+        }
+    }
+    draft.submit();
+}
+
+/// The behaviour: which file, to read or to write, made or not.
+#[inline(always)]
+fn deed(actor: &Actor, open: &OpenFile, mode: u32) -> Deed {
+    let mut access = (mode & 3) as u16 | open.object.flags & FileFlags::UPPER;
+    if mode & FMODE_CREATED != 0 {
+        access |= 0x100;
+    }
+    let object = if open.object.magic == file::PROC {
+        procfs::identity(actor.task, open.location.dentry)
+    } else {
+        open.object.ino
+    };
+    Deed {
+        access,
+        object: [object, u64::from(open.object.dev)],
+        detail: 0,
+    }
+}
+
+/// Universal rules look at writes to the kernel's own filesystems, and at any use of a disk.
+#[inline(always)]
+fn deviation(open: &OpenFile, mode: u32) -> u32 {
+    let writes = mode & FMODE_WRITE != 0;
+    if writes && file::is_kernel_interface(open.object.magic) || file::is_block_device(&open.object) {
+        RecordFlags::DEVIATION
+    } else {
+        0
+    }
+}

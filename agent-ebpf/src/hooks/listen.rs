@@ -1,0 +1,73 @@
+//! A listener.
+
+use crate::global::offset;
+use crate::header::{Origin, Report};
+use crate::hooks::net;
+use crate::kernel::{Kptr, Task};
+use crate::maps::TASKS;
+use crate::socket::{self, NO_ADDRESS};
+use crate::syscall::{self, Syscall};
+use crate::task::{self, Actor};
+use agent_common::event::{EventKind, RecordFlags};
+use agent_common::slot::TaskFlags;
+use aya_ebpf::macros::btf_tracepoint;
+use aya_ebpf::programs::BtfTracePointContext;
+
+/// Reports a listening socket.
+#[inline(always)]
+pub fn listening(actor: &Actor, sk: Kptr, origin: Origin, flags: u32) {
+    let local = socket::local(sk);
+    let protocol = socket::protocol(sk);
+    let operation = net::Operation {
+        deed: socket::deed(protocol, &local, socket::generalised(local.port)),
+        local,
+        remote: NO_ADDRESS,
+        protocol,
+        socket_type: socket::kind(sk),
+        backlog: sk.read_or_zero(offset!(sk_max_ack_backlog)),
+    };
+    let report = Report {
+        kind: EventKind::LISTEN,
+        origin,
+        flags,
+        ret: 0,
+    };
+    net::report(actor, &operation, report);
+}
+
+/// Notes that the task's listen(2) will choose the port: its return reports it.
+#[inline(always)]
+pub fn expect_port(task: Task) {
+    if let Some(label) = TASKS.get(task) {
+        // SAFETY: a live map value; only its own task changes these flags.
+        unsafe { (*label).flags |= TaskFlags::LISTEN_PENDING };
+    }
+}
+
+/// listen(2) without bind(2) returns: the port is known now.
+#[btf_tracepoint(function = "sys_exit")]
+pub fn exit_listen(ctx: BtfTracePointContext) -> i32 {
+    let Some(label) = TASKS.get(task::current()) else {
+        return 0;
+    };
+    // SAFETY: a live map value; only its own task changes these flags.
+    unsafe {
+        if (*label).flags & TaskFlags::LISTEN_PENDING == 0 {
+            return 0;
+        }
+        (*label).flags &= !TaskFlags::LISTEN_PENDING;
+    }
+    let call = Syscall::of(&ctx);
+    let Some(sk) = syscall::file(call.arg::<0>() as u32).and_then(syscall::sock) else {
+        return 0;
+    };
+    if call.ret != 0 {
+        return 0;
+    }
+    let Some(actor) = task::enter(EventKind::LISTEN) else {
+        return 0;
+    };
+    let flags = if call.is_compat() { RecordFlags::COMPAT } else { 0 };
+    listening(&actor, sk, Origin::DESCRIPTOR, flags);
+    0
+}

@@ -1,0 +1,169 @@
+//! A new image is executed: lineage for every process of the host, a record for containers.
+
+use crate::arguments::arguments;
+use crate::cgroup::{self, Lifecycle};
+use crate::emit;
+use crate::file::{self, OpenFile};
+use crate::global::{offset, setting};
+use crate::header::{self, Origin, Report};
+use crate::kernel::{Kptr, Task};
+use crate::label;
+use crate::lineage;
+use crate::maps::SLOT_STATE;
+use crate::path;
+use crate::scratch::{self, Memory};
+use crate::stdio;
+use crate::task::{self, Deed};
+use agent_common::event::{ContainerOp, EventKind, ExecEvent, FileFlags, RecordFlags, StrRef};
+use agent_common::limits::{MAX_ARGS, MAX_PATH};
+use agent_common::slot::{NO_SLOT, SlotFlags, SlotRef, SlotState, TaskFlags, TaskLabel};
+use aya_ebpf::macros::btf_tracepoint;
+use aya_ebpf::programs::BtfTracePointContext;
+
+const KIND: EventKind = EventKind::EXEC;
+
+/// The image that executes another.
+#[derive(Clone, Copy)]
+struct Before {
+    exec_id: u64,
+    exe_ino: u64,
+    exe_dev: u32,
+}
+
+/// `sched_process_exec(struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm)`, all kernels. Fires when the
+/// new image is in place: arguments, credentials and namespaces are the new ones.
+#[btf_tracepoint(function = "sched_process_exec")]
+pub fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
+    let task: Task = ctx.arg(0);
+    let bprm = Kptr(ctx.arg(2));
+    let Some(label) = label::of(task) else { return 0 };
+    let Some(open) = bprm.follow(offset!(bprm_file)).and_then(OpenFile::read) else {
+        return 0;
+    };
+    // SAFETY: a live map value; only its own task changes it.
+    let before = unsafe {
+        let before = Before {
+            exec_id: (*label).exec_id,
+            exe_ino: (*label).exe_ino,
+            exe_dev: (*label).exe_dev,
+        };
+        (*label).exec_id = lineage::next_id();
+        (*label).exe_ino = open.object.ino;
+        (*label).exe_dev = open.object.dev;
+        before
+    };
+    leave_runtime(task, label);
+    lineage::record(task, label, before.exec_id, &open);
+    report(task, &before, &open, bprm);
+    0
+}
+
+/// The runtime's part ends with the first image that runs elsewhere than the runtime.
+#[inline(never)]
+fn leave_runtime(task: Task, label: *mut TaskLabel) -> u32 {
+    // SAFETY: a live map value; only its own task changes it.
+    let label = unsafe { &mut *label };
+    if label.slot == NO_SLOT || label.flags & TaskFlags::RUNTIME_INIT == 0 {
+        return 0;
+    }
+    let Some(state) = SLOT_STATE.get_ptr_mut(label.slot) else {
+        return 0;
+    };
+    // SAFETY: a live map value.
+    let (flags, runtime) = unsafe { ((*state).flags.0, (*state).runtime_mnt_ns) };
+    let kernel = Kptr(task as u64);
+    if header::mount_namespace(kernel) == runtime {
+        return 0;
+    }
+    let mere_candidate = flags & (SlotFlags::CANDIDATE | SlotFlags::LIVE) == SlotFlags::CANDIDATE;
+    if mere_candidate && !has_own_pids(kernel) {
+        return 0;
+    }
+    label.flags &= !TaskFlags::RUNTIME_INIT;
+    if flags & SlotFlags::LIVE == 0 {
+        go_live(task, state, label);
+    }
+    0
+}
+
+#[inline(always)]
+fn has_own_pids(task: Kptr) -> bool {
+    header::innermost_pid(task).is_some_and(|(_, namespace)| namespace != setting!(host.pid))
+}
+
+#[inline(always)]
+fn go_live(task: Task, state: *mut SlotState, label: &TaskLabel) {
+    // SAFETY: a live map value.
+    unsafe {
+        (*state).namespaces = header::namespaces(Kptr(task as u64));
+        (*state).flags.0 |= SlotFlags::LIVE;
+    }
+    let live = Lifecycle {
+        op: ContainerOp::LIVE,
+        slot: SlotRef {
+            slot: label.slot,
+            generation: label.generation,
+        },
+        path: 0,
+    };
+    cgroup::report(task, &live);
+}
+
+/// The record, for containers.
+#[inline(never)]
+fn report(task: Task, before: &Before, open: &OpenFile, bprm: Kptr) -> u32 {
+    let Some(mut actor) = task::admit(KIND, task) else {
+        return 0;
+    };
+    // The old image acts, the new one is the object.
+    actor.label.exe_ino = before.exe_ino;
+    actor.label.exe_dev = before.exe_dev;
+    let kernel = Kptr(task as u64);
+    let stdio = stdio::of(kernel);
+    let deed = Deed {
+        access: (open.object.flags & FileFlags::UPPER) | (stdio.inet as u16) << 8,
+        object: [open.object.ino, u64::from(open.object.dev)],
+        detail: 0,
+    };
+    let Some(draft) = emit::draft(&actor, KIND, deed) else {
+        return 0;
+    };
+    let report = Report {
+        kind: KIND,
+        origin: Origin::TRACEPOINT,
+        flags: deviation(open),
+        ret: 0,
+    };
+    let record: *mut ExecEvent = draft.begin(&actor, report);
+    // SAFETY: scratch memory that this program took.
+    unsafe {
+        (*record).parent_exec_id = before.exec_id;
+        (*record).file = open.object;
+        (*record).stdio = stdio.inet;
+        (*record).stdio_peer = stdio.peer;
+        (*record).path = StrRef::default();
+        (*record).cwd = StrRef::default();
+        if let Some(root) = header::root(kernel) {
+            (*record).path = path::append(draft.scratch, open.location, root);
+            if let Some(cwd) = header::working_directory(kernel) {
+                (*record).cwd = path::append(draft.scratch, cwd, root);
+            }
+        }
+        let name = bprm.follow(offset!(bprm_filename)).map_or(0, |name| name.0);
+        (*record).filename = scratch::append_str(draft.scratch, Memory::Kernel(name), MAX_PATH as u32);
+        (*record).args = arguments(draft.scratch, kernel, MAX_ARGS as u32);
+    }
+    draft.submit();
+    0
+}
+
+/// Code that is not in the image.
+#[inline(always)]
+fn deviation(open: &OpenFile) -> u32 {
+    let flags = open.object.flags;
+    if flags & (FileFlags::UPPER | FileFlags::MEMFD) != 0 || open.object.magic == file::TMPFS {
+        RecordFlags::DEVIATION
+    } else {
+        0
+    }
+}

@@ -1,0 +1,129 @@
+//! Which container a task belongs to. The label is made once, inherited by fork, and never dropped while
+//! the slot lives: leaving the cgroup does not leave the container.
+
+use crate::cgroup;
+use crate::count;
+use crate::file;
+use crate::global::offset;
+use crate::kernel::{Kptr, Task, load};
+use crate::maps::{SEED, SLOT_STATE, TASKS};
+use crate::path::Location;
+use agent_common::counter::KernelError;
+use agent_common::slot::{NO_SLOT, SlotFlags, SlotRef, TaskFlags, TaskLabel};
+
+/// Storage that was created but never filled.
+pub const UNKNOWN: TaskLabel = TaskLabel {
+    exec_id: 0,
+    exe_ino: 0,
+    exe_dev: 0,
+    slot: NO_SLOT,
+    generation: 0,
+    flags: 0,
+};
+
+/// The task's label; looked up when it has none.
+#[inline(always)]
+pub fn of(task: Task) -> Option<*mut TaskLabel> {
+    if let Some(label) = TASKS.get(task) {
+        // SAFETY: a live map value.
+        let known = unsafe { *label };
+        if known.flags & TaskFlags::KNOWN != 0 && known.slot != NO_SLOT && !is_stale(&known) {
+            return Some(label);
+        }
+        // A thread without a container may be older than its process's move into one.
+        if known.flags & TaskFlags::KNOWN != 0 && known.slot == NO_SLOT && !follows_leader(task) {
+            return Some(label);
+        }
+    }
+    find(task);
+    TASKS.get(task)
+}
+
+/// The slot was given to another container: this task outlived its own.
+#[inline(always)]
+fn is_stale(label: &TaskLabel) -> bool {
+    SLOT_STATE
+        .get(label.slot)
+        .is_none_or(|state| state.generation != label.generation)
+}
+
+/// True for a thread whose leader is in a container.
+#[inline(always)]
+fn follows_leader(task: Task) -> bool {
+    // SAFETY: tasks are BTF pointers, and so is their leader.
+    let leader: Task = unsafe { load(task, offset!(task_group_leader)) };
+    if leader == task {
+        return false;
+    }
+    // SAFETY: a live map value.
+    TASKS
+        .get(leader)
+        .is_some_and(|label| unsafe { (*label).slot != NO_SLOT })
+}
+
+/// Makes the label of a task that was never seen: io_uring workers (no fork event), tasks that ran before.
+#[inline(never)]
+fn find(task: Task) -> u32 {
+    // SAFETY: tasks are BTF pointers, and so is their leader.
+    let leader: Task = unsafe { load(task, offset!(task_group_leader)) };
+    let mut label = UNKNOWN;
+    if leader != task
+        && let Some(known) = TASKS.get(leader)
+    {
+        // SAFETY: a live map value.
+        label = unsafe { *known };
+    }
+    if label.flags & TaskFlags::KNOWN == 0 || label.slot != NO_SLOT && is_stale(&label) {
+        let exec_id = label.exec_id;
+        label = from_kernel(Kptr(task as u64));
+        if label.exec_id == 0 {
+            label.exec_id = exec_id;
+        }
+    }
+    match TASKS.get_or_create(task) {
+        // SAFETY: a live map value.
+        Some(own) => unsafe { *own = label },
+        None => count::error(KernelError::TASK_STORAGE),
+    }
+    0
+}
+
+/// The label that follows from the task's cgroups and executable.
+#[inline(always)]
+fn from_kernel(task: Kptr) -> TaskLabel {
+    let mut label = UNKNOWN;
+    label.flags = TaskFlags::KNOWN;
+    let tgid = task.read_or_zero::<u32>(offset!(task_tgid));
+    // SAFETY: a copy of a plain number.
+    if let Some(id) = unsafe { SEED.get(tgid) } {
+        label.exec_id = *id;
+    }
+    (label.exe_dev, label.exe_ino) = executable(task).unwrap_or((0, 0));
+    if let Some(slot) = cgroup::slot_of_task(task) {
+        join(&mut label, slot);
+    }
+    label
+}
+
+/// Enters a slot. Until the container is live its tasks are the runtime's.
+#[inline(always)]
+pub fn join(label: &mut TaskLabel, slot: SlotRef) {
+    label.slot = slot.slot;
+    label.generation = slot.generation;
+    label.flags |= TaskFlags::KNOWN;
+    let live = SLOT_STATE
+        .get(slot.slot)
+        .is_some_and(|state| state.flags.0 & SlotFlags::LIVE != 0);
+    if !live {
+        label.flags |= TaskFlags::RUNTIME_INIT;
+    }
+}
+
+/// Device and inode of the task's executable.
+#[inline(always)]
+fn executable(task: Kptr) -> Option<(u32, u64)> {
+    let file = task.follow(offset!(task_mm))?.follow(offset!(mm_exe_file))?;
+    let location = Location::read(file.field(offset!(file_f_path))?)?;
+    let object = file::object(file.follow(offset!(file_f_inode))?, location)?;
+    Some((object.dev, object.ino))
+}

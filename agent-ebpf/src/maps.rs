@@ -1,0 +1,88 @@
+//! Every map, with who writes and who reads it. All are of fixed size; LRU where keys come from workloads.
+
+use crate::scratch::Scratch;
+use crate::storage::TaskStorage;
+use agent_common::behaviour::{BehaviourKey, BehaviourValue};
+use agent_common::counter::{COUNTER_ENTRIES, KernelError};
+use agent_common::limits::{
+    ACTIVITY_RING_BYTES, ALERT_RING_BYTES, BEHAVIOUR_ENTRIES, CGROUP_ENTRIES, LINEAGE_ENTRIES,
+    MAX_CONTAINER_ID, MAX_SLOTS, SCRATCH_BUFFERS, SEED_ENTRIES, WATCHED_NAME_ENTRIES,
+};
+use agent_common::lineage::LineageEntry;
+use agent_common::settings::{SYSCALL_TABLE, SyscallMask};
+use agent_common::slot::{CgroupKey, SlotControl, SlotRef, SlotState, TaskLabel};
+use aya_ebpf::btf_maps::{Array, HashMap, LruHashMap, PerCpuArray, ProgramArray, Queue, RingBuf};
+use aya_ebpf::macros::btf_map;
+
+/// What each task carries. Kernel writes and reads.
+#[btf_map]
+pub static TASKS: TaskStorage<TaskLabel> = TaskStorage::new();
+
+/// Which cgroups belong to which slot. Kernel writes (the daemon at start, for what ran before it).
+#[btf_map]
+pub static CGROUPS: HashMap<CgroupKey, SlotRef, { CGROUP_ENTRIES as usize }> = HashMap::new();
+
+/// Container id → slot, so that the hierarchies of one container share it. Kernel writes; the daemon at start.
+#[btf_map]
+pub static CONTAINER_IDS: HashMap<[u8; MAX_CONTAINER_ID], SlotRef, { MAX_SLOTS as usize }> = HashMap::new();
+
+/// Slots that are free, with the generation to use. The daemon fills, the kernel takes.
+#[btf_map]
+pub static FREE_SLOTS: Queue<SlotRef, { MAX_SLOTS as usize }> = Queue::new();
+
+/// What the kernel knows of each slot. Kernel writes, the daemon reads (and writes before it publishes a slot).
+#[btf_map]
+pub static SLOT_STATE: Array<SlotState, { MAX_SLOTS as usize }> = Array::new();
+
+/// What the daemon decides about each slot. The daemon writes.
+#[btf_map]
+pub static SLOT_CONTROL: Array<SlotControl, { MAX_SLOTS as usize }> = Array::new();
+
+/// Behaviours that left the kernel. Kernel writes; the daemon reads counts and removes keys to re-arm them.
+#[btf_map]
+pub static BEHAVIOURS: LruHashMap<BehaviourKey, BehaviourValue, { BEHAVIOUR_ENTRIES as usize }> =
+    LruHashMap::new();
+
+/// Exec id → what was executed. Kernel writes (the daemon at start); the daemon reads.
+#[btf_map]
+pub static LINEAGE: LruHashMap<u64, LineageEntry, { LINEAGE_ENTRIES as usize }> = LruHashMap::new();
+
+/// Process → exec id, for processes that ran before the sensor. The daemon writes once.
+#[btf_map]
+pub static SEED: HashMap<u32, u64, { SEED_ENTRIES as usize }> = HashMap::new();
+
+/// Deviations and container lifecycle: read at once.
+#[btf_map]
+pub static ALERTS: RingBuf<u8, { ALERT_RING_BYTES as usize }> = RingBuf::new();
+
+/// Expected behaviour, and every event of watched containers: polled.
+#[btf_map]
+pub static ACTIVITY: RingBuf<u8, { ACTIVITY_RING_BYTES as usize }> = RingBuf::new();
+
+/// The books: see `agent_common::counter`. Kernel writes, the daemon reads.
+#[btf_map]
+pub static COUNTERS: PerCpuArray<u64, { COUNTER_ENTRIES as usize }> = PerCpuArray::new();
+
+/// Errors inside programs by cause. Kernel writes, the daemon reads.
+#[btf_map]
+pub static ERRORS: PerCpuArray<u64, { KernelError::COUNT as usize }> = PerCpuArray::new();
+
+/// Scratch memory: records and paths do not fit the stack.
+#[btf_map]
+pub static SCRATCH: PerCpuArray<Scratch, { SCRATCH_BUFFERS as usize }> = PerCpuArray::new();
+
+/// Index 0: the CPU's last exec number; 1: when it last woke the daemon (boot clock, ns).
+#[btf_map]
+pub static CPU_STATE: PerCpuArray<u64, 2> = PerCpuArray::new();
+
+/// Hashes of the base names that UNLINK and RENAME report. The daemon writes.
+#[btf_map]
+pub static WATCHED_NAMES: HashMap<u64, u32, { WATCHED_NAME_ENTRIES as usize }> = HashMap::new();
+
+/// Handlers of the tracepoint backend: native numbers, then compat ones. The daemon writes at load.
+#[btf_map]
+pub static SYSCALLS: ProgramArray<{ SYSCALL_TABLE as usize }> = ProgramArray::new();
+
+/// Which system calls have a handler: one entry. The daemon writes at load.
+#[btf_map]
+pub static WANTED_SYSCALLS: Array<SyscallMask, 1> = Array::new();

@@ -1,0 +1,38 @@
+//! What an image finds at descriptors 0, 1 and 2: a shell whose standard input is a socket is a reverse shell.
+
+use crate::kernel::Kptr;
+use crate::socket::{self, NO_ADDRESS};
+use crate::syscall;
+use agent_common::event::{SocketAddress, StdioFlags};
+
+/// Internet sockets among the three.
+#[derive(Clone, Copy)]
+pub struct Stdio {
+    /// Bits of [`StdioFlags`].
+    pub inet: u32,
+    /// Peer of the first.
+    pub peer: SocketAddress,
+}
+
+/// Looks at the current task's descriptors.
+#[inline(always)]
+pub fn of(_task: Kptr) -> Stdio {
+    let mut stdio = Stdio {
+        inet: 0,
+        peer: NO_ADDRESS,
+    };
+    for fd in 0..3 {
+        let Some(sk) = syscall::file(fd).and_then(syscall::sock) else {
+            continue;
+        };
+        let peer = socket::remote(sk);
+        if peer.family == 0 {
+            continue;
+        }
+        if stdio.inet == 0 {
+            stdio.peer = peer;
+        }
+        stdio.inet |= StdioFlags::INET[fd as usize];
+    }
+    stdio
+}

@@ -1,0 +1,89 @@
+//! Who acts: the gate that every hook passes first.
+
+use crate::count;
+use crate::kernel::Task;
+use crate::label;
+use crate::maps::{SLOT_CONTROL, SLOT_STATE};
+use agent_common::behaviour::BehaviourKey;
+use agent_common::counter::Outcome;
+use agent_common::event::EventKind;
+use agent_common::slot::{NO_SLOT, SlotControl, SlotFlags, TaskFlags, TaskLabel};
+use aya_ebpf::helpers::generated::bpf_get_current_task_btf;
+
+/// A container's task.
+#[derive(Clone, Copy)]
+pub struct Actor {
+    pub task: Task,
+    pub label: TaskLabel,
+    pub control: SlotControl,
+}
+
+/// A behaviour without its actor.
+#[derive(Clone, Copy, Default)]
+pub struct Deed {
+    pub access: u16,
+    pub object: [u64; 2],
+    pub detail: u64,
+}
+
+impl Actor {
+    /// Key of the behaviour.
+    #[inline(always)]
+    pub fn key(&self, kind: EventKind, deed: Deed) -> BehaviourKey {
+        BehaviourKey {
+            slot: self.label.slot,
+            epoch: self.control.epoch,
+            kind,
+            access: deed.access,
+            exe_dev: self.label.exe_dev,
+            exe_ino: self.label.exe_ino,
+            object: deed.object,
+            detail: deed.detail,
+        }
+    }
+
+    /// Every event of this container leaves the kernel.
+    #[inline(always)]
+    pub fn exports_all(&self) -> bool {
+        self.control.flags & SlotControl::EXPORT_ALL != 0
+    }
+}
+
+/// The current task.
+#[inline(always)]
+pub fn current() -> Task {
+    // SAFETY: always valid.
+    unsafe { bpf_get_current_task_btf() }.cast()
+}
+
+/// Admits the current task when it acts for a live container, and books that it was seen. Host tasks and what
+/// only might become a container are not booked; the runtime's own work in a container is booked as suppressed.
+#[inline(always)]
+pub fn enter(kind: EventKind) -> Option<Actor> {
+    admit(kind, current())
+}
+
+/// The same for a task at hand.
+#[inline(always)]
+pub fn admit(kind: EventKind, task: Task) -> Option<Actor> {
+    // SAFETY: a live map value.
+    let label = unsafe { *label::of(task)? };
+    if label.slot == NO_SLOT {
+        return None;
+    }
+    let state = SLOT_STATE.get_ptr(label.slot)?;
+    // SAFETY: a live map value.
+    let flags = unsafe { (*state).flags.0 };
+    if flags & (SlotFlags::LIVE | SlotFlags::CANDIDATE) == SlotFlags::CANDIDATE {
+        return None;
+    }
+    count::outcome(kind, Outcome::SEEN);
+    if label.flags & TaskFlags::RUNTIME_INIT != 0 {
+        count::outcome(kind, Outcome::SUPPRESSED_RUNTIME_INIT);
+        return None;
+    }
+    let control = SLOT_CONTROL.get_ptr(label.slot)?;
+    // SAFETY: a live map value.
+    let control = unsafe { *control };
+    Some(Actor { task, label, control })
+}

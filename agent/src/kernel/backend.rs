@@ -1,0 +1,200 @@
+//! Capabilities of the sensor and the ways to provide each: the attach set, as data.
+
+use agent_common::event::Trust;
+
+/// How a capability is hooked. In the order of preference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Backend {
+    Lsm,
+    Fentry,
+    Tracepoint,
+}
+
+impl Backend {
+    /// Name in `agent check` and in evidence.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Lsm => "lsm",
+            Self::Fentry => "fentry",
+            Self::Tracepoint => "tracepoint",
+        }
+    }
+}
+
+/// Something that the sensor can see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Capability {
+    Identity,
+    Exec,
+    FileOpen,
+    Bind,
+    Listen,
+    Connect,
+    Send,
+    UnixConnect,
+    Mount,
+    Ptrace,
+    Setns,
+    Module,
+    Bpf,
+    Unlink,
+    Rename,
+}
+
+impl Capability {
+    /// Name in `agent check`, metrics and alerts.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Identity => "identity",
+            Self::Exec => "exec",
+            Self::FileOpen => "file_open",
+            Self::Bind => "bind",
+            Self::Listen => "listen",
+            Self::Connect => "connect",
+            Self::Send => "send",
+            Self::UnixConnect => "unix_connect",
+            Self::Mount => "mount",
+            Self::Ptrace => "ptrace",
+            Self::Setns => "setns",
+            Self::Module => "module",
+            Self::Bpf => "bpf",
+            Self::Unlink => "unlink",
+            Self::Rename => "rename",
+        }
+    }
+}
+
+/// Where a program goes.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Attach {
+    /// `tp_btf`.
+    Tracepoint(&'static str),
+    /// The dispatcher's table, for these system calls.
+    Syscalls(&'static [&'static str]),
+    Lsm(&'static str),
+    Fentry(&'static str),
+    Fexit(&'static str),
+    /// `cgroup_sock_addr` at the root of cgroup2.
+    CgroupRoot,
+}
+
+/// A program of the object and its place.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Hook {
+    pub(super) program: &'static str,
+    pub(super) attach: Attach,
+}
+
+/// One way to provide a capability: all its hooks, or none.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Way {
+    pub(super) backend: Backend,
+    pub(super) trust: Trust,
+    pub(super) hooks: &'static [Hook],
+}
+
+/// A capability with its ways, best first.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Plan {
+    pub(super) capability: Capability,
+    pub(super) ways: &'static [Way],
+}
+
+const fn tracepoint(program: &'static str, tracepoint: &'static str) -> Hook {
+    Hook {
+        program,
+        attach: Attach::Tracepoint(tracepoint),
+    }
+}
+
+const fn syscalls(program: &'static str, calls: &'static [&'static str]) -> Hook {
+    Hook {
+        program,
+        attach: Attach::Syscalls(calls),
+    }
+}
+
+const fn way(backend: Backend, trust: Trust, hooks: &'static [Hook]) -> Way {
+    Way {
+        backend,
+        trust,
+        hooks,
+    }
+}
+
+/// Programs that say which container a cgroup is. Attached before the start-up scan.
+pub(super) const CGROUPS: &[Hook] = &[
+    tracepoint("cgroup_mkdir", "cgroup_mkdir"),
+    tracepoint("cgroup_rmdir", "cgroup_rmdir"),
+];
+
+/// Programs that label tasks. Attached after the scan; without them there is no sensor.
+pub(super) const TASKS: &[Hook] = &[
+    tracepoint("cgroup_attach_task", "cgroup_attach_task"),
+    tracepoint("sched_process_fork", "sched_process_fork"),
+    tracepoint("sched_process_exec", "sched_process_exec"),
+];
+
+/// The dispatcher of system calls.
+pub(super) const DISPATCHER: Hook = tracepoint("sys_exit", "sys_exit");
+
+/// Everything else, each on its own.
+pub(super) const PLANS: &[Plan] = &[
+    Plan {
+        capability: Capability::FileOpen,
+        ways: &[way(
+            Backend::Tracepoint,
+            Trust::RACY,
+            &[syscalls(
+                "exit_open",
+                &["open", "openat", "openat2", "creat", "open_by_handle_at"],
+            )],
+        )],
+    },
+    Plan {
+        capability: Capability::Bind,
+        ways: &[way(
+            Backend::Tracepoint,
+            Trust::RACY,
+            &[syscalls("exit_bind", &["bind"])],
+        )],
+    },
+    Plan {
+        capability: Capability::Listen,
+        ways: &[way(
+            Backend::Tracepoint,
+            Trust::RESOLVED,
+            &[
+                tracepoint("tcp_listen", "inet_sock_set_state"),
+                syscalls("exit_listen", &["listen"]),
+            ],
+        )],
+    },
+    Plan {
+        capability: Capability::Connect,
+        ways: &[way(
+            Backend::Tracepoint,
+            Trust::RESOLVED,
+            &[tracepoint("tcp_connect", "inet_sock_set_state")],
+        )],
+    },
+    Plan {
+        capability: Capability::Send,
+        ways: &[way(
+            Backend::Tracepoint,
+            Trust::RESOLVED,
+            &[
+                Hook {
+                    program: "sendmsg4",
+                    attach: Attach::CgroupRoot,
+                },
+                Hook {
+                    program: "sendmsg6",
+                    attach: Attach::CgroupRoot,
+                },
+            ],
+        )],
+    },
+];

@@ -1,0 +1,226 @@
+//! What this kernel and host offer: read once, before anything is loaded.
+
+use super::btf::KernelTypes;
+use super::error::KernelError;
+use super::syscalls::REGISTERS;
+use agent_common::event::Namespaces;
+use agent_common::offsets::{MISSING, Offsets};
+use agent_common::settings::{Registers, Settings};
+use rustix::fs::{CWD, Mode, OFlags};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+/// Oldest kernel that has everything the programs need (task storage for tracing programs, atomics, rings).
+const OLDEST: (u32, u32) = (5, 15);
+/// Controllers whose v1 hierarchy can name containers, best first.
+const V1_CONTROLLERS: [(&str, &str); 2] = [("pids", "pids_cgrp_id"), ("memory", "memory_cgrp_id")];
+/// The kernel's fixed numbers of the first namespaces (`PROC_*_INIT_INO`), where /proc does not tell.
+const FIRST: Namespaces = Namespaces {
+    mnt: 0,
+    pid: 0xEFFF_FFFC,
+    net: 0,
+    ipc: 0xEFFF_FFFF,
+    uts: 0xEFFF_FFFE,
+    cgroup: 0xEFFF_FFFB,
+    user: 0xEFFF_FFFD,
+    time: 0xEFFF_FFFA,
+};
+
+/// The host, as far as loading needs it.
+#[derive(Debug)]
+pub struct Features {
+    pub offsets: Offsets,
+    pub settings: Settings,
+    /// Active Linux security modules; `None` when the kernel does not say.
+    pub security_modules: Option<Vec<String>>,
+    pub cgroups: CgroupMounts,
+}
+
+/// Where the hierarchies that name containers are mounted.
+#[derive(Debug, Clone, Default)]
+pub struct CgroupMounts {
+    pub v2: Option<PathBuf>,
+    pub v1: Option<PathBuf>,
+}
+
+impl Features {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// When the kernel is too old or offers no type information.
+    pub fn read() -> Result<Self, KernelError> {
+        check_version()?;
+        let mut wanted = Offsets::STRUCTS.to_vec();
+        wanted.extend(["pt_regs", "cgroup_subsys_id"]);
+        let types = KernelTypes::read(&wanted)?;
+        let v1 = v1_hierarchy();
+        let cgroups = CgroupMounts {
+            v2: mount_point("cgroup2", None),
+            v1: v1
+                .as_ref()
+                .and_then(|v1| mount_point("cgroup", Some(v1.controller))),
+        };
+        let settings = Settings {
+            v1_hierarchy: v1.as_ref().map_or(0, |v1| v1.number),
+            v1_subsystem: v1
+                .and_then(|v1| types.enumerator("cgroup_subsys_id", v1.enumerator))
+                .unwrap_or(0),
+            ephemeral_low: ephemeral_low(),
+            host: host_namespaces(),
+            registers: registers(&types),
+            ..Settings::UNSET
+        };
+        Ok(Self {
+            offsets: Offsets::resolve(|name, path| types.offset(name, path)),
+            settings,
+            security_modules: security_modules(),
+            cgroups,
+        })
+    }
+
+    /// Why LSM programs would not fire; `None` when they would.
+    #[must_use]
+    pub fn lsm_obstacle(&self) -> Option<&'static str> {
+        match &self.security_modules {
+            Some(modules) if modules.iter().any(|module| module == "bpf") => None,
+            Some(_) => Some("bpf is not among the active security modules (kernel parameter lsm=)"),
+            None => Some("the kernel does not tell its active security modules"),
+        }
+    }
+
+    /// A descriptor of the root of cgroup2; mounted detached when nobody mounted it.
+    ///
+    /// # Errors
+    /// When the kernel has no cgroup2 or refuses to show it.
+    pub fn cgroup2_root(&self) -> std::io::Result<OwnedFd> {
+        let flags = OFlags::DIRECTORY | OFlags::CLOEXEC;
+        match &self.cgroups.v2 {
+            Some(path) => Ok(rustix::fs::openat(CWD, path, flags, Mode::empty())?),
+            None => Ok(detached("cgroup2")?),
+        }
+    }
+}
+
+fn check_version() -> Result<(), KernelError> {
+    let uname = rustix::system::uname();
+    let release = uname.release().to_string_lossy().into_owned();
+    let mut numbers = release
+        .split(|c: char| !c.is_ascii_digit())
+        .map(str::parse::<u32>);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) if (major, minor) >= OLDEST => Ok(()),
+        _ => Err(KernelError::KernelTooOld(release)),
+    }
+}
+
+/// A v1 hierarchy.
+struct V1 {
+    number: u32,
+    controller: &'static str,
+    enumerator: &'static str,
+}
+
+fn v1_hierarchy() -> Option<V1> {
+    let table = std::fs::read_to_string("/proc/cgroups").ok()?;
+    V1_CONTROLLERS.iter().find_map(|(controller, enumerator)| {
+        let row = table
+            .lines()
+            .find(|row| row.split_whitespace().next() == Some(controller))?;
+        let number = row.split_whitespace().nth(1)?.parse().ok()?;
+        (number != 0).then_some(V1 {
+            number,
+            controller,
+            enumerator,
+        })
+    })
+}
+
+/// Where a filesystem of this type (and with this option) is mounted, as this process sees it.
+fn mount_point(fstype: &str, option: Option<&str>) -> Option<PathBuf> {
+    let mounts = std::fs::read_to_string("/proc/self/mounts").ok()?;
+    mounts.lines().find_map(|row| {
+        let mut fields = row.split(' ').skip(1);
+        let (path, kind, options) = (fields.next()?, fields.next()?, fields.next()?);
+        let matches = kind == fstype && option.is_none_or(|option| options.split(',').any(|o| o == option));
+        matches.then(|| PathBuf::from(path))
+    })
+}
+
+fn ephemeral_low() -> u32 {
+    std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range")
+        .ok()
+        .and_then(|range| range.split_whitespace().next()?.parse().ok())
+        .unwrap_or(Settings::UNSET.ephemeral_low)
+}
+
+fn host_namespaces() -> Namespaces {
+    let read = |name: &str, first: u32| namespace(1, name).unwrap_or(first);
+    Namespaces {
+        mnt: read("mnt", FIRST.mnt),
+        pid: read("pid", FIRST.pid),
+        net: read("net", FIRST.net),
+        ipc: read("ipc", FIRST.ipc),
+        uts: read("uts", FIRST.uts),
+        cgroup: read("cgroup", FIRST.cgroup),
+        user: read("user", FIRST.user),
+        time: read("time", FIRST.time),
+    }
+}
+
+/// Inode number of a process's namespace.
+pub(super) fn namespace(pid: u32, name: &str) -> Option<u32> {
+    let link = std::fs::read_link(format!("/proc/{pid}/ns/{name}")).ok()?;
+    let text = link.to_str()?;
+    text.split_once('[')?.1.strip_suffix(']')?.parse().ok()
+}
+
+fn registers(types: &KernelTypes) -> Registers {
+    let offset = |name: &str| types.offset("pt_regs", name).unwrap_or(MISSING);
+    let mut args = REGISTERS.args.map(offset);
+    // A register file that is one array: the arguments follow each other.
+    for ((name, arg), index) in REGISTERS.args.iter().zip(&mut args).zip(0..) {
+        if *name == "regs" && *arg != MISSING {
+            *arg += 8 * index;
+        }
+    }
+    Registers {
+        number: offset(REGISTERS.number),
+        args,
+        compat_args: REGISTERS
+            .compat_args
+            .map_or([MISSING; 6], |names| names.map(offset)),
+    }
+}
+
+/// The active security modules: from securityfs where it is mounted, else from a detached mount of it.
+fn security_modules() -> Option<Vec<String>> {
+    let visible = Path::new("/sys/kernel/security/lsm");
+    let text = std::fs::read_to_string(visible)
+        .ok()
+        .or_else(|| read_detached("securityfs", "lsm"))?;
+    Some(text.trim().split(',').map(str::to_owned).collect())
+}
+
+fn read_detached(fstype: &str, file: &str) -> Option<String> {
+    let root = detached(fstype).ok()?;
+    let file = rustix::fs::openat(
+        root.as_fd(),
+        file,
+        OFlags::RDONLY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )
+    .ok()?;
+    std::io::read_to_string(std::fs::File::from(file)).ok()
+}
+
+/// Mounts a filesystem nowhere: only the descriptor shows it.
+fn detached(fstype: &str) -> rustix::io::Result<OwnedFd> {
+    use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen};
+    let context = fsopen(fstype, FsOpenFlags::FSOPEN_CLOEXEC)?;
+    fsconfig_create(context.as_fd())?;
+    fsmount(
+        context.as_fd(),
+        FsMountFlags::FSMOUNT_CLOEXEC,
+        MountAttrFlags::empty(),
+    )
+}

@@ -1,0 +1,404 @@
+//! Loads the programs and attaches, per capability, the best way that this kernel takes.
+//!
+//! A capability that cannot be attached is reported, never fatal. Nothing is pinned: dropping the [`Sensor`]
+//! detaches everything.
+
+use super::backend::{Attach, Backend, CGROUPS, Capability, DISPATCHER, Hook, PLANS, Plan, TASKS, Way};
+use super::counter::Books;
+use super::error::KernelError;
+use super::feature::Features;
+use super::lineage::KernelLineage;
+use super::ring::RingReader;
+use super::slots::Slots;
+use super::syscalls::numbers;
+use super::{object, seed};
+use agent_common::event::Trust;
+use agent_common::settings::{MAX_SYSCALLS, SYSCALL_WORDS, SyscallMask};
+use aya::maps::{Array, MapData, ProgramArray};
+use aya::programs::{CgroupAttachMode, Program, ProgramError};
+use aya::{Btf, Ebpf, EbpfLoader};
+
+/// How the sensor is to be loaded.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SensorConfig {
+    /// Only this backend, for tests; `None`: the best that loads.
+    pub backend: Option<Backend>,
+}
+
+/// What became of a capability.
+#[derive(Debug, Clone)]
+pub struct CapabilityReport {
+    pub capability: Capability,
+    /// `None`: not attached, the sensor is blind here.
+    pub backend: Option<Backend>,
+    pub trust: Trust,
+    /// Why no better way was taken; `None` when the best one was.
+    pub reason_not_better: Option<String>,
+    pub programs: Vec<&'static str>,
+}
+
+/// The loaded and attached sensor.
+pub struct Sensor {
+    /// Holds programs and links: dropped, everything is detached.
+    ebpf: Ebpf,
+    /// The kernel empties the table when its last descriptor is closed.
+    _handlers: ProgramArray<MapData>,
+    reports: Vec<CapabilityReport>,
+    /// Records of both rings.
+    pub rings: RingReader,
+    /// Lineage entries by exec id.
+    pub lineage: KernelLineage,
+    /// Slots of containers, and what is decided about them.
+    pub slots: Slots,
+    /// The books of the kernel half.
+    pub books: Books,
+}
+
+impl std::fmt::Debug for Sensor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sensor")
+            .field("reports", &self.reports)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Sensor {
+    /// Loads and attaches everything that this kernel takes.
+    ///
+    /// # Errors
+    /// When the host cannot run the sensor at all: no object, no type information, a kernel that is too old, missing
+    /// privileges, or no way to tell containers apart.
+    pub fn load(config: SensorConfig) -> Result<Self, KernelError> {
+        if object::bytes().is_empty() {
+            return Err(KernelError::NoObject);
+        }
+        let features = Features::read()?;
+        let btf = Btf::from_sys_fs().map_err(|error| Box::new(error.into()))?;
+        let mut ebpf = EbpfLoader::new()
+            .allow_unsupported_maps()
+            .btf(Some(&btf))
+            .override_global("OFFSETS", &features.offsets, true)
+            .override_global("SETTINGS", &features.settings, true)
+            .load(object::bytes())
+            .map_err(Box::new)?;
+        let mut slots = Slots::take(&mut ebpf, &features)?;
+        let mut lineage = KernelLineage::take(&mut ebpf)?;
+        let rings = RingReader::take(&mut ebpf)?;
+        let books = Books::take(&mut ebpf)?;
+        let mut attacher = Attacher::new(&mut ebpf, &btf, &features, config)?;
+        attacher.required(CGROUPS)?;
+        slots.scan(&features);
+        seed::write(&mut lineage);
+        attacher.required(TASKS)?;
+        seed::write(&mut lineage);
+        slots.scan(&features);
+        let reports = attacher.plans()?;
+        let handlers = attacher.table;
+        Ok(Self {
+            ebpf,
+            _handlers: handlers,
+            reports,
+            rings,
+            lineage,
+            slots,
+            books,
+        })
+    }
+
+    /// What is attached, and what is not.
+    #[must_use]
+    pub fn reports(&self) -> &[CapabilityReport] {
+        &self.reports
+    }
+
+    /// Number of loaded programs.
+    #[must_use]
+    pub fn programs(&self) -> usize {
+        self.ebpf
+            .programs()
+            .filter(|(_, program)| program.fd().is_ok())
+            .count()
+    }
+}
+
+/// Attaches hooks, and remembers what the kernel refused.
+struct Attacher<'a> {
+    ebpf: &'a mut Ebpf,
+    btf: &'a Btf,
+    features: &'a Features,
+    config: SensorConfig,
+    table: ProgramArray<MapData>,
+    wanted: Array<MapData, SyscallMask>,
+    mask: SyscallMask,
+    /// Why trampolines (lsm, fentry) are refused: asked once, as every program gets the same answer.
+    refused: Option<String>,
+}
+
+impl<'a> Attacher<'a> {
+    fn new(
+        ebpf: &'a mut Ebpf,
+        btf: &'a Btf,
+        features: &'a Features,
+        config: SensorConfig,
+    ) -> Result<Self, KernelError> {
+        let table = super::map(ebpf, "SYSCALLS", ProgramArray::try_from)?;
+        let wanted = super::map(ebpf, "WANTED_SYSCALLS", Array::try_from)?;
+        Ok(Self {
+            ebpf,
+            btf,
+            features,
+            config,
+            table,
+            wanted,
+            mask: SyscallMask {
+                native: [0; SYSCALL_WORDS],
+                compat: [0; SYSCALL_WORDS],
+            },
+            refused: None,
+        })
+    }
+
+    /// Without these there is no sensor.
+    fn required(&mut self, hooks: &[Hook]) -> Result<(), KernelError> {
+        for hook in hooks {
+            self.hook(hook).map_err(|error| KernelError::Identity {
+                program: hook.program,
+                reason: explain(&error),
+            })?;
+        }
+        Ok(())
+    }
+
+    fn plans(&mut self) -> Result<Vec<CapabilityReport>, KernelError> {
+        let mut reports = vec![
+            fixed(Capability::Identity, &[CGROUPS, TASKS]),
+            fixed(Capability::Exec, &[TASKS]),
+        ];
+        for plan in PLANS {
+            reports.push(self.plan(plan));
+        }
+        if self
+            .mask
+            .native
+            .iter()
+            .chain(&self.mask.compat)
+            .any(|word| *word != 0)
+        {
+            self.required(&[DISPATCHER])?;
+            let mask = self.mask;
+            self.wanted.set(0, mask, 0).map_err(|source| KernelError::Map {
+                map: "WANTED_SYSCALLS",
+                source,
+            })?;
+        }
+        Ok(reports)
+    }
+
+    /// Takes the best way that works.
+    fn plan(&mut self, plan: &Plan) -> CapabilityReport {
+        let mut reasons = Vec::new();
+        for way in plan.ways {
+            match self.way(way) {
+                Ok(()) => {
+                    return CapabilityReport {
+                        capability: plan.capability,
+                        backend: Some(way.backend),
+                        trust: way.trust,
+                        reason_not_better: (!reasons.is_empty()).then(|| reasons.join("; ")),
+                        programs: way.hooks.iter().map(|hook| hook.program).collect(),
+                    };
+                }
+                Err(reason) => reasons.push(format!("{}: {reason}", way.backend.name())),
+            }
+        }
+        CapabilityReport {
+            capability: plan.capability,
+            backend: None,
+            trust: Trust::RESOLVED,
+            reason_not_better: Some(reasons.join("; ")),
+            programs: Vec::new(),
+        }
+    }
+
+    /// All hooks of a way, or none.
+    fn way(&mut self, way: &Way) -> Result<(), String> {
+        if self.config.backend.is_some_and(|only| only != way.backend) {
+            return Err("not asked for".to_owned());
+        }
+        if way.backend == Backend::Lsm
+            && let Some(obstacle) = self.features.lsm_obstacle()
+        {
+            return Err(obstacle.to_owned());
+        }
+        if way.backend != Backend::Tracepoint
+            && let Some(refused) = &self.refused
+        {
+            return Err(refused.clone());
+        }
+        for (done, hook) in way.hooks.iter().enumerate() {
+            if let Err(error) = self.hook(hook) {
+                let reason = explain(&error);
+                if way.backend != Backend::Tracepoint && is_refusal(&error) {
+                    self.refused = Some(reason.clone());
+                }
+                self.undo(&way.hooks[..=done]);
+                return Err(format!("{}: {reason}", hook.program));
+            }
+        }
+        Ok(())
+    }
+
+    /// Loads a program and puts it in its place.
+    fn hook(&mut self, hook: &Hook) -> Result<(), ProgramError> {
+        let program = self
+            .ebpf
+            .program_mut(hook.program)
+            .ok_or(ProgramError::UnexpectedProgramType)?;
+        match (hook.attach, program) {
+            (Attach::Tracepoint(name), Program::BtfTracePoint(program)) => {
+                program.load(name, self.btf)?;
+                program.attach()?;
+            }
+            (Attach::Syscalls(names), Program::BtfTracePoint(program)) => {
+                program.load(DISPATCHER.program, self.btf)?;
+                for name in names {
+                    let numbers = numbers(name);
+                    if let Some(number) = numbers.native {
+                        self.table.set(number, program.fd()?, 0)?;
+                        set(&mut self.mask.native, number);
+                    }
+                    if let Some(number) = numbers.compat {
+                        self.table.set(MAX_SYSCALLS + number, program.fd()?, 0)?;
+                        set(&mut self.mask.compat, number);
+                    }
+                }
+            }
+            (Attach::Lsm(name), Program::Lsm(program)) => {
+                program.load(name, self.btf)?;
+                program.attach()?;
+            }
+            (Attach::Fentry(name), Program::FEntry(program)) => {
+                program.load(name, self.btf)?;
+                program.attach()?;
+            }
+            (Attach::Fexit(name), Program::FExit(program)) => {
+                program.load(name, self.btf)?;
+                program.attach()?;
+            }
+            (Attach::CgroupRoot, Program::CgroupSockAddr(program)) => {
+                program.load()?;
+                let root = self
+                    .features
+                    .cgroup2_root()
+                    .map_err(|io_error| aya::sys::SyscallError {
+                        call: "open of the cgroup2 root",
+                        io_error,
+                    })?;
+                // A link may share its place with others always; the kernel refuses flags that say so.
+                program.attach(root, CgroupAttachMode::Single)?;
+            }
+            _ => return Err(ProgramError::UnexpectedProgramType),
+        }
+        Ok(())
+    }
+
+    /// Unloads what a way has loaded before it failed; what was never loaded says so, which is fine.
+    fn undo(&mut self, hooks: &[Hook]) {
+        for hook in hooks {
+            if let Attach::Syscalls(names) = hook.attach {
+                self.forget(names);
+            }
+            if let Some(program) = self.ebpf.program_mut(hook.program)
+                && let Err(error) = unload(program)
+            {
+                tracing::debug!(program = hook.program, %error, "not unloaded");
+            }
+        }
+    }
+
+    fn forget(&mut self, names: &[&str]) {
+        for name in names {
+            let numbers = numbers(name);
+            if let Some(number) = numbers.native {
+                clear(&mut self.mask.native, number);
+            }
+            if let Some(number) = numbers.compat {
+                clear(&mut self.mask.compat, number);
+            }
+        }
+    }
+}
+
+fn unload(program: &mut Program) -> Result<(), ProgramError> {
+    match program {
+        Program::BtfTracePoint(program) => program.unload(),
+        Program::Lsm(program) => program.unload(),
+        Program::FEntry(program) => program.unload(),
+        Program::FExit(program) => program.unload(),
+        Program::CgroupSockAddr(program) => program.unload(),
+        _ => Err(ProgramError::UnexpectedProgramType),
+    }
+}
+
+fn set(mask: &mut [u64; SYSCALL_WORDS], number: u32) {
+    if let Some(word) = mask.get_mut(number as usize / 64) {
+        *word |= 1 << (number % 64);
+    }
+}
+
+fn clear(mask: &mut [u64; SYSCALL_WORDS], number: u32) {
+    if let Some(word) = mask.get_mut(number as usize / 64) {
+        *word &= !(1 << (number % 64));
+    }
+}
+
+/// A capability that has one way only.
+fn fixed(capability: Capability, hooks: &[&'static [Hook]]) -> CapabilityReport {
+    CapabilityReport {
+        capability,
+        backend: Some(Backend::Tracepoint),
+        trust: Trust::RESOLVED,
+        reason_not_better: None,
+        programs: hooks
+            .iter()
+            .flat_map(|hooks| hooks.iter())
+            .map(|hook| hook.program)
+            .collect(),
+    }
+}
+
+/// The kernel refuses such programs as a kind, not this one for its code.
+fn is_refusal(error: &ProgramError) -> bool {
+    match error {
+        ProgramError::LoadError {
+            io_error,
+            verifier_log,
+        } => io_error.raw_os_error() == Some(1) && verifier_log.to_string().trim().is_empty(),
+        _ => false,
+    }
+}
+
+/// One line for people: the error, and the verifier's last words.
+fn explain(error: &ProgramError) -> String {
+    match error {
+        ProgramError::LoadError {
+            io_error,
+            verifier_log,
+        } => {
+            let log = verifier_log.to_string();
+            tracing::debug!(%log, "the verifier's log");
+            let said = log.lines().rev().map(str::trim).find(|line| {
+                !line.is_empty()
+                    && !line.starts_with("processed ")
+                    && !line.starts_with("verification time")
+                    && !line.starts_with("stack depth")
+            });
+            match said {
+                Some(said) => format!("{io_error}: {said}"),
+                None => format!("the kernel refuses programs of this type ({io_error})"),
+            }
+        }
+        ProgramError::SyscallError(error) => format!("{}: {}", error.call, error.io_error),
+        error => error.to_string(),
+    }
+}

@@ -1,0 +1,38 @@
+//! The kernel adapter: loads the sensor, reads its rings, maps and counters. With `agent-ebpf` the only place
+//! that may use `unsafe`, and the only one that knows aya.
+
+mod backend;
+mod btf;
+mod counter;
+mod error;
+mod feature;
+mod lineage;
+mod loader;
+mod object;
+mod ring;
+mod scan;
+mod seed;
+mod slots;
+mod syscalls;
+
+pub use backend::{Backend, Capability};
+pub use counter::{Books, Mismatch, Totals};
+pub use error::KernelError;
+pub use feature::Features;
+pub use lineage::KernelLineage;
+pub use loader::{CapabilityReport, Sensor, SensorConfig};
+pub use ring::RingReader;
+pub use slots::{ContainerSlot, Slots};
+
+use aya::Ebpf;
+use aya::maps::{Map, MapError};
+
+/// Takes a map of the object.
+fn map<T>(
+    ebpf: &mut Ebpf,
+    name: &'static str,
+    convert: impl FnOnce(Map) -> Result<T, MapError>,
+) -> Result<T, KernelError> {
+    let map = ebpf.take_map(name).ok_or(KernelError::NoMap(name))?;
+    convert(map).map_err(|source| KernelError::Map { map: name, source })
+}

@@ -1,0 +1,197 @@
+//! Containers that exist when the agent starts: a walk over the cgroup trees, by the same rules as the
+//! program on new cgroups.
+
+use super::feature::{CgroupMounts, namespace};
+use agent_common::event::Namespaces;
+use agent_common::limits::MAX_CONTAINER_ID;
+use agent_common::slot::CgroupKey;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// Hexadecimal digits of a container id.
+const ID_DIGITS: usize = 64;
+/// Cgroups that are looked at: bounds the start on a host with absurdly many.
+const MAX_CGROUPS: usize = 65_536;
+const UNIT_SUFFIXES: [&str; 6] = [".scope", ".slice", ".mount", ".socket", ".service", ".swap"];
+
+/// A mounted hierarchy.
+pub(super) struct Tree {
+    root: PathBuf,
+    hierarchy: u32,
+}
+
+/// A cgroup that is, or may be, a container's.
+pub(super) struct Found {
+    pub(super) key: CgroupKey,
+    /// Of the directory above, when that is a container's (then this one belongs to it).
+    pub(super) parent: Option<CgroupKey>,
+    pub(super) id: [u8; MAX_CONTAINER_ID],
+    pub(super) candidate: bool,
+    /// Namespaces of a process in it that runs the container's own code.
+    pub(super) namespaces: Option<Namespaces>,
+    pub(super) runtime_mnt_ns: u32,
+    pub(super) created_boot_ns: u64,
+}
+
+/// The hierarchies that name containers.
+pub(super) fn trees(mounts: &CgroupMounts) -> Vec<Tree> {
+    let tree = |root: &PathBuf, hierarchy| Tree {
+        root: root.clone(),
+        hierarchy,
+    };
+    let v2 = mounts.v2.iter().map(|root| tree(root, 0));
+    v2.chain(mounts.v1.iter().map(|root| tree(root, 1))).collect()
+}
+
+/// A directory still to be looked at.
+struct Pending {
+    path: PathBuf,
+    /// The nearest directory above that is a container's for certain.
+    container: Option<CgroupKey>,
+}
+
+/// Every container's cgroup of a tree, parents first.
+pub(super) fn cgroups(tree: &Tree, host: &Namespaces) -> Vec<Found> {
+    let mut found = Vec::new();
+    let mut pending = vec![Pending {
+        path: tree.root.clone(),
+        container: None,
+    }];
+    let mut seen = 0;
+    while let Some(directory) = pending.pop() {
+        for path in subdirectories(&directory.path) {
+            seen += 1;
+            if seen > MAX_CGROUPS {
+                tracing::warn!(limit = MAX_CGROUPS, "too many cgroups: the rest is not looked at");
+                return found;
+            }
+            let mut container = directory.container;
+            if let Some(cgroup) = look(&path, tree.hierarchy, container, host) {
+                if !cgroup.candidate || cgroup.namespaces.is_some() {
+                    container = container.or(Some(cgroup.key));
+                }
+                found.push(cgroup);
+            }
+            pending.push(Pending { path, container });
+        }
+    }
+    found
+}
+
+fn subdirectories(path: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(path) else {
+        return Vec::new();
+    };
+    entries
+        .filter_map(Result::ok)
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+        .map(|entry| entry.path())
+        .collect()
+}
+
+/// Judges one directory. Candidates are adopted only when they run something of their own.
+fn look(path: &Path, hierarchy: u32, parent: Option<CgroupKey>, host: &Namespaces) -> Option<Found> {
+    let name = path.file_name()?;
+    let key = CgroupKey {
+        id: std::fs::metadata(path).ok()?.ino(),
+        hierarchy,
+        reserved: 0,
+    };
+    let id = container_id(name);
+    let candidate = id.is_none();
+    if candidate && parent.is_none() && is_unit(name) {
+        return None;
+    }
+    let namespaces = namespaces_of(path, host);
+    if candidate && parent.is_none() && namespaces.is_none_or(|own| own.pid == host.pid) {
+        return None;
+    }
+    Some(Found {
+        key,
+        parent,
+        id: padded(id.unwrap_or(name.as_bytes())),
+        candidate,
+        namespaces,
+        runtime_mnt_ns: host.mnt,
+        created_boot_ns: 0,
+    })
+}
+
+/// Namespaces of the first process in a cgroup that has left the host's mount namespace.
+fn namespaces_of(path: &Path, host: &Namespaces) -> Option<Namespaces> {
+    let processes = std::fs::read_to_string(path.join("cgroup.procs")).ok()?;
+    processes
+        .lines()
+        .filter_map(|line| line.parse().ok())
+        .find_map(|pid: u32| {
+            let read = |name| namespace(pid, name).unwrap_or(0);
+            let own = Namespaces {
+                mnt: namespace(pid, "mnt")?,
+                pid: read("pid"),
+                net: read("net"),
+                ipc: read("ipc"),
+                uts: read("uts"),
+                cgroup: read("cgroup"),
+                user: read("user"),
+                time: read("time"),
+            };
+            (own.mnt != host.mnt).then_some(own)
+        })
+}
+
+/// The 64 hexadecimal digits in a cgroup's name; not of a runtime's monitor.
+fn container_id(name: &OsStr) -> Option<&[u8]> {
+    let bytes = name.as_bytes();
+    let bytes = &bytes[..bytes.len().min(MAX_CONTAINER_ID)];
+    let digit = |byte: &u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte);
+    let start = bytes
+        .windows(ID_DIGITS)
+        .position(|window| window.iter().all(digit))?;
+    let monitor = start >= 7 && &bytes[start - 7..start] == b"conmon-";
+    (!monitor).then(|| &bytes[start..start + ID_DIGITS])
+}
+
+fn is_unit(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    UNIT_SUFFIXES.iter().any(|suffix| name.ends_with(suffix))
+}
+
+fn padded(id: &[u8]) -> [u8; MAX_CONTAINER_ID] {
+    let mut padded = [0; MAX_CONTAINER_ID];
+    let len = id.len().min(MAX_CONTAINER_ID);
+    padded[..len].copy_from_slice(&id[..len]);
+    padded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+    fn id_in(name: &str) -> Option<String> {
+        container_id(OsStr::new(name)).map(|id| String::from_utf8_lossy(id).into_owned())
+    }
+
+    #[test]
+    fn ids_are_found_in_every_runtimes_names() {
+        for name in [
+            "ID",
+            "docker-ID.scope",
+            "cri-containerd-ID.scope",
+            "crio-ID",
+            "libpod-ID.scope",
+        ] {
+            assert_eq!(id_in(&name.replace("ID", ID)).as_deref(), Some(ID), "{name}");
+        }
+    }
+
+    #[test]
+    fn monitors_and_short_names_are_no_containers() {
+        assert_eq!(id_in(&format!("libpod-conmon-{ID}.scope")), None);
+        assert_eq!(id_in("docker-0123.scope"), None);
+        assert_eq!(id_in("web1"), None);
+    }
+}

@@ -1,0 +1,250 @@
+//! Slots: the daemon keeps the queue of free ones filled, finds containers that ran before it, decides what
+//! is exported, and recycles slots of containers that are gone.
+
+use super::error::KernelError;
+use super::feature::{CgroupMounts, Features};
+use super::scan::{self, Found};
+use agent_common::behaviour::{BehaviourKey, BehaviourValue};
+use agent_common::limits::{MAX_CONTAINER_ID, MAX_SLOTS};
+use agent_common::slot::{CgroupKey, SlotControl, SlotFlags, SlotRef, SlotState};
+use aya::Ebpf;
+use aya::maps::{Array, HashMap, MapData, MapError, Queue};
+
+/// `BPF_NOEXIST`: the kernel may have been first.
+const NO_EXIST: u64 = 1;
+
+/// The maps of identity.
+pub struct Slots {
+    cgroups: HashMap<MapData, CgroupKey, SlotRef>,
+    ids: HashMap<MapData, [u8; MAX_CONTAINER_ID], SlotRef>,
+    free: Queue<MapData, SlotRef>,
+    states: Array<MapData, SlotState>,
+    controls: Array<MapData, SlotControl>,
+    behaviours: HashMap<MapData, BehaviourKey, BehaviourValue>,
+    watched: HashMap<MapData, u64, u32>,
+    mounts: CgroupMounts,
+}
+
+/// A slot in use.
+#[derive(Debug, Clone, Copy)]
+pub struct ContainerSlot {
+    pub slot: u32,
+    pub state: SlotState,
+}
+
+impl ContainerSlot {
+    /// The container id, or the cgroup's name for candidates.
+    #[must_use]
+    pub fn id(&self) -> &[u8] {
+        let id = &self.state.id;
+        &id[..id.iter().position(|byte| *byte == 0).unwrap_or(id.len())]
+    }
+}
+
+impl std::fmt::Debug for Slots {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Slots").finish_non_exhaustive()
+    }
+}
+
+impl Slots {
+    pub(super) fn take(ebpf: &mut Ebpf, features: &Features) -> Result<Self, KernelError> {
+        let mut slots = Self {
+            cgroups: super::map(ebpf, "CGROUPS", HashMap::try_from)?,
+            ids: super::map(ebpf, "CONTAINER_IDS", HashMap::try_from)?,
+            free: super::map(ebpf, "FREE_SLOTS", Queue::try_from)?,
+            states: super::map(ebpf, "SLOT_STATE", Array::try_from)?,
+            controls: super::map(ebpf, "SLOT_CONTROL", Array::try_from)?,
+            behaviours: super::map(ebpf, "BEHAVIOURS", HashMap::try_from)?,
+            watched: super::map(ebpf, "WATCHED_NAMES", HashMap::try_from)?,
+            mounts: features.cgroups.clone(),
+        };
+        for slot in 1..MAX_SLOTS {
+            slots.give_back(SlotRef { slot, generation: 1 })?;
+        }
+        Ok(slots)
+    }
+
+    fn give_back(&mut self, slot: SlotRef) -> Result<(), KernelError> {
+        self.free.push(slot, 0).map_err(|source| KernelError::Map {
+            map: "FREE_SLOTS",
+            source,
+        })
+    }
+
+    /// Finds containers that exist already. The programs on new cgroups are attached before: what appears meanwhile
+    /// is found by them, or here, but once.
+    pub(super) fn scan(&mut self, features: &Features) {
+        for tree in scan::trees(&self.mounts) {
+            for found in scan::cgroups(&tree, &features.settings.host) {
+                self.adopt(&found);
+            }
+        }
+    }
+
+    /// Gives a cgroup that was found its slot.
+    fn adopt(&mut self, found: &Found) {
+        if self.cgroups.get(&found.key, 0).is_ok() {
+            return;
+        }
+        let Some(slot) = self.slot_for(found) else { return };
+        if self.cgroups.insert(found.key, slot, NO_EXIST).is_err() {
+            return;
+        }
+        if let Ok(mut state) = self.states.get(&slot.slot, 0) {
+            state.cgroups += 1;
+            if let Some(namespaces) = found.namespaces {
+                state.flags.0 |= SlotFlags::LIVE;
+                state.namespaces = namespaces;
+            }
+            self.store(slot.slot, state);
+        }
+    }
+
+    fn slot_for(&mut self, found: &Found) -> Option<SlotRef> {
+        if let Some(slot) = found.parent.and_then(|parent| self.cgroups.get(&parent, 0).ok()) {
+            return Some(slot);
+        }
+        if !found.candidate
+            && let Ok(slot) = self.ids.get(&found.id, 0)
+        {
+            return Some(slot);
+        }
+        let slot = self.free.pop(0).ok()?;
+        let state = SlotState {
+            generation: slot.generation,
+            cgroups: 0,
+            flags: SlotFlags(if found.candidate { SlotFlags::CANDIDATE } else { 0 }),
+            runtime_mnt_ns: found.runtime_mnt_ns,
+            namespaces: Default::default(),
+            lost_boot_ns: 0,
+            created_boot_ns: found.created_boot_ns,
+            id: found.id,
+            id_len: 0,
+            reserved: 0,
+        };
+        self.store(slot.slot, state);
+        if !found.candidate
+            && let Err(error) = self.ids.insert(found.id, slot, 0)
+        {
+            tracing::warn!(%error, "a container's id was not indexed");
+        }
+        Some(slot)
+    }
+
+    fn store(&mut self, slot: u32, state: SlotState) {
+        if let Err(error) = self.states.set(slot, state, 0) {
+            tracing::warn!(%error, slot, "the state of a slot was not stored");
+        }
+    }
+
+    /// Every slot in use, for reconciliation with what runtimes say.
+    pub fn in_use(&self) -> impl Iterator<Item = ContainerSlot> + '_ {
+        (1..MAX_SLOTS).filter_map(|slot| {
+            let state = self.states.get(&slot, 0).ok()?;
+            let used = state.cgroups != 0 && state.flags.0 & SlotFlags::GONE == 0;
+            used.then_some(ContainerSlot { slot, state })
+        })
+    }
+
+    /// State of one slot.
+    #[must_use]
+    pub fn state(&self, slot: u32) -> Option<SlotState> {
+        self.states.get(&slot, 0).ok()
+    }
+
+    /// Frees the slot of a container that is gone (its GONE record was handled, and its grace time is over).
+    ///
+    /// # Errors
+    /// When a map refuses the change; the slot stays out of use then.
+    pub fn recycle(&mut self, slot: SlotRef) -> Result<(), KernelError> {
+        let state = |source| KernelError::Map {
+            map: "SLOT_STATE",
+            source,
+        };
+        let current = self.states.get(&slot.slot, 0).map_err(state)?;
+        if current.generation != slot.generation || current.flags.0 & SlotFlags::GONE == 0 {
+            return Ok(());
+        }
+        self.forget_behaviours_of(slot.slot);
+        let generation = slot.generation.wrapping_add(1);
+        let freed = SlotState {
+            generation,
+            flags: SlotFlags(0),
+            ..current
+        };
+        self.states.set(slot.slot, freed, 0).map_err(state)?;
+        self.set_control(slot.slot, SlotControl::default())?;
+        self.give_back(SlotRef {
+            slot: slot.slot,
+            generation,
+        })
+    }
+
+    /// What the kernel is told about a slot.
+    ///
+    /// # Errors
+    /// When the map refuses it.
+    pub fn set_control(&mut self, slot: u32, control: SlotControl) -> Result<(), KernelError> {
+        self.controls
+            .set(slot, control, 0)
+            .map_err(|source| KernelError::Map {
+                map: "SLOT_CONTROL",
+                source,
+            })
+    }
+
+    /// What the kernel was told.
+    #[must_use]
+    pub fn control(&self, slot: u32) -> SlotControl {
+        self.controls.get(&slot, 0).unwrap_or_default()
+    }
+
+    /// Takes a behaviour out of the kernel's cache: its next occurrence leaves the kernel again. Returns how often it
+    /// occurred; `None` when the cache had evicted it.
+    pub fn rearm(&mut self, key: &BehaviourKey) -> Option<u64> {
+        let value = self.behaviours.get(key, 0).ok()?;
+        match self.behaviours.remove(key) {
+            Ok(()) | Err(MapError::KeyNotFound) => Some(value.count),
+            Err(error) => {
+                tracing::warn!(%error, "a behaviour was not re-armed");
+                Some(value.count)
+            }
+        }
+    }
+
+    /// How often a behaviour occurred.
+    #[must_use]
+    pub fn occurrences(&self, key: &BehaviourKey) -> Option<u64> {
+        Some(self.behaviours.get(key, 0).ok()?.count)
+    }
+
+    fn forget_behaviours_of(&mut self, slot: u32) {
+        let keys: Vec<BehaviourKey> = self
+            .behaviours
+            .keys()
+            .filter_map(Result::ok)
+            .filter(|key| key.slot == slot)
+            .collect();
+        for key in keys {
+            // An entry that was evicted meanwhile is forgotten too.
+            let _gone = self.behaviours.remove(&key);
+        }
+    }
+
+    /// Base names whose removal and renaming is reported.
+    ///
+    /// # Errors
+    /// When there are more than the kernel's table holds.
+    pub fn watch_names<'a>(&mut self, names: impl IntoIterator<Item = &'a str>) -> Result<(), KernelError> {
+        for name in names {
+            self.watched
+                .insert(agent_common::name_hash(name.as_bytes()), 1, 0)
+                .map_err(|source| KernelError::Map {
+                    map: "WATCHED_NAMES",
+                    source,
+                })?;
+        }
+        Ok(())
+    }
+}
