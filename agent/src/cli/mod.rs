@@ -5,6 +5,7 @@ mod exit;
 mod learn;
 mod output;
 mod permission;
+mod run;
 mod spool;
 mod status;
 mod watch;
@@ -36,6 +37,8 @@ const EXIT_CODES: &str =
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Run the agent in the foreground
+    Run(run::RunArgs),
     /// Show live what containers do, and alerts
     Watch(watch::WatchArgs),
     /// Show the state of the running agent
@@ -136,6 +139,7 @@ pub fn main() -> ExitCode {
 fn run(cli: &Cli) -> Result<Exit, Failure> {
     let file = cli.config.as_ref();
     match &cli.command {
+        Command::Run(args) => run::run(file, args),
         Command::Watch(args) => watch::run(file, args),
         Command::Status(args) => status::run(file, args),
         Command::Profile(ProfileCommand::Learn(args)) => learn::run(file, args),

@@ -1,10 +1,16 @@
 //! `agent watch`.
 
 use super::output::wants_colour;
-use super::{ClientFlags, Exit, Failure, block_on, client_config};
+use super::{ClientFlags, Exit, Failure, block_on, client_config, require_capabilities};
+use crate::config::Config;
 use crate::control::Filter;
+use crate::control::client::ClientError;
+use crate::daemon;
 use crate::detect::Class;
 use crate::event::EventKind;
+use crate::kernel::SensorConfig;
+use crate::shutdown::Tasks;
+use crate::telemetry::logs;
 use crate::watch::{Lines, View, follow};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
@@ -12,6 +18,10 @@ use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::Error as WordError;
 use std::path::PathBuf;
+use std::time::Duration;
+
+/// Time for the sensor to be detached.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// What to watch.
 #[derive(Debug, Args)]
@@ -57,10 +67,26 @@ impl WatchArgs {
 pub(super) fn run(file: Option<&PathBuf>, args: &WatchArgs) -> Result<Exit, Failure> {
     let loaded = client_config(file, &args.client)?;
     block_on(async {
-        let lines = Lines::from_daemon(&loaded.config.socket(), args.filter()).await?;
-        follow(lines, args.view()).await?;
+        match Lines::from_daemon(&loaded.config.socket(), args.filter()).await {
+            Ok(lines) => follow(lines, args.view()).await?,
+            Err(ClientError::NotRunning { .. }) => alone(&loaded.config, args).await?,
+            Err(error) => return Err(error.into()),
+        }
         Ok(Exit::Ok)
     })
+}
+
+/// No daemon runs: with a sensor of this process, for as long as it watches.
+async fn alone(config: &Config, args: &WatchArgs) -> Result<(), Failure> {
+    require_capabilities()?;
+    logs::start(&config.log, std::env::var("VIGIA_LOG").ok().as_deref())?;
+    let prepared = daemon::prepare(config)?;
+    let sensor = daemon::load_sensor(SensorConfig::default())?;
+    let tasks = Tasks::new();
+    let stream = daemon::watch_alone(config, prepared, sensor, args.filter(), &tasks)?;
+    let followed = follow(Lines::Local(stream), args.view()).await;
+    tasks.drain(GRACE).await;
+    Ok(followed?)
 }
 
 fn parse_class(word: &str) -> Result<Class, String> {

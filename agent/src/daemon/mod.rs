@@ -10,6 +10,7 @@ mod links;
 mod machine;
 mod outlets;
 mod run;
+mod sensor;
 mod signals;
 mod task;
 #[cfg(test)]
@@ -21,4 +22,5 @@ pub use links::{EngineLinks, SinkHandle};
 pub use machine::{Export, Machine, SensorMaps};
 pub use outlets::{DaemonError, Outlets};
 pub use run::{Prepared, SensorParts, prepare, run, watch_alone};
+pub use sensor::load as load_sensor;
 pub use task::{EngineTask, ProfileLoader};

@@ -1,0 +1,274 @@
+//! The kernel adapter in the words of the engine's task: a source of records, and the maps.
+//!
+//! Both are used by one task, one after the other: the lock between them is never waited for.
+
+use super::machine::{Export, SensorMaps};
+use super::run::SensorParts;
+use crate::container::SlotReader;
+use crate::control::{CapabilityStatus, KindCounters, StatusReport};
+use crate::decode::decode;
+use crate::detect::SensorFinding;
+use crate::engine::KernelView;
+use crate::event::{ContainerOp, EventHeader, EventKind, ExecId, Payload, SlotKey};
+use crate::kernel::{CapabilityReport, KernelError, Sensor, SensorConfig, Totals};
+use crate::process::LineageReader;
+use crate::source::{EventSource, RawBatch, SourceError};
+use crate::telemetry::Metrics;
+use crate::telemetry::metrics::set_total;
+use agent_common::behaviour::BehaviourKey;
+use agent_common::counter::Outcome;
+use agent_common::lineage::LineageEntry;
+use agent_common::slot::{SlotControl, SlotRef, SlotState};
+use async_trait::async_trait;
+use std::collections::VecDeque;
+use std::os::fd::{AsRawFd, RawFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use zerocopy::FromBytes;
+
+/// How often rings are read that nobody announced anything in.
+const POLL: Duration = Duration::from_millis(50);
+/// How long a slot rests after its container is gone: late records of it still find their container.
+const SLOT_REST: Duration = Duration::from_secs(30);
+
+struct Live {
+    sensor: Sensor,
+    /// Slots of containers that are gone, oldest first.
+    resting: VecDeque<(SlotRef, Instant)>,
+}
+
+type Shared = Arc<Mutex<Live>>;
+
+/// Loads the sensor.
+///
+/// # Errors
+/// When this host cannot run it at all.
+pub fn load(config: SensorConfig) -> Result<SensorParts, KernelError> {
+    let sensor = Sensor::load(config)?;
+    let findings = sensor.reports().iter().filter_map(degraded).collect();
+    let descriptor = sensor.rings.as_raw_fd();
+    let live = Live {
+        sensor,
+        resting: VecDeque::new(),
+    };
+    let live = Arc::new(Mutex::new(live));
+    let source = |source| KernelError::Read {
+        path: "the alert ring".to_owned(),
+        source,
+    };
+    let wake = AsyncFd::with_interest(descriptor, Interest::READABLE).map_err(source)?;
+    Ok(SensorParts {
+        source: Box::new(Rings {
+            wake,
+            live: Arc::clone(&live),
+        }),
+        maps: Box::new(Maps(live)),
+        findings,
+    })
+}
+
+fn degraded(report: &CapabilityReport) -> Option<SensorFinding> {
+    // A worse way that works is shown in `agent check`; blindness is an alert.
+    report
+        .backend
+        .is_none()
+        .then(|| SensorFinding::CapabilityDegraded {
+            capability: report.capability.name().to_owned(),
+            reason: report.reason_not_better.clone().unwrap_or_default(),
+        })
+}
+
+fn lock(live: &Shared) -> MutexGuard<'_, Live> {
+    live.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Both rings.
+struct Rings {
+    /// Dropped before the ring it watches.
+    wake: AsyncFd<RawFd>,
+    live: Shared,
+}
+
+#[async_trait]
+impl EventSource for Rings {
+    async fn next_batch(&mut self) -> Result<RawBatch, SourceError> {
+        let batch = self.drain();
+        if !batch.records.is_empty() {
+            return Ok(batch);
+        }
+        tokio::select! {
+            ready = self.wake.readable() => ready.map_err(SourceError::Wait)?.clear_ready(),
+            () = tokio::time::sleep(POLL) => {}
+        }
+        // Nothing is awaited between reading and returning: a dropped future loses no record.
+        Ok(self.drain())
+    }
+}
+
+impl Rings {
+    fn drain(&self) -> RawBatch {
+        let mut live = lock(&self.live);
+        let Live { sensor, resting } = &mut *live;
+        let mut batch = RawBatch::default();
+        sensor.rings.drain(&mut |record| {
+            resting.extend(gone(record).map(|slot| (slot, Instant::now())));
+            batch.records.push(record.to_vec());
+        });
+        batch
+    }
+}
+
+/// The slot of a container whose end the record tells.
+fn gone(record: &[u8]) -> Option<SlotRef> {
+    let (header, _) = EventHeader::read_from_prefix(record).ok()?;
+    if header.kind != EventKind::CONTAINER {
+        return None;
+    }
+    let Payload::Container(lifecycle) = decode(record).ok()?.payload else {
+        return None;
+    };
+    (lifecycle.op == ContainerOp::GONE).then_some(SlotRef {
+        slot: header.slot,
+        generation: header.generation,
+    })
+}
+
+/// The maps.
+struct Maps(Shared);
+
+impl LineageReader for Maps {
+    fn read(&mut self, exec_id: ExecId) -> Option<LineageEntry> {
+        lock(&self.0).sensor.lineage.read(exec_id)
+    }
+}
+
+impl SlotReader for Maps {
+    fn slot(&mut self, slot: u32) -> Option<SlotState> {
+        lock(&self.0).sensor.slots.state(slot)
+    }
+}
+
+impl KernelView for Maps {
+    fn forget(&mut self, behaviour: &BehaviourKey) -> Option<u64> {
+        lock(&self.0).sensor.slots.rearm(behaviour)
+    }
+}
+
+impl SensorMaps for Maps {
+    fn export(&mut self, container: SlotKey, export: Export) {
+        let slots = &mut lock(&self.0).sensor.slots;
+        let current = slots.state(container.slot);
+        if current.is_none_or(|state| state.generation != container.generation) {
+            return;
+        }
+        let control = slots.control(container.slot);
+        let flags = match export {
+            Export::EveryEvent => control.flags | SlotControl::EXPORT_ALL,
+            Export::FirstOccurrences => control.flags & !SlotControl::EXPORT_ALL,
+        };
+        if let Err(error) = slots.set_control(container.slot, SlotControl { flags, ..control }) {
+            tracing::warn!(%error, "what leaves the kernel could not be changed");
+        }
+    }
+
+    fn describe(&mut self, report: &mut StatusReport) {
+        let live = lock(&self.0);
+        report.capabilities = live.sensor.reports().iter().map(capability).collect();
+        match live.sensor.books.read() {
+            Ok(totals) => describe_totals(&totals, report),
+            Err(error) => report.problems.push(format!("the kernel's counters: {error}")),
+        }
+    }
+
+    fn collect(&mut self, metrics: &Metrics) {
+        let mut live = lock(&self.0);
+        live.recycle(Instant::now());
+        for report in live.sensor.reports() {
+            let backend = report.backend.map_or("blind", |backend| backend.name());
+            let labels = [report.capability.name(), backend];
+            metrics.capability.with_label_values(&labels).set(1);
+        }
+        if let Ok(totals) = live.sensor.books.read() {
+            collect_totals(&totals, metrics);
+        }
+    }
+
+    fn view(&mut self) -> &mut dyn KernelView {
+        self
+    }
+}
+
+impl Live {
+    fn recycle(&mut self, now: Instant) {
+        while let Some((slot, since)) = self.resting.front().copied() {
+            if now.duration_since(since) < SLOT_REST {
+                return;
+            }
+            self.resting.pop_front();
+            if let Err(error) = self.sensor.slots.recycle(slot) {
+                tracing::warn!(%error, "a slot stays out of use");
+            }
+        }
+    }
+}
+
+fn capability(report: &CapabilityReport) -> CapabilityStatus {
+    CapabilityStatus {
+        capability: report.capability.name().to_owned(),
+        backend: report.backend.map_or("none", |backend| backend.name()).to_owned(),
+        trust: report.backend.map_or("blind", |_| report.trust.name()).to_owned(),
+        reason: report.reason_not_better.clone().unwrap_or_default(),
+    }
+}
+
+/// True for outcomes that are blind spots; what is neither lost, sent nor repeated was suppressed.
+fn is_lost(outcome: Outcome) -> bool {
+    matches!(
+        outcome,
+        Outcome::LOST_RING_FULL | Outcome::LOST_SCRATCH_BUSY | Outcome::LOST_UNREADABLE
+    )
+}
+
+fn describe_totals(totals: &Totals, report: &mut StatusReport) {
+    for (kind, name) in EventKind::ALL {
+        let mut counters = KindCounters::default();
+        for (outcome, reason) in Outcome::ALL {
+            let count = totals.get(kind, outcome);
+            match outcome {
+                Outcome::SEEN => counters.seen = count,
+                Outcome::REPEATED => counters.repeated = count,
+                Outcome::SENT => counters.sent = count,
+                _ if count == 0 => {}
+                lost if is_lost(lost) => drop(counters.lost.insert(reason.to_owned(), count)),
+                _ => drop(counters.suppressed.insert(reason.to_owned(), count)),
+            }
+        }
+        if counters != KindCounters::default() {
+            report.events.insert(name.to_owned(), counters);
+        }
+    }
+    let errors = totals.errors.iter().filter(|(_, count)| *count > 0);
+    report
+        .kernel_errors
+        .extend(errors.map(|(cause, count)| ((*cause).to_owned(), *count)));
+}
+
+fn collect_totals(totals: &Totals, metrics: &Metrics) {
+    for (kind, name) in EventKind::ALL {
+        for (outcome, reason) in Outcome::ALL {
+            let counter = match outcome {
+                Outcome::SEEN => metrics.events_seen.with_label_values(&[name]),
+                Outcome::REPEATED => metrics.events_repeated.with_label_values(&[name]),
+                Outcome::SENT => metrics.events_sent.with_label_values(&[name]),
+                lost if is_lost(lost) => metrics.events_lost.with_label_values(&[name, reason]),
+                _ => metrics.events_suppressed.with_label_values(&[name, reason]),
+            };
+            set_total(&counter, totals.get(kind, outcome));
+        }
+    }
+    for (cause, count) in &totals.errors {
+        set_total(&metrics.kernel_errors.with_label_values(&[cause]), *count);
+    }
+}
