@@ -6,10 +6,9 @@ use super::machine::{Export, SensorMaps};
 use super::run::SensorParts;
 use crate::container::SlotReader;
 use crate::control::{CapabilityStatus, KindCounters, StatusReport};
-use crate::decode::decode;
 use crate::detect::SensorFinding;
 use crate::engine::KernelView;
-use crate::event::{ContainerOp, EventHeader, EventKind, ExecId, Payload, SlotKey};
+use crate::event::{EventKind, ExecId, SlotKey};
 use crate::kernel::{CapabilityReport, KernelError, Sensor, SensorConfig, Totals};
 use crate::process::LineageReader;
 use crate::source::{EventSource, RawBatch, SourceError};
@@ -21,12 +20,10 @@ use agent_common::lineage::LineageEntry;
 use agent_common::slot::{SlotControl, SlotRef, SlotState};
 use async_trait::async_trait;
 use std::collections::VecDeque;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use zerocopy::FromBytes;
 
 /// How often rings are read that nobody announced anything in.
 const POLL: Duration = Duration::from_millis(50);
@@ -48,17 +45,16 @@ type Shared = Arc<Mutex<Live>>;
 pub fn load(config: SensorConfig) -> Result<SensorParts, KernelError> {
     let sensor = Sensor::load(config)?;
     let findings = sensor.reports().iter().filter_map(degraded).collect();
-    let descriptor = sensor.rings.as_raw_fd();
+    let source = |source| KernelError::Read {
+        path: "the alert ring".to_owned(),
+        source,
+    };
+    let wake = sensor.rings.wake_up().map_err(source)?;
     let live = Live {
         sensor,
         resting: VecDeque::new(),
     };
     let live = Arc::new(Mutex::new(live));
-    let source = |source| KernelError::Read {
-        path: "the alert ring".to_owned(),
-        source,
-    };
-    let wake = AsyncFd::with_interest(descriptor, Interest::READABLE).map_err(source)?;
     Ok(SensorParts {
         source: Box::new(Rings {
             wake,
@@ -86,8 +82,7 @@ fn lock(live: &Shared) -> MutexGuard<'_, Live> {
 
 /// Both rings.
 struct Rings {
-    /// Dropped before the ring it watches.
-    wake: AsyncFd<RawFd>,
+    wake: AsyncFd<OwnedFd>,
     live: Shared,
 }
 
@@ -109,30 +104,13 @@ impl EventSource for Rings {
 
 impl Rings {
     fn drain(&self) -> RawBatch {
-        let mut live = lock(&self.live);
-        let Live { sensor, resting } = &mut *live;
         let mut batch = RawBatch::default();
-        sensor.rings.drain(&mut |record| {
-            resting.extend(gone(record).map(|slot| (slot, Instant::now())));
-            batch.records.push(record.to_vec());
-        });
+        lock(&self.live)
+            .sensor
+            .rings
+            .drain(&mut |record| batch.records.push(record.to_vec()));
         batch
     }
-}
-
-/// The slot of a container whose end the record tells.
-fn gone(record: &[u8]) -> Option<SlotRef> {
-    let (header, _) = EventHeader::read_from_prefix(record).ok()?;
-    if header.kind != EventKind::CONTAINER {
-        return None;
-    }
-    let Payload::Container(lifecycle) = decode(record).ok()?.payload else {
-        return None;
-    };
-    (lifecycle.op == ContainerOp::GONE).then_some(SlotRef {
-        slot: header.slot,
-        generation: header.generation,
-    })
 }
 
 /// The maps.
@@ -171,6 +149,12 @@ impl SensorMaps for Maps {
         if let Err(error) = slots.set_control(container.slot, SlotControl { flags, ..control }) {
             tracing::warn!(%error, "what leaves the kernel could not be changed");
         }
+    }
+
+    fn release(&mut self, container: SlotKey) {
+        let SlotKey { slot, generation } = container;
+        let resting = &mut lock(&self.0).resting;
+        resting.push_back((SlotRef { slot, generation }, Instant::now()));
     }
 
     fn describe(&mut self, report: &mut StatusReport) {

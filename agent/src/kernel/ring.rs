@@ -4,7 +4,10 @@ use super::error::KernelError;
 use agent_common::event::EventHeader;
 use aya::Ebpf;
 use aya::maps::{MapData, RingBuf};
-use std::os::fd::{AsRawFd, RawFd};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 /// Reader of both rings.
 pub struct RingReader {
@@ -41,6 +44,17 @@ impl RingReader {
             bytes: Vec::new(),
             index: Vec::new(),
         })
+    }
+
+    /// Readable when an urgent record was written. A descriptor of its own: it may outlive the reader.
+    ///
+    /// # Errors
+    /// When the descriptor cannot be duplicated or watched; outside of a tokio runtime it panics.
+    pub fn wake_up(&self) -> io::Result<AsyncFd<OwnedFd>> {
+        let descriptor = self.alerts.as_fd().try_clone_to_owned()?;
+        // SAFETY: the descriptor is owned by the AsyncFd and stays open and the same until that is dropped. The safe
+        // constructors are deprecated.
+        Ok(unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) }?)
     }
 
     /// Hands out everything that is there (up to a batch), oldest first; returns how many records.
@@ -81,11 +95,4 @@ fn copy(ring: &mut RingBuf<MapData>, number: u8, bytes: &mut Vec<u8>, index: &mu
 fn time_of(record: &[u8]) -> u64 {
     const _: () = assert!(std::mem::offset_of!(EventHeader, time_boot_ns) == 0);
     record.first_chunk().map_or(0, |bytes| u64::from_ne_bytes(*bytes))
-}
-
-/// Readable when an urgent record was written.
-impl AsRawFd for RingReader {
-    fn as_raw_fd(&self) -> RawFd {
-        self.alerts.as_raw_fd()
-    }
 }
