@@ -249,6 +249,9 @@ pub(super) const IMPURE: [&str; 8] = [
     "std::env",
 ];
 
+/// Files of pure modules that read what the rest of the module works on.
+pub(super) const LOADERS: [&str; 1] = ["profile/store.rs"];
+
 /// Names that say nothing.
 pub(super) const EMPTY_NAMES: [&str; 8] = [
     "utils", "util", "helpers", "helper", "common", "types", "misc", "shared",
