@@ -22,7 +22,6 @@ pub mod event;
 pub mod host;
 #[allow(unsafe_code, reason = "maps a program's memory; see the module")]
 pub mod kernel;
-pub mod net;
 pub mod process;
 pub mod profile;
 pub mod recording;

@@ -1,12 +1,12 @@
 //! What an event shows, per kind. Keys are part of the alert's contract.
 
 use crate::detect::Neighbours;
+use crate::event::peer_address;
 use crate::event::{
     Bpf, EnrichedEvent, Exec, FileObject, FileOpen, KernelString, Lifecycle, Module, ModuleOp, Mount,
     MountOp, Name, Namespaces, Net, Payload, Ptrace, PtraceOp, RecordFlags, Setns, SocketAddress,
     UnixConnect,
 };
-use crate::net::peer_address;
 use crate::profile::Protocol;
 use serde_json::{Map, Value, json};
 

@@ -2,9 +2,12 @@
 
 mod config;
 mod exit;
+mod explain;
 mod learn;
 mod output;
 mod permission;
+mod profile;
+mod rules;
 mod run;
 mod spool;
 mod status;
@@ -46,6 +49,10 @@ pub enum Command {
     /// Learn and inspect behaviour profiles
     #[command(subcommand)]
     Profile(ProfileCommand),
+    /// List the rules with their documentation
+    Rules(rules::RulesArgs),
+    /// Say what a rule means, why it matters and what to do
+    Explain(explain::ExplainArgs),
     /// Print, check and document the configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -60,6 +67,12 @@ pub enum Command {
 pub enum ProfileCommand {
     /// Watch a container or an image for a while and write down what it does
     Learn(learn::LearnArgs),
+    /// Check profiles; exit code 78 when one is wrong
+    Lint(profile::LintArgs),
+    /// List the profiles of a folder
+    List(profile::ListArgs),
+    /// Print a profile
+    Show(profile::ShowArgs),
 }
 
 /// Flags of everything that starts a sensor.
@@ -143,6 +156,11 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Watch(args) => watch::run(file, args),
         Command::Status(args) => status::run(file, args),
         Command::Profile(ProfileCommand::Learn(args)) => learn::run(file, args),
+        Command::Profile(ProfileCommand::Lint(args)) => profile::lint(args),
+        Command::Profile(ProfileCommand::List(args)) => profile::list(file, args),
+        Command::Profile(ProfileCommand::Show(args)) => profile::show(file, args),
+        Command::Rules(args) => rules::run(args),
+        Command::Explain(args) => explain::run(args),
         Command::Config(command) => config::run(file, command),
         Command::Spool(args) => spool::run(file, args),
         Command::Version => say(concat!("agent ", env!("CARGO_PKG_VERSION"), "\n")),

@@ -2,9 +2,9 @@
 
 use crate::container::{Container, ImageRef};
 use crate::detect::Neighbours;
+use crate::event::peer_address;
 use crate::event::{ContainerId, EnrichedEvent, Payload};
 use crate::host::PortRange;
-use crate::net::peer_address;
 use crate::profile::{Learner, Profile};
 use std::sync::Arc;
 

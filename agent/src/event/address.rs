@@ -1,6 +1,6 @@
 //! Socket addresses of records in the words of `std::net`.
 
-use crate::event::SocketAddress;
+use super::SocketAddress;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The address of a socket's end; mapped IPv4 becomes IPv4. `None`: the record has none.

@@ -3,11 +3,13 @@
 //! Types only. Numbers of the kernel stay the newtypes of `agent-common`; strings are bytes until they
 //! are shown ([`KernelString`]).
 
+mod address;
 mod id;
 mod payload;
 mod text;
 mod time;
 
+pub use address::{canonical, is_internal, is_nobody, peer_address};
 pub use agent_common::event::{
     ContainerOp, EventHeader, EventKind, FileFlags, FileObject, ModuleOp, MountOp, Namespaces, PtraceOp,
     RecordFlags, SocketAddress, StdioFlags, Trust,

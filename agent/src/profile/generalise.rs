@@ -34,7 +34,7 @@ fn component_of(parent: &str, component: &str) -> String {
 
 /// `tmp.Xq3Zp0`, `build-8f14e45f`: letters of both cases or hexadecimal digits mixed with digits.
 fn is_random(word: &str) -> bool {
-    let count = |of: fn(&u8) -> bool| word.bytes().filter(|byte| of(byte)).count();
+    let count = |of: fn(&u8) -> bool| word.as_bytes().iter().filter(|byte| of(byte)).count();
     let (digits, upper, lower) = (
         count(u8::is_ascii_digit),
         count(u8::is_ascii_uppercase),

@@ -11,9 +11,9 @@ use super::{
     ProfileState, Provenance, Source, generalise,
 };
 use crate::container::{Container, ImageRef};
+use crate::event::peer_address;
 use crate::event::{EnrichedEvent, FileOpen, Net, Payload, SlotKey, Timestamp};
 use crate::host::PortRange;
-use crate::net::peer_address;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Entries of one section.
@@ -27,12 +27,15 @@ pub struct Learner {
     ephemeral: PortRange,
     exec: BTreeMap<PathPattern, (BTreeSet<PathPattern>, Seen)>,
     listen: BTreeMap<(Protocol, Port, AddressScope, Option<PathPattern>), Seen>,
-    connect: BTreeMap<(String, Protocol, Port, Option<PathPattern>), (Peer, Seen)>,
+    connect: BTreeMap<Contact, (Peer, Seen)>,
     write: BTreeMap<PathPattern, Seen>,
     containers: BTreeSet<SlotKey>,
     /// Behaviours that found no room.
     overflowed: u64,
 }
+
+/// Peer as text, protocol, port, executable.
+type Contact = (String, Protocol, Port, Option<PathPattern>);
 
 /// First and last time of a behaviour, and where.
 #[derive(Debug, Default)]

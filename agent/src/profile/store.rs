@@ -23,11 +23,19 @@ pub enum Presence {
 /// # Errors
 /// The first problem; nothing is used of a folder that has one.
 pub fn load_folder(folder: &Path, presence: Presence) -> Result<ProfileSet, ProfileError> {
+    load_files(&profile_files(folder, presence)?)
+}
+
+/// The files that [`load_folder`] reads.
+///
+/// # Errors
+/// When the folder cannot be listed.
+pub fn profile_files(folder: &Path, presence: Presence) -> Result<Vec<PathBuf>, ProfileError> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return match presence {
-                Presence::Optional => Ok(ProfileSet::default()),
+                Presence::Optional => Ok(Vec::new()),
                 Presence::Required => Err(ProfileError::Missing(folder.to_owned())),
             };
         }
@@ -50,7 +58,7 @@ pub fn load_folder(folder: &Path, presence: Presence) -> Result<ProfileSet, Prof
         }
     }
     files.sort();
-    load_files(&files)
+    Ok(files)
 }
 
 /// Reads the given files.

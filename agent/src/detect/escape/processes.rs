@@ -71,6 +71,9 @@ pub(super) fn module(context: &DetectContext<'_>, module: &Module) -> Option<Fin
     let success = Success::of(context.event);
     let said = format!("{} in {}", context.actor(), context.container_name());
     if module.op == ModuleOp::REQUEST {
+        if is_ordinary(&module.path.bytes) {
+            return None;
+        }
         let summary = format!("{said} made the kernel look for the module {}", module.path);
         return Some(Finding::new(
             &escape::MODULE_REQUEST,
@@ -93,6 +96,29 @@ pub(super) fn module(context: &DetectContext<'_>, module: &Module) -> Option<Fin
         module.path
     );
     Some(Finding::new(&escape::MODULE_LOAD, module.path.to_text(), summary).severity(severity))
+}
+
+/// What ordinary work asks for: common protocol families (UNIX, IPv4, IPv6, netlink, packet), firewalls' tables, formats of
+/// executables, ciphers, congestion control.
+fn is_ordinary(name: &[u8]) -> bool {
+    const FAMILIES: [&str; 5] = ["1", "2", "10", "16", "17"];
+    const PREFIXES: [&str; 10] = [
+        "iptable",
+        "ip_tables",
+        "ip6",
+        "ipt_",
+        "xt_",
+        "nf",
+        "binfmt-",
+        "crypto-",
+        "tcp_",
+        "netdev-",
+    ];
+    if let Some(family) = name.strip_prefix(b"net-pf-") {
+        let number = family.split(|byte| *byte == b'-').next().unwrap_or_default();
+        return FAMILIES.iter().any(|known| known.as_bytes() == number);
+    }
+    PREFIXES.iter().any(|prefix| name.starts_with(prefix.as_bytes()))
 }
 
 pub(super) fn bpf(context: &DetectContext<'_>, bpf: &Bpf) -> Option<Finding> {

@@ -23,89 +23,90 @@ fn opened(magic: u32, path: &str, fs_path: &str, f_mode: u32) -> Vec<&'static st
     python().rules(open(file(magic), path, fs_path, f_mode))
 }
 
+const STEERING: [(u32, &str, &str, &str); 18] = [
+    (
+        CGROUP,
+        "/tmp/cg/release_agent",
+        "/release_agent",
+        "escape.release_agent",
+    ),
+    (
+        CGROUP,
+        "/sys/fs/cgroup/memory/release_agent",
+        "/docker/1/release_agent",
+        "escape.release_agent",
+    ),
+    (CGROUP, "/x/notify_on_release", "", "escape.notify_on_release"),
+    (
+        CGROUP,
+        "/tmp/cg/devices.allow",
+        "/devices.allow",
+        "escape.device_cgroup",
+    ),
+    (
+        PROC,
+        "/proc/sys/kernel/core_pattern",
+        "/sys/kernel/core_pattern",
+        "escape.core_pattern",
+    ),
+    (
+        PROC,
+        "/mnt/p/sys/kernel/core_pattern",
+        "/sys/kernel/core_pattern",
+        "escape.core_pattern",
+    ),
+    (
+        PROC,
+        "/tmp/innocent",
+        "/sys/kernel/core_pattern",
+        "escape.core_pattern",
+    ),
+    (PROC, "/core_pattern", "", "escape.core_pattern"),
+    (PROC, "/proc/sys/kernel/hotplug", "", "escape.uevent_helper"),
+    (
+        SYSFS,
+        "/tmp/s/kernel/uevent_helper",
+        "/kernel/uevent_helper",
+        "escape.uevent_helper",
+    ),
+    (BINFMT, "/tmp/b/register", "/register", "escape.binfmt_misc"),
+    (
+        BINFMT,
+        "/proc/sys/fs/binfmt_misc/qemu-arm",
+        "/qemu-arm",
+        "escape.binfmt_misc",
+    ),
+    (PROC, "/proc/sysrq-trigger", "/sysrq-trigger", "escape.sysrq"),
+    (PROC, "/p/sys/kernel/sysrq", "/sys/kernel/sysrq", "escape.sysrq"),
+    (
+        PROC,
+        "/proc/sys/kernel/modprobe",
+        "/sys/kernel/modprobe",
+        "escape.kernel_helper",
+    ),
+    (
+        PROC,
+        "/p/bset",
+        "/sys/kernel/usermodehelper/bset",
+        "escape.kernel_helper",
+    ),
+    (
+        PROC,
+        "/proc/sys/kernel/randomize_va_space",
+        "/sys/kernel/randomize_va_space",
+        "escape.kernel_setting",
+    ),
+    (
+        PROC,
+        "/p/sys/vm/max_map_count",
+        "/sys/vm/max_map_count",
+        "escape.kernel_setting",
+    ),
+];
+
 #[test]
 fn files_that_steer_the_kernel_are_known_wherever_they_are_mounted() {
-    let cases = [
-        (
-            CGROUP,
-            "/tmp/cg/release_agent",
-            "/release_agent",
-            "escape.release_agent",
-        ),
-        (
-            CGROUP,
-            "/sys/fs/cgroup/memory/release_agent",
-            "/docker/1/release_agent",
-            "escape.release_agent",
-        ),
-        (CGROUP, "/x/notify_on_release", "", "escape.notify_on_release"),
-        (
-            CGROUP,
-            "/tmp/cg/devices.allow",
-            "/devices.allow",
-            "escape.device_cgroup",
-        ),
-        (
-            PROC,
-            "/proc/sys/kernel/core_pattern",
-            "/sys/kernel/core_pattern",
-            "escape.core_pattern",
-        ),
-        (
-            PROC,
-            "/mnt/p/sys/kernel/core_pattern",
-            "/sys/kernel/core_pattern",
-            "escape.core_pattern",
-        ),
-        (
-            PROC,
-            "/tmp/innocent",
-            "/sys/kernel/core_pattern",
-            "escape.core_pattern",
-        ),
-        (PROC, "/core_pattern", "", "escape.core_pattern"),
-        (PROC, "/proc/sys/kernel/hotplug", "", "escape.uevent_helper"),
-        (
-            SYSFS,
-            "/tmp/s/kernel/uevent_helper",
-            "/kernel/uevent_helper",
-            "escape.uevent_helper",
-        ),
-        (BINFMT, "/tmp/b/register", "/register", "escape.binfmt_misc"),
-        (
-            BINFMT,
-            "/proc/sys/fs/binfmt_misc/qemu-arm",
-            "/qemu-arm",
-            "escape.binfmt_misc",
-        ),
-        (PROC, "/proc/sysrq-trigger", "/sysrq-trigger", "escape.sysrq"),
-        (PROC, "/p/sys/kernel/sysrq", "/sys/kernel/sysrq", "escape.sysrq"),
-        (
-            PROC,
-            "/proc/sys/kernel/modprobe",
-            "/sys/kernel/modprobe",
-            "escape.kernel_helper",
-        ),
-        (
-            PROC,
-            "/p/bset",
-            "/sys/kernel/usermodehelper/bset",
-            "escape.kernel_helper",
-        ),
-        (
-            PROC,
-            "/proc/sys/kernel/randomize_va_space",
-            "/sys/kernel/randomize_va_space",
-            "escape.kernel_setting",
-        ),
-        (
-            PROC,
-            "/p/sys/vm/max_map_count",
-            "/sys/vm/max_map_count",
-            "escape.kernel_setting",
-        ),
-    ];
-    for (magic, path, fs_path, rule) in cases {
+    for (magic, path, fs_path, rule) in STEERING {
         assert_eq!(opened(magic, path, fs_path, WRITE), [rule], "{path}");
         assert!(opened(magic, path, fs_path, READ).is_empty(), "reading {path}");
     }
@@ -512,6 +513,19 @@ fn namespaces_modules_bpf_and_cgroups() {
         Severity::Critical
     );
     assert_eq!(scene.rules(module(ModuleOp::REQUEST)), ["escape.module_request"]);
+    let request = |name: &str| {
+        Payload::Module(Module {
+            op: ModuleOp::REQUEST,
+            file: FileObject::default(),
+            path: name.into(),
+        })
+    };
+    assert_eq!(
+        scene.rules(request("net-pf-21-proto-0")),
+        ["escape.module_request"]
+    );
+    assert!(scene.rules(request("net-pf-10")).is_empty());
+    assert!(scene.rules(request("net-pf-16-proto-4")).is_empty());
     assert_eq!(scene.rules(bpf(5)), ["escape.bpf"]);
     assert!(scene.rules(bpf(1)).is_empty(), "looking up in a map that it has");
     let left = |op| {

@@ -4,7 +4,7 @@ use super::Contact;
 use crate::detect::Finding;
 use crate::detect::rules::lateral;
 use crate::event::BootTime;
-use crate::net::is_internal;
+use crate::event::is_internal;
 use std::collections::{BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;

@@ -10,7 +10,7 @@ use super::rules::lateral;
 use super::{Class, DetectContext, Detector, Finding, Rule, Severity};
 use crate::container::{Container, ContainerMetadata};
 use crate::event::{EnrichedEvent, Net, Payload, SlotKey};
-use crate::net::{canonical, is_internal, is_nobody, peer_address};
+use crate::event::{canonical, is_internal, is_nobody, peer_address};
 use crate::profile::{ConnectQuery, ImageName, ProfileState, Protocol};
 use fan_out::FanOut;
 use std::collections::HashMap;
@@ -151,7 +151,7 @@ impl<'a> Contact<'a> {
 
     fn service(&self) -> Option<(&'static Rule, &'static str)> {
         let metadata = |text: &&str| text.parse().map(canonical) == Ok(self.address);
-        if METADATA_SERVICES.iter().any(|text| metadata(&text)) {
+        if METADATA_SERVICES.iter().any(metadata) {
             return Some((&lateral::METADATA_SERVICE, "the cloud's metadata service"));
         }
         let api = self.context.host.kubernetes_api.iter();

@@ -4,8 +4,8 @@ use super::Contact;
 use crate::detect::program::{called, inner_ancestors, is_shell};
 use crate::detect::rules::lateral;
 use crate::detect::{DetectContext, Finding, Severity};
+use crate::event::peer_address;
 use crate::event::{Exec, SocketAddress, StdioFlags};
-use crate::net::peer_address;
 use std::net::IpAddr;
 
 /// A shell with an internet socket as input or output, or what such a shell starts.

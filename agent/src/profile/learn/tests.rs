@@ -102,7 +102,7 @@ fn what_is_learned_is_bounded() {
     for number in 0..3000 {
         scene.exe.exe = format!(
             "/opt/tool{}{}",
-            (b'a' + (number % 26) as u8) as char,
+            char::from(b"abcdefghijklmnopqrstuvwxyz"[number % 26]),
             "x".repeat(number / 26)
         )
         .as_str()
