@@ -46,6 +46,12 @@ pub enum ProfileError {
     },
     #[error("{}: is a folder, not a profile; name it with --profiles, or give a file", .0.display())]
     Folder(PathBuf),
+    #[error("{}: no such file; see `agent profile list`", .0.display())]
+    MissingFile(PathBuf),
+    #[error("{}: is a device, pipe or socket, not a profile; give a regular file", .0.display())]
+    NotAFile(PathBuf),
+    #[error("{}: is not UTF-8 text; save it as UTF-8", .0.display())]
+    NotText(PathBuf),
     #[error("{}: is no folder; --profiles takes a folder of *.yaml files", .0.display())]
     NotAFolder(PathBuf),
     #[error("{}: no such folder; create it, or leave --profiles out", .0.display())]

@@ -79,6 +79,10 @@ pub fn load_file(file: &Path) -> Result<Profile, ProfileError> {
     if metadata.is_dir() {
         return Err(ProfileError::Folder(file.to_owned()));
     }
+    // Opening a pipe would wait for a writer.
+    if !metadata.is_file() {
+        return Err(ProfileError::NotAFile(file.to_owned()));
+    }
     if metadata.len() > MAX_PROFILE_BYTES {
         return Err(ProfileError::TooLarge {
             file: file.to_owned(),
@@ -102,8 +106,10 @@ fn is_yaml(path: &Path) -> bool {
 }
 
 fn unreadable(file: &Path, source: io::Error) -> ProfileError {
-    ProfileError::Unreadable {
-        file: file.to_owned(),
-        source,
+    let file = file.to_owned();
+    match source.kind() {
+        io::ErrorKind::NotFound => ProfileError::MissingFile(file),
+        io::ErrorKind::InvalidData => ProfileError::NotText(file),
+        _ => ProfileError::Unreadable { file, source },
     }
 }

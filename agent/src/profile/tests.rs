@@ -58,7 +58,7 @@ fn each_mistake_has_a_place_a_reason_and_a_remedy() {
         ),
         (
             replaced("port: 80", "port: 70000"),
-            "p.yaml:11:13: port 70000 is not between 1 and 65535",
+            "p.yaml:11:13: port 70000 is not between 1 and 65535; write one, `ephemeral` or `any`",
         ),
         (
             replaced("port: 80", "port: http"),
@@ -158,6 +158,14 @@ fn folders_are_read_whole_or_not_at_all() {
         Err(ProfileError::NotAFolder(_))
     ));
     assert!(matches!(load_file(folder.path()), Err(ProfileError::Folder(_))));
+    assert!(matches!(
+        load_file(Path::new("/dev/null")),
+        Err(ProfileError::NotAFile(_))
+    ));
+    assert!(matches!(load_file(&absent), Err(ProfileError::MissingFile(_))));
+    let binary = folder.path().join("binary");
+    fs::write(&binary, b"a: \xff").unwrap();
+    assert!(matches!(load_file(&binary), Err(ProfileError::NotText(_))));
     fs::write(folder.path().join("b.yaml"), GOOD).unwrap();
     let message = load_folder(folder.path(), Presence::Required)
         .unwrap_err()

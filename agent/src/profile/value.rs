@@ -61,13 +61,18 @@ impl Visitor<'_> for PortVisitor {
     fn visit_u64<E: de::Error>(self, number: u64) -> Result<Port, E> {
         match u16::try_from(number) {
             Ok(port) if port > 0 => Ok(Port::Number(port)),
-            _ => Err(E::custom(format!("port {number} is not between 1 and 65535"))),
+            _ => Err(E::custom(format!(
+                "port {number} is not between 1 and 65535; write one, `ephemeral` or `any`"
+            ))),
         }
     }
 
     fn visit_i64<E: de::Error>(self, number: i64) -> Result<Port, E> {
-        let positive = u64::try_from(number)
-            .map_err(|_| E::custom(format!("port {number} is not between 1 and 65535")))?;
+        let positive = u64::try_from(number).map_err(|_| {
+            E::custom(format!(
+                "port {number} is not between 1 and 65535; write one, `ephemeral` or `any`"
+            ))
+        })?;
         self.visit_u64(positive)
     }
 
