@@ -64,10 +64,12 @@ fn procfs(path: &[u8]) -> Option<&'static Rule> {
     }
 }
 
-/// `kernel/sysrq` of `/sys/kernel/sysrq` (own filesystem) and of `/proc/sys/kernel/sysrq`.
+/// `kernel/sysrq` of `/sys/kernel/sysrq` (own filesystem), of `/proc/sys/kernel/sysrq` and of a procfs mounted elsewhere:
+/// what follows the last `/sys/`, which no sysctl has in its name.
 fn sysctl(path: &[u8]) -> Option<&[u8]> {
-    path.strip_prefix(b"/sys/")
-        .or_else(|| path.strip_prefix(b"/proc/sys/"))
+    const FOLDER: &[u8] = b"/sys/";
+    let at = path.windows(FOLDER.len()).rposition(|part| part == FOLDER)?;
+    path.get(at + FOLDER.len()..)
 }
 
 fn is_global(sysctl: &[u8]) -> bool {

@@ -23,7 +23,7 @@ fn opened(magic: u32, path: &str, fs_path: &str, f_mode: u32) -> Vec<&'static st
     python().rules(open(file(magic), path, fs_path, f_mode))
 }
 
-const STEERING: [(u32, &str, &str, &str); 18] = [
+const STEERING: [(u32, &str, &str, &str); 19] = [
     (
         CGROUP,
         "/tmp/cg/release_agent",
@@ -36,6 +36,7 @@ const STEERING: [(u32, &str, &str, &str); 18] = [
         "/docker/1/release_agent",
         "escape.release_agent",
     ),
+    (PROC, "/mnt/p/sys/vm/panic_on_oom", "", "escape.kernel_setting"),
     (CGROUP, "/x/notify_on_release", "", "escape.notify_on_release"),
     (
         CGROUP,
