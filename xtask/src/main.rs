@@ -60,7 +60,7 @@ fn main() -> ExitCode {
         Chore::Run(args) => build::run(&args),
         Chore::Test(args) => test::run(&args),
         Chore::Layers => layers::run(),
-        Chore::Codegen => codegen(),
+        Chore::Codegen => ci::codegen(),
         Chore::Ci(args) => ci::run(&args),
         Chore::Lab(lab) => lab::run(&lab),
         Chore::Demo(args) => demo::run(&args),
@@ -73,11 +73,4 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-fn codegen() -> anyhow::Result<ExitCode> {
-    let mut command = shell::cargo();
-    command.args(["test", "--package", "agent", "--test", "generated"]);
-    shell::run(command.env("UPDATE_GENERATED", "1"))?;
-    Ok(ExitCode::SUCCESS)
 }
