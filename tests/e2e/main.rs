@@ -1,3 +1,4 @@
 //! The agent as a user runs it.
 
 mod command_line;
+mod demo;

@@ -2,3 +2,4 @@
 
 mod docker_api;
 mod lab;
+mod scenario;

@@ -32,7 +32,7 @@ pub(crate) enum Profile {
 }
 
 impl Profile {
-    fn of(release: bool) -> Self {
+    pub(crate) fn of(release: bool) -> Self {
         if release { Self::Release } else { Self::Dev }
     }
 }

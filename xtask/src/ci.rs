@@ -73,6 +73,14 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     })
 }
 
+/// Writes the files that are generated from the code. The unit tests compare them, so no check here does.
+pub(crate) fn codegen() -> Result<ExitCode> {
+    let mut command = shell::cargo();
+    command.args(["test", "--package", "agent", "--test", "generated"]);
+    shell::run(command.env("UPDATE_GENERATED", "1"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
 /// All checks run, so that one look at the output shows everything that is wrong.
 fn passes(check: &Check) -> bool {
     shell::say(&format!("check: {}", check.name));

@@ -6,6 +6,7 @@
 
 mod build;
 mod ci;
+mod demo;
 mod lab;
 mod layers;
 mod setup;
@@ -39,11 +40,15 @@ enum Chore {
     Test(test::Args),
     /// Check the direction of imports in the agent.
     Layers,
+    /// Write the files that are generated from the code; the unit tests check that they are current.
+    Codegen,
     /// Run what CI runs.
     Ci(ci::Args),
     /// A private Docker daemon with images made on the spot.
     #[command(subcommand)]
     Lab(lab::Lab),
+    /// Show the agent at work: ordinary containers, then one attack of each kind.
+    Demo(demo::Args),
     /// Run a command on another kernel.
     Vm(vm::Args),
 }
@@ -55,8 +60,10 @@ fn main() -> ExitCode {
         Chore::Run(args) => build::run(&args),
         Chore::Test(args) => test::run(&args),
         Chore::Layers => layers::run(),
+        Chore::Codegen => ci::codegen(),
         Chore::Ci(args) => ci::run(&args),
         Chore::Lab(lab) => lab::run(&lab),
+        Chore::Demo(args) => demo::run(&args),
         Chore::Vm(args) => vm::run(&args),
     };
     match result {

@@ -10,3 +10,4 @@ pub mod command;
 pub mod image;
 pub mod lab;
 pub mod paths;
+pub mod scenario;

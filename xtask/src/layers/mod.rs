@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use table::{BANS, EMPTY_NAMES, IMPURE, LAYERS, LOADERS, Purity};
+use table::{BANS, DOORS, EMPTY_NAMES, IMPURE, LAYERS, Purity};
 
 pub(crate) fn run() -> Result<ExitCode> {
     let root = shell::workspace().join("agent/src");
@@ -63,7 +63,9 @@ fn check_file(file: &Path, source: &str) -> Vec<String> {
             file.display()
         ));
     }
-    let is_test = path.iter().any(|name| name == "tests");
+    let is_test = path
+        .iter()
+        .any(|name| name.ends_with("tests") || name == "testing");
     let module = path.first().map_or("lib", String::as_str);
     if module == "lib" || is_test {
         return violations;
@@ -84,11 +86,8 @@ fn check_file(file: &Path, source: &str) -> Vec<String> {
             ));
         }
     }
-    let purity = if LOADERS.iter().any(|loader| file == Path::new(loader)) {
-        Purity::Effects
-    } else {
-        layer.purity
-    };
+    let is_door = DOORS.iter().any(|door| file == Path::new(door));
+    let purity = if is_door { Purity::Effects } else { layer.purity };
     for (line, text) in code.lines().enumerate() {
         let reasons = banned(module, purity, text);
         violations.extend(

@@ -3,6 +3,8 @@
 use super::need::{Need, Provider, llvm_prefix};
 use crate::{shell, toolchain};
 use anyhow::{Context, Result, bail};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -52,11 +54,39 @@ fn install_packages(packages: &[&str]) -> Result<()> {
         bail!("installing packages needs root; run, as root:\n    {line}");
     }
     shell::run(apt().args(["update", "-qq"])).context("the package lists cannot be fetched")?;
+    let _quiet = NoServices::begin()?;
     shell::run(
         apt()
             .args(["install", "-y", "--no-install-recommends"])
             .args(packages),
     )
+}
+
+/// Keeps packages from starting their daemons: ours are private, and a system-wide dockerd would rewrite the machine's
+/// firewall. Ends when dropped. A policy that the machine has already is left alone.
+struct NoServices {
+    made: bool,
+}
+
+const POLICY: &str = "/usr/sbin/policy-rc.d";
+
+impl NoServices {
+    fn begin() -> Result<Self> {
+        let made = !Path::new(POLICY).exists();
+        if made {
+            fs::write(POLICY, "#!/bin/sh\nexit 101\n").with_context(|| format!("cannot write {POLICY}"))?;
+            fs::set_permissions(POLICY, fs::Permissions::from_mode(0o755))?;
+        }
+        Ok(Self { made })
+    }
+}
+
+impl Drop for NoServices {
+    fn drop(&mut self) {
+        if self.made {
+            fs::remove_file(POLICY).ok();
+        }
+    }
 }
 
 /// Patient with mirrors, and never asking questions.

@@ -79,7 +79,12 @@ impl Tier {
             self.name(),
         ]);
         command.args(["--", "--nocapture", "--test-threads=1"]).args(only);
-        run_counted(command.env("VIGIA_TEST_AGENT", agent))
+        // A failed test shows its reason; where anyhow made it is noise.
+        run_counted(
+            command
+                .env("VIGIA_TEST_AGENT", agent)
+                .env("RUST_LIB_BACKTRACE", "0"),
+        )
     }
 }
 

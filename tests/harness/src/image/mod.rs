@@ -156,6 +156,17 @@ fn make(set: Set, folder: &Path, cached: &Path) -> Result<()> {
         .with_context(|| format!("cannot make the {} images", set.name()))?;
     let finished = scratch.path().join("archive.tar");
     write_archive(&finished, &layer, &set.images())?;
+    remove_stale(set, folder);
     fs::rename(&finished, cached)?;
     Ok(())
+}
+
+/// Archives of older recipes: hundreds of megabytes that nobody will ask for again.
+fn remove_stale(set: Set, folder: &Path) {
+    let of_set = |name: &str| name.starts_with(&format!("{}-", set.name())) && name.ends_with(".tar");
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_name().to_str().is_some_and(of_set) {
+            fs::remove_file(entry.path()).ok();
+        }
+    }
 }

@@ -4,7 +4,7 @@ export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 [ -s /etc/group ] || cp /usr/share/base-passwd/group.master /etc/group
 touch /etc/shadow /etc/gshadow
 chmod 640 /etc/shadow /etc/gshadow
-mkdir -p /root/.ssh /run/sshd /run/postgresql /run/apache2 /var/log/nginx /var/lib/nginx /var/log/apache2 /var/www/html \
+mkdir -p /usr/local/bin /root/.ssh /run/sshd /run/postgresql /run/apache2 /var/log/nginx /var/lib/nginx /var/log/apache2 /var/www/html \
   /var/lib/postgresql /var/lib/redis
 chmod 1777 /tmp
 [ -e /var/run ] || ln -s /run /var/run
@@ -39,3 +39,5 @@ CONF
 rm -rf /usr/share/doc /usr/share/man /usr/share/locale /usr/share/i18n /usr/lib/postgresql/15/lib/bitcode \
   /usr/lib/postgresql/15/lib/llvmjit* /usr/lib/*-linux-gnu/libLLVM* /usr/lib/*-linux-gnu/libz3* /usr/lib/*-linux-gnu/perl* \
   /usr/share/perl* /var/cache/apt /var/lib/apt/lists
+# Debian's alternatives, which only a configured package would set.
+ln -sf nc.openbsd /bin/nc

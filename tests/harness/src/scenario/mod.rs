@@ -1,0 +1,111 @@
+//! The main job, end to end: ordinary services do their work and nobody is disturbed; then one attack of each kind,
+//! each of which must give one correct alert. `cargo xtask demo` shows it, the `e2e` tier asserts it.
+
+mod attack;
+mod judge;
+mod work;
+
+pub use attack::{ATTACKS, Attack};
+pub use judge::{Verdict, judge};
+pub use work::do_ordinary_work;
+
+use crate::command;
+use crate::image::{self, NGINX, POSTGRES, REDIS, TOOLBOX};
+use crate::lab::Docker;
+use anyhow::Result;
+use serde_json::Value;
+use std::time::Duration;
+
+const WEB: &str = "demo-web";
+const CACHE: &str = "demo-cache";
+const DB: &str = "demo-db";
+/// Sees the kernel's settings: what `--privileged` would give it, no more.
+const UNCONFINED: &str = "demo-unconfined";
+/// Has the runtime's socket.
+const CONTROLLER: &str = "demo-controller";
+
+/// The containers of the scenario; removed when dropped.
+#[derive(Debug)]
+pub struct Stage<'a> {
+    docker: &'a Docker,
+}
+
+impl<'a> Stage<'a> {
+    /// Loads the images and starts the containers, until all serve.
+    ///
+    /// # Errors
+    /// When an image cannot be made or a service does not come up.
+    pub fn set(docker: &'a Docker) -> Result<Self> {
+        docker.load(image::Set::Services)?;
+        let stage = Self { docker };
+        let socket = format!("{}:/var/run/docker.sock", docker.socket().display());
+        stage.start(WEB, &[], NGINX)?;
+        stage.start(CACHE, &[], REDIS)?;
+        stage.start(DB, &[], POSTGRES)?;
+        stage.start(UNCONFINED, &["--security-opt", "systempaths=unconfined"], TOOLBOX)?;
+        stage.start(CONTROLLER, &["--volume", &socket], TOOLBOX)?;
+        stage.wait_serving()?;
+        Ok(stage)
+    }
+
+    fn start(&self, name: &str, options: &[&str], image: &str) -> Result<()> {
+        let args = ["run", "--detach", "--name", name]
+            .into_iter()
+            .chain(options.iter().copied())
+            .chain([image]);
+        self.docker.docker(args)?;
+        Ok(())
+    }
+
+    fn wait_serving(&self) -> Result<()> {
+        const WITHIN: Duration = Duration::from_secs(30);
+        command::wait_until("nginx serves", WITHIN, || self.get_page().ok())?;
+        command::wait_until("redis serves", WITHIN, || {
+            self.exec(CACHE, &["redis-cli", "ping"]).ok()
+        })?;
+        command::wait_until("postgres serves", WITHIN, || self.sql("select 1").ok())?;
+        Ok(())
+    }
+
+    /// Runs a program in a container to its end.
+    fn exec(&self, container: &str, args: &[&str]) -> Result<String> {
+        self.docker
+            .docker(["exec", container].into_iter().chain(args.iter().copied()))
+    }
+
+    /// Leaves a program running in a container.
+    fn exec_detached(&self, container: &str, args: &[&str]) -> Result<()> {
+        self.docker.docker(
+            ["exec", "--detach", "--user", "root", container]
+                .into_iter()
+                .chain(args.iter().copied()),
+        )?;
+        Ok(())
+    }
+
+    fn get_page(&self) -> Result<String> {
+        let url = format!("http://{}/", self.docker.address_of(WEB)?);
+        command::run(self.docker.in_network("busybox").args(["wget", "-qO-", &url]))
+    }
+
+    fn sql(&self, statement: &str) -> Result<String> {
+        self.exec(DB, &["psql", "-h", "/tmp", "-U", "postgres", "-Atc", statement])
+    }
+}
+
+impl Drop for Stage<'_> {
+    fn drop(&mut self) {
+        for name in [WEB, CACHE, DB, UNCONFINED, CONTROLLER] {
+            self.docker.docker(["rm", "--force", "--volumes", name]).ok();
+        }
+    }
+}
+
+/// An alert about a container, said for the first time: no repeat, nothing about the sensor itself.
+#[must_use]
+pub fn is_new_container_alert(line: &Value) -> bool {
+    line["schema"] == "vigia.alert/v1"
+        && line["revision"] == 0
+        && line["container"].is_object()
+        && line["class"] != "sensor"
+}
