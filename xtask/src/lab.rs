@@ -69,7 +69,7 @@ pub(crate) fn run(lab: &Lab) -> Result<ExitCode> {
                 &[Set::Busybox, Set::Services]
             },
         )?,
-        Lab::Down => Docker::attach(NAME)?.take_down(),
+        Lab::Down => Docker::take_down(NAME),
         Lab::Images => make_images()?,
         Lab::Net { command } => net(command)?,
         Lab::Clean { all } => {

@@ -65,7 +65,8 @@ fn all_pids() -> impl Iterator<Item = u32> {
         .filter(|pid| *pid != std::process::id())
 }
 
-fn names_folder(pid: u32, folder: &Path) -> bool {
+/// Whether the process still is one of the lab, and not another that got its pid.
+pub(super) fn names_folder(pid: u32, folder: &Path) -> bool {
     let cmdline = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     // With the slash: the lab `a-1` is not the lab `a-10`.
     let needle = format!("{}/", folder.display());

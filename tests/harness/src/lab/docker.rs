@@ -40,6 +40,7 @@ impl Docker {
     /// # Errors
     /// As [`Docker::start`].
     pub fn start_kept(name: &str, view: CgroupView) -> Result<Self> {
+        clean::remove(name);
         let mut docker = Self::start_named(name, view)?;
         fs::write(docker.folder.join(OWNER_FILE), KEPT)?;
         docker.child = None;
@@ -52,7 +53,8 @@ impl Docker {
     /// When none runs.
     pub fn attach(name: &str) -> Result<Self> {
         let folder = folder_of(name);
-        let pid = read_pid(&folder.join("docker.pid")).with_context(|| format!("no lab '{name}' is up"))?;
+        let pid = read_pid(&folder.join("docker.pid")).filter(|pid| clean::names_folder(*pid, &folder));
+        let pid = pid.with_context(|| format!("no lab '{name}' is up"))?;
         Ok(Self {
             name: name.to_owned(),
             folder,
@@ -203,9 +205,12 @@ impl Docker {
         drop(self);
     }
 
-    /// Ends a kept one.
-    pub fn take_down(mut self) {
-        self.end();
+    /// Ends the kept one of that name, or removes what is left of it.
+    pub fn take_down(name: &str) {
+        match Self::attach(name) {
+            Ok(mut docker) => docker.end(),
+            Err(_) => clean::remove(name),
+        }
     }
 
     fn end(&mut self) {
