@@ -118,6 +118,9 @@ fn show(attack: &Attack, agent: &AgentProcess, stage: &Stage<'_>) -> Verdict {
     for complaint in &verdict.complaints {
         println!("  WRONG: {complaint}");
     }
+    if let Some(alert) = verdict.alert.as_ref().filter(|_| !verdict.complaints.is_empty()) {
+        println!("         {alert}");
+    }
     verdict
 }
 

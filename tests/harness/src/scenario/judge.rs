@@ -65,7 +65,6 @@ fn is_about(attack: &Attack, line: &Value) -> bool {
 fn mistakes(attack: &Attack, alert: &Value) -> Vec<String> {
     let exe = text(&alert["process"]["exe"]);
     let checks = [
-        ("severity", text(&alert["severity"]), attack.severity),
         ("image", text(&alert["container"]["image"]["ref"]), attack.image),
         (
             "executable",
@@ -78,11 +77,30 @@ fn mistakes(attack: &Attack, alert: &Value) -> Vec<String> {
     let mut mistakes: Vec<String> = wrong
         .map(|(what, is, must)| format!("{what} is '{is}', not '{must}'"))
         .collect();
-    let ancestors = alert["process"]["ancestors"].as_array().map_or(0, Vec::len);
-    if ancestors == 0 || alert["process"]["ancestors_truncated"] == true {
-        mistakes.push("the ancestry is not complete".to_owned());
+    let severity = text(&alert["severity"]);
+    if rank(severity) < rank(attack.severity) {
+        mistakes.push(format!("severity is '{severity}', below '{}'", attack.severity));
+    }
+    if !reaches_runtime(alert) {
+        mistakes.push("the ancestry does not reach the container's runtime".to_owned());
     }
     mistakes
+}
+
+fn rank(severity: &str) -> Option<usize> {
+    ["info", "low", "medium", "high", "critical"]
+        .iter()
+        .position(|name| *name == severity)
+}
+
+/// Every container's process descends from its shim, `docker exec` too.
+fn reaches_runtime(alert: &Value) -> bool {
+    let ancestors = alert["process"]["ancestors"].as_array();
+    let mut names = ancestors
+        .into_iter()
+        .flatten()
+        .map(|ancestor| text(&ancestor["exe"]));
+    names.any(|exe| exe.contains("containerd-shim"))
 }
 
 /// Rule, severity, container and sentence.
