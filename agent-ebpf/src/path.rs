@@ -40,16 +40,31 @@ impl Location {
 pub fn append(scratch: *mut Scratch, location: Location, root: Location) -> StrRef {
     begin(scratch, location, root);
     climb(scratch);
+    if is_empty(scratch) {
+        // The file is the root of a mount that hangs nowhere (runc executes itself so).
+        climb_in_filesystem(scratch, location);
+    }
     finish(scratch)
 }
 
 /// Appends the path from the root of the file's own filesystem.
 #[inline(always)]
 pub fn append_in_filesystem(scratch: *mut Scratch, location: Location) -> StrRef {
+    climb_in_filesystem(scratch, location);
+    finish(scratch)
+}
+
+#[inline(always)]
+fn climb_in_filesystem(scratch: *mut Scratch, location: Location) {
     let location = Location { mnt: 0, ..location };
     begin(scratch, location, Location { dentry: 0, mnt: 0 });
     climb(scratch);
-    finish(scratch)
+}
+
+#[inline(always)]
+fn is_empty(scratch: *mut Scratch) -> bool {
+    // SAFETY: a live map value.
+    unsafe { read_volatile(addr_of!((*scratch).walk.start)) == PATH_MASK }
 }
 
 #[inline(always)]
@@ -100,8 +115,13 @@ fn step(scratch: *mut Scratch) -> Option<()> {
         return component(scratch, dentry, parent);
     }
     let mount_root = mnt.follow(offset!(vfsmount_root))?;
-    if dentry == mount_root || dentry == parent {
+    if dentry == mount_root {
         return cross_mount(scratch, mnt);
+    }
+    if dentry == parent {
+        // A file that no directory ever held: a memfd. Its name is all there is.
+        component(scratch, dentry, parent)?;
+        return top(scratch);
     }
     component(scratch, dentry, parent)
 }

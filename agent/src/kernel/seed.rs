@@ -41,8 +41,8 @@ fn read(pid: u32) -> Option<LineageEntry> {
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
     let parent: u32 = fields.get(1)?.parse().ok()?;
     let start_ticks: u64 = fields.get(19)?.parse().ok()?;
-    let exe = std::fs::read_link(format!("/proc/{pid}/exe")).ok()?;
     let args = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let exe = executable(pid, &args)?;
     let cwd = std::fs::read_link(format!("/proc/{pid}/cwd")).unwrap_or_default();
     let mut entry = LineageEntry::new_zeroed();
     entry.parent = if parent == 0 { 0 } else { exec_id(parent) };
@@ -52,10 +52,8 @@ fn read(pid: u32) -> Option<LineageEntry> {
     (entry.uid, entry.ns_tgid) = status(pid).unwrap_or((0, pid));
     entry.file = file(pid);
     entry.flags = LineageFlags::FROM_PROCFS;
-    let exe = exe.as_os_str().as_bytes();
-    let exe = exe.strip_suffix(b" (deleted)").unwrap_or(exe);
     (entry.path_len, entry.flags) =
-        put::<LINEAGE_PATH>(exe, &mut entry.path, entry.flags, LineageFlags::PATH_TRUNCATED);
+        put::<LINEAGE_PATH>(&exe, &mut entry.path, entry.flags, LineageFlags::PATH_TRUNCATED);
     (entry.args_len, entry.flags) =
         put::<LINEAGE_ARGS>(&args, &mut entry.args, entry.flags, LineageFlags::ARGS_TRUNCATED);
     (entry.cwd_len, entry.flags) = put::<LINEAGE_CWD>(
@@ -65,6 +63,19 @@ fn read(pid: u32) -> Option<LineageEntry> {
         LineageFlags::CWD_TRUNCATED,
     );
     Some(entry)
+}
+
+/// Path of the executable; of a process that hides it (another user namespace, a hardened init), the name it was
+/// called by. `None`: a thread of the kernel has none.
+fn executable(pid: u32, args: &[u8]) -> Option<Vec<u8>> {
+    match std::fs::read_link(format!("/proc/{pid}/exe")) {
+        Ok(path) => {
+            let path = path.as_os_str().as_bytes();
+            Some(path.strip_suffix(b" (deleted)").unwrap_or(path).to_vec())
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(_) => Some(args.split(|byte| *byte == 0).next().unwrap_or_default().to_vec()),
+    }
 }
 
 fn put<const N: usize>(text: &[u8], field: &mut [u8; N], flags: u32, cut: u32) -> (u16, u32) {

@@ -75,7 +75,7 @@ pub const ATTACKS: [Attack; 8] = [
         name: "bind shell port",
         does: "nc -l -p 4444",
         rule: "listener.shell_spawned",
-        severity: "high",
+        severity: "critical",
         container: WEB,
         image: NGINX,
         exe: "nc.openbsd",
