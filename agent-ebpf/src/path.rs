@@ -40,25 +40,16 @@ impl Location {
 pub fn append(scratch: *mut Scratch, location: Location, root: Location) -> StrRef {
     begin(scratch, location, root);
     climb(scratch);
-    if is_empty(scratch) {
-        // The file is the root of a mount that hangs nowhere (runc executes itself so).
-        climb_in_filesystem(scratch, location);
-    }
     finish(scratch)
 }
 
 /// Appends the path from the root of the file's own filesystem.
 #[inline(always)]
 pub fn append_in_filesystem(scratch: *mut Scratch, location: Location) -> StrRef {
-    climb_in_filesystem(scratch, location);
-    finish(scratch)
-}
-
-#[inline(always)]
-fn climb_in_filesystem(scratch: *mut Scratch, location: Location) {
     let location = Location { mnt: 0, ..location };
     begin(scratch, location, Location { dentry: 0, mnt: 0 });
     climb(scratch);
+    finish(scratch)
 }
 
 #[inline(always)]
@@ -108,22 +99,16 @@ fn step(scratch: *mut Scratch) -> Option<()> {
         return top(scratch);
     }
     let parent = dentry.follow(offset!(dentry_parent))?;
-    if mnt.0 == 0 {
-        if parent == dentry {
-            return top(scratch);
-        }
-        return component(scratch, dentry, parent);
-    }
-    let mount_root = mnt.follow(offset!(vfsmount_root))?;
-    if dentry == mount_root {
-        return cross_mount(scratch, mnt);
-    }
-    if dentry == parent {
-        // A file that no directory ever held: a memfd. Its name is all there is.
-        component(scratch, dentry, parent)?;
+    let is_last = mnt.0 == 0 && parent == dentry;
+    if is_last && !is_empty(scratch) {
         return top(scratch);
     }
-    component(scratch, dentry, parent)
+    if mnt.0 != 0 && (parent == dentry || dentry == mnt.follow(offset!(vfsmount_root))?) {
+        return cross_mount(scratch, mnt);
+    }
+    component(scratch, dentry, parent)?;
+    // A file that no directory ever held, a memfd: its name is all there is.
+    if is_last { top(scratch) } else { Some(()) }
 }
 
 #[inline(always)]
@@ -139,7 +124,14 @@ fn cross_mount(scratch: *mut Scratch, mnt: Kptr) -> Option<()> {
     let mount = Kptr(mnt.0.wrapping_sub(u64::from(offset!(mount_mnt))));
     let above = mount.follow(offset!(mount_parent))?;
     if above == mount {
-        return top(scratch);
+        if !is_empty(scratch) {
+            return top(scratch);
+        }
+        // The file is the root of a mount that hangs nowhere (runc executes itself so), or in no mount at all (a
+        // memfd): go on in its own filesystem.
+        // SAFETY: a live map value.
+        unsafe { write_volatile(addr_of_mut!((*scratch).walk.mnt), 0) };
+        return Some(());
     }
     let point = mount.follow(offset!(mount_mountpoint))?;
     // SAFETY: a live map value.
