@@ -3,7 +3,7 @@
 use agent_tests::agent::{AgentProcess, Options};
 use agent_tests::capability::{Capability, can_run};
 use agent_tests::lab::{CgroupView, Docker};
-use agent_tests::scenario::{ATTACKS, Stage, do_ordinary_work, is_new_container_alert, judge};
+use agent_tests::scenario::{ATTACKS, Stage, do_ordinary_work, headline, judge};
 use anyhow::Result;
 use std::time::Duration;
 
@@ -24,17 +24,17 @@ fn ordinary_work_is_silent_and_every_attack_is_one_alert() -> Result<()> {
     })?;
     let stage = Stage::set(&docker)?;
     do_ordinary_work(&stage, Duration::from_secs(10), |_| {})?;
-    let alerts: Vec<_> = agent
-        .lines()
-        .into_iter()
-        .filter(|line| is_new_container_alert(&line.value))
-        .collect();
-    assert!(alerts.is_empty(), "ordinary work was alerted: {alerts:#?}");
+    let alerts = stage.alerts(&agent, 0);
+    assert!(
+        alerts.is_empty(),
+        "ordinary work was alerted: {}",
+        alerts.iter().map(headline).collect::<String>()
+    );
     let mut wrong = Vec::new();
     for attack in &ATTACKS {
         let mark = agent.mark();
         attack.run(&stage)?;
-        let verdict = judge(attack, &agent, mark);
+        let verdict = judge(attack, &stage, &agent, mark);
         wrong.extend(
             verdict
                 .complaints

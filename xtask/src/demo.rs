@@ -5,9 +5,7 @@ use crate::setup::{self, Purpose};
 use crate::shell;
 use agent_tests::agent::{AgentProcess, Options};
 use agent_tests::lab::{CgroupView, Docker};
-use agent_tests::scenario::{
-    ATTACKS, Attack, Stage, Verdict, do_ordinary_work, is_new_container_alert, judge,
-};
+use agent_tests::scenario::{ATTACKS, Attack, Stage, Verdict, do_ordinary_work, judge};
 use anyhow::{Result, bail};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -84,13 +82,9 @@ fn show_quiet(agent: &AgentProcess, stage: &Stage<'_>, how_long: Duration) -> Re
             next += Duration::from_secs(10);
         }
     })?;
-    let lines = agent.lines();
-    let alerts: Vec<_> = lines
-        .iter()
-        .filter(|line| is_new_container_alert(&line.value))
-        .collect();
+    let alerts = stage.alerts(agent, 0);
     for alert in &alerts {
-        println!("  unexpected: {}", alert.value);
+        println!("  unexpected: {alert}");
     }
     println!("  alerts: {}", alerts.len());
     Ok(alerts.is_empty())
@@ -103,7 +97,7 @@ fn show(attack: &Attack, agent: &AgentProcess, stage: &Stage<'_>) -> Verdict {
     );
     let mark = agent.mark();
     let done = attack.run(stage);
-    let mut verdict = judge(attack, agent, mark);
+    let mut verdict = judge(attack, stage, agent, mark);
     if let Err(error) = done {
         verdict
             .complaints

@@ -59,6 +59,10 @@ impl Counts {
             self.passed += number_before(summary, " passed");
             self.failed += number_before(summary, " failed");
             self.skipped += number_before(summary, " ignored");
+        } else if let Some([passed, failed, skipped]) = own_summary(line) {
+            // Its `skipped:` lines are taken from the passed ones in the end, as with libtest.
+            self.passed += passed + skipped;
+            self.failed += failed;
         }
     }
 
@@ -89,6 +93,20 @@ fn skipped_capability(line: &str) -> Option<&str> {
     rest.split([':', ' ', '\t'])
         .next()
         .filter(|name| !name.is_empty())
+}
+
+/// `N passed, N failed[, N skipped]` and nothing else: the last line of a test binary with a harness of its own.
+fn own_summary(line: &str) -> Option<[u64; 3]> {
+    let mut counts = [0; 3];
+    let words = ["passed", "failed", "skipped"];
+    let parts: Vec<&str> = line.split(", ").collect();
+    if !(2..=3).contains(&parts.len()) {
+        return None;
+    }
+    for ((part, word), count) in parts.iter().zip(words).zip(&mut counts) {
+        *count = part.strip_suffix(word)?.strip_suffix(' ')?.parse().ok()?;
+    }
+    Some(counts)
 }
 
 fn number_before(text: &str, word: &str) -> u64 {
@@ -159,6 +177,17 @@ mod tests {
         let counts = counts_of(output, Success::Yes);
         assert_eq!((counts.passed, counts.failed, counts.skipped), (1, 0, 2));
         assert_eq!(counts.skipped_for, ["trampolines", "qemu"]);
+    }
+
+    #[test]
+    fn binaries_with_a_harness_of_their_own_are_counted() {
+        let counts = counts_of(
+            "skipped: trampolines\n4 passed, 1 failed, 1 skipped\n",
+            Success::No,
+        );
+        assert_eq!((counts.passed, counts.failed, counts.skipped), (4, 1, 1));
+        let counts = counts_of("7 passed, 0 failed\nvm: 7 passed, 0 failed\n", Success::Yes);
+        assert_eq!((counts.passed, counts.failed, counts.skipped), (7, 0, 0));
     }
 
     #[test]

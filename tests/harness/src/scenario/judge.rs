@@ -1,6 +1,6 @@
 //! Whether the alert that came is the one that had to come.
 
-use super::{Attack, is_new_container_alert};
+use super::{Attack, Stage};
 use crate::agent::{AgentProcess, Line};
 use serde_json::Value;
 use std::thread;
@@ -25,16 +25,18 @@ pub struct Verdict {
 
 /// Looks at what the agent printed since `mark`.
 #[must_use]
-pub fn judge(attack: &Attack, agent: &AgentProcess, mark: usize) -> Verdict {
-    let expected = |line: &Value| is_about(attack, line) && line["rule"] == attack.rule;
-    let found = agent.wait_for(mark, ALERT_WITHIN, expected).ok();
+pub fn judge(attack: &Attack, stage: &Stage<'_>, agent: &AgentProcess, mark: usize) -> Verdict {
+    let is_expected = |value: &Value| {
+        stage.is_alert(value)
+            && value["container"]["name"] == attack.container
+            && value["rule"] == attack.rule
+    };
+    let found = agent.wait_for(mark, ALERT_WITHIN, is_expected).ok();
     thread::sleep(SETTLE);
-    let lines = agent.lines();
-    let alerts = lines[mark..]
+    let alerts = stage.alerts(agent, mark);
+    let others = alerts
         .iter()
-        .map(|line| &line.value)
-        .filter(|line| is_new_container_alert(line));
-    let others = alerts.filter(|alert| found.as_ref().is_none_or(|line| line.value["id"] != alert["id"]));
+        .filter(|alert| found.as_ref().is_none_or(|line| line.value["id"] != alert["id"]));
     let mut complaints: Vec<String> = others
         .map(|alert| format!("also came: {}", headline(alert)))
         .collect();
@@ -56,10 +58,6 @@ pub fn judge(attack: &Attack, agent: &AgentProcess, mark: usize) -> Verdict {
         latency,
         complaints,
     }
-}
-
-fn is_about(attack: &Attack, line: &Value) -> bool {
-    is_new_container_alert(line) && line["container"]["name"] == attack.container
 }
 
 fn mistakes(attack: &Attack, alert: &Value) -> Vec<String> {
@@ -105,7 +103,7 @@ fn reaches_runtime(alert: &Value) -> bool {
 
 /// Rule, severity, container and sentence.
 #[must_use]
-pub(crate) fn headline(alert: &Value) -> String {
+pub fn headline(alert: &Value) -> String {
     let [rule, severity, name] = [&alert["rule"], &alert["severity"], &alert["container"]["name"]].map(text);
     format!("{rule} ({severity}) {name}: {}", text(&alert["summary"]))
 }

@@ -6,9 +6,10 @@ mod judge;
 mod work;
 
 pub use attack::{ATTACKS, Attack};
-pub use judge::{Verdict, judge};
+pub use judge::{Verdict, headline, judge};
 pub use work::do_ordinary_work;
 
+use crate::agent::AgentProcess;
 use crate::command;
 use crate::image::{self, NGINX, POSTGRES, REDIS, TOOLBOX};
 use crate::lab::Docker;
@@ -28,6 +29,7 @@ const CONTROLLER: &str = "demo-controller";
 #[derive(Debug)]
 pub struct Stage<'a> {
     docker: &'a Docker,
+    ids: Vec<String>,
 }
 
 impl<'a> Stage<'a> {
@@ -37,7 +39,10 @@ impl<'a> Stage<'a> {
     /// When an image cannot be made or a service does not come up.
     pub fn set(docker: &'a Docker) -> Result<Self> {
         docker.load(image::Set::Services)?;
-        let stage = Self { docker };
+        let mut stage = Self {
+            docker,
+            ids: Vec::new(),
+        };
         let socket = format!("{}:/var/run/docker.sock", docker.socket().display());
         stage.start(WEB, &[], NGINX)?;
         stage.start(CACHE, &[], REDIS)?;
@@ -48,12 +53,26 @@ impl<'a> Stage<'a> {
         Ok(stage)
     }
 
-    fn start(&self, name: &str, options: &[&str], image: &str) -> Result<()> {
+    /// What the agent said from `mark` on about these containers, for the first time: no repeats, nothing about
+    /// itself or about other containers of the machine.
+    #[must_use]
+    pub fn alerts(&self, agent: &AgentProcess, mark: usize) -> Vec<Value> {
+        let lines = agent.lines();
+        let values = lines.into_iter().skip(mark).map(|line| line.value);
+        values.filter(|value| self.is_alert(value)).collect()
+    }
+
+    fn is_alert(&self, value: &Value) -> bool {
+        let id = value["container"]["id"].as_str().unwrap_or_default();
+        value["schema"] == "vigia.alert/v1" && value["revision"] == 0 && self.ids.iter().any(|own| own == id)
+    }
+
+    fn start(&mut self, name: &str, options: &[&str], image: &str) -> Result<()> {
         let args = ["run", "--detach", "--name", name]
             .into_iter()
             .chain(options.iter().copied())
             .chain([image]);
-        self.docker.docker(args)?;
+        self.ids.push(self.docker.docker(args)?);
         Ok(())
     }
 
@@ -99,13 +118,4 @@ impl Drop for Stage<'_> {
             self.docker.docker(["rm", "--force", "--volumes", name]).ok();
         }
     }
-}
-
-/// An alert about a container, said for the first time: no repeat, nothing about the sensor itself.
-#[must_use]
-pub fn is_new_container_alert(line: &Value) -> bool {
-    line["schema"] == "vigia.alert/v1"
-        && line["revision"] == 0
-        && line["container"].is_object()
-        && line["class"] != "sensor"
 }
