@@ -41,7 +41,7 @@ pub enum ExecSession {
 }
 
 impl Process {
-    /// Arguments one by one, argv[0] included.
+    /// Arguments one by one, `argv[0]` included.
     pub fn arguments(&self) -> impl Iterator<Item = KernelString> + '_ {
         let bytes: &[u8] = &self.args.bytes;
         let bytes = bytes.strip_suffix(b"\0").unwrap_or(bytes);
