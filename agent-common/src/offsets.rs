@@ -43,7 +43,6 @@ offsets! {
     task_group_leader: "task_struct"."group_leader";
     task_start_boottime: "task_struct"."start_boottime" | "task_struct"."real_start_time";
     task_nsproxy: "task_struct"."nsproxy";
-    task_cred: "task_struct"."cred";
     task_real_cred: "task_struct"."real_cred";
     task_cgroups: "task_struct"."cgroups";
     task_mm: "task_struct"."mm";
@@ -127,6 +126,7 @@ offsets! {
     socket_sk: "socket"."sk";
     socket_type: "socket"."type";
     sk_family: "sock"."__sk_common.skc_family";
+    sk_state: "sock"."__sk_common.skc_state";
     sk_num: "sock"."__sk_common.skc_num";
     sk_dport: "sock"."__sk_common.skc_dport";
     sk_daddr: "sock"."__sk_common.skc_daddr";
@@ -152,4 +152,6 @@ offsets! {
     inode_private: "inode"."i_private";
     sb_type: "super_block"."s_type";
     fs_type_name: "file_system_type"."name";
+    msghdr_name_len: "msghdr"."msg_namelen";
+    msghdr_flags: "msghdr"."msg_flags";
 }

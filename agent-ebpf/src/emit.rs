@@ -21,31 +21,41 @@ const WAKE_INTERVAL_NS: u64 = 1_000_000;
 /// A record to be filled: behaviour admitted, scratch taken.
 pub struct Draft {
     pub scratch: *mut Scratch,
-    /// `RecordFlags::REPEAT` or 0.
-    pub flags: u32,
 }
 
 /// Books a repeat, or takes scratch memory for the record. `None`: the outcome is booked.
 #[inline(always)]
 pub fn draft(actor: &Actor, kind: EventKind, deed: Deed) -> Option<Draft> {
-    let key = actor.key(kind, deed);
+    let scratch = judge(actor, kind, &deed);
+    (!scratch.is_null()).then_some(Draft { scratch })
+}
+
+/// A function of its own: with the key on the hooks' stacks, kernels before 6.13 refuse them ("combined stack size of
+/// 2 calls is 608. Too large").
+#[inline(never)]
+fn judge(actor: &Actor, kind: EventKind, deed: &Deed) -> *mut Scratch {
+    let key = actor.key(kind, *deed);
     let mut flags = 0;
     if let Some(value) = BEHAVIOURS.get_ptr_mut(&key) {
         // SAFETY: a live map value (an evicted one may be reused: a count is lost then, nothing else).
         unsafe { atomic::add(addr_of_mut!((*value).count), 1) };
         if !actor.exports_all() {
             count::outcome(kind, Outcome::REPEATED);
-            return None;
+            return core::ptr::null_mut();
         }
         flags = RecordFlags::REPEAT;
     }
     let Some(scratch) = scratch::take() else {
         lose(kind, Outcome::LOST_SCRATCH_BUSY, actor.label.slot);
-        return None;
+        return core::ptr::null_mut();
     };
     // SAFETY: scratch memory that this program took.
-    unsafe { (*scratch::record(scratch).cast::<EventHeader>()).behaviour = key };
-    Some(Draft { scratch, flags })
+    unsafe {
+        let header = scratch::record(scratch).cast::<EventHeader>();
+        (*header).behaviour = key;
+        (*header).flags = RecordFlags(flags);
+    }
+    scratch
 }
 
 impl Draft {
@@ -53,8 +63,10 @@ impl Draft {
     #[inline(always)]
     pub fn begin<T>(&self, actor: &Actor, report: Report) -> *mut T {
         let record: *mut T = scratch::begin(self.scratch);
+        // SAFETY: scratch memory that this program took; `judge` left what it knows in the flags.
+        let known = unsafe { (*record.cast::<EventHeader>()).flags.0 };
         let report = Report {
-            flags: report.flags | self.flags,
+            flags: report.flags | known,
             ..report
         };
         header::fill(record.cast::<EventHeader>(), actor, report);

@@ -109,7 +109,8 @@ fn who(header: *mut EventHeader, task: Kptr) -> u32 {
         (*header).ns_tgid = ns_tgid;
         (*header).pid_ns = pid_ns;
         (*header).cgroup_id = cgroup::id_of_task(task);
-        let cred = task.follow(offset!(task_cred)).unwrap_or(Kptr(0));
+        // Not `cred`: overlayfs and the like act with another's for a while.
+        let cred = task.follow(offset!(task_real_cred)).unwrap_or(Kptr(0));
         (*header).uid = cred.read_or_zero(offset!(cred_euid));
         (*header).cap_effective = cred.read_or_zero(offset!(cred_cap_effective));
         let nsproxy = task.follow(offset!(task_nsproxy)).unwrap_or(Kptr(0));
@@ -185,7 +186,7 @@ pub fn mount_namespace(task: Kptr) -> u32 {
 pub fn namespaces(task: Kptr) -> Namespaces {
     let nsproxy = task.follow(offset!(task_nsproxy)).unwrap_or(Kptr(0));
     let user = task
-        .follow(offset!(task_cred))
+        .follow(offset!(task_real_cred))
         .and_then(|cred| cred.follow(offset!(cred_user_ns)));
     Namespaces {
         mnt: inum(nsproxy, offset!(nsproxy_mnt), offset!(mnt_inum)),

@@ -55,6 +55,22 @@ impl Kptr {
         value
     }
 
+    /// Copies what is at `offset` to `value`, or zeroes it: without the temporary that large values would need.
+    #[inline(always)]
+    pub fn copy<T>(self, offset: u32, value: &mut T) {
+        if offset == MISSING {
+            return;
+        }
+        // SAFETY: as above.
+        unsafe {
+            bpf_probe_read_kernel(
+                core::ptr::from_mut(value).cast(),
+                size_of::<T>() as u32,
+                self.0.wrapping_add(u64::from(offset)) as *const c_void,
+            );
+        }
+    }
+
     /// The pointer at `offset`; `None` when it is null too. Zero stands for a failed read: with an `Option` in between
     /// the compiler may leave the pointer's register unwritten, which the verifier refuses ("R3 !read_ok", 6.18).
     #[inline(always)]

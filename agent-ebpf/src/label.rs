@@ -90,7 +90,7 @@ fn find(task: Task) -> u32 {
 
 /// The label that follows from the task's cgroups and executable.
 #[inline(always)]
-fn from_kernel(task: Kptr) -> TaskLabel {
+pub fn from_kernel(task: Kptr) -> TaskLabel {
     let mut label = UNKNOWN;
     label.flags = TaskFlags::KNOWN;
     let tgid = task.read_or_zero::<u32>(offset!(task_tgid));

@@ -63,7 +63,7 @@ pub fn record(task: Task, label: *mut TaskLabel, parent: u64, open: &OpenFile) -
         (*entry).tgid = kernel.read_or_zero(offset!(task_tgid));
         (*entry).ns_tgid = header::innermost_pid(leader).map_or(0, |(pid, _)| pid);
         (*entry).uid = kernel
-            .follow(offset!(task_cred))
+            .follow(offset!(task_real_cred))
             .map_or(0, |cred| cred.read_or_zero(offset!(cred_euid)));
         (*entry).slot = label.slot;
         (*entry).generation = label.generation;

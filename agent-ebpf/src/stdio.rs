@@ -22,17 +22,24 @@ pub fn of(_task: Kptr) -> Stdio {
         peer: NO_ADDRESS,
     };
     for fd in 0..3 {
-        let Some(sk) = syscall::file(fd).and_then(syscall::sock) else {
-            continue;
-        };
-        let peer = socket::remote(sk);
-        if peer.family == 0 {
-            continue;
+        if look(fd, &mut stdio) != 0 {
+            stdio.inet |= StdioFlags::INET[fd as usize];
         }
-        if stdio.inet == 0 {
-            stdio.peer = peer;
-        }
-        stdio.inet |= StdioFlags::INET[fd as usize];
     }
     stdio
+}
+
+/// 1 when the descriptor is an Internet socket. One function for the three: the callers' stacks are full.
+#[inline(never)]
+fn look(fd: u32, stdio: &mut Stdio) -> u32 {
+    let Some(sk) = syscall::file(fd).and_then(syscall::sock) else {
+        return 0;
+    };
+    if !socket::is_inet(sk) {
+        return 0;
+    }
+    if stdio.inet == 0 {
+        socket::read_remote(sk, &mut stdio.peer);
+    }
+    1
 }

@@ -1,14 +1,14 @@
 //! Who acts: the gate that every hook passes first.
 
 use crate::count;
-use crate::kernel::Task;
+use crate::kernel::{Kptr, Task};
 use crate::label;
 use crate::maps::{SLOT_CONTROL, SLOT_STATE};
 use agent_common::behaviour::BehaviourKey;
 use agent_common::counter::Outcome;
 use agent_common::event::EventKind;
 use agent_common::slot::{NO_SLOT, SlotControl, SlotFlags, TaskFlags, TaskLabel};
-use aya_ebpf::helpers::generated::bpf_get_current_task_btf;
+use aya_ebpf::helpers::generated::{bpf_get_current_task, bpf_get_current_task_btf};
 
 /// A container's task.
 #[derive(Clone, Copy)]
@@ -68,6 +68,20 @@ pub fn enter(kind: EventKind) -> Option<Actor> {
 pub fn admit(kind: EventKind, task: Task) -> Option<Actor> {
     // SAFETY: a live map value.
     let label = unsafe { *label::of(task)? };
+    judge(kind, task, label)
+}
+
+/// The same for programs without task storage: what a task is follows from its cgroup each time.
+#[inline(always)]
+pub fn enter_by_cgroup(kind: EventKind) -> Option<Actor> {
+    // SAFETY: always valid.
+    let task = unsafe { bpf_get_current_task() };
+    let label = label::from_kernel(Kptr(task));
+    judge(kind, task as Task, label)
+}
+
+#[inline(always)]
+fn judge(kind: EventKind, task: Task, label: TaskLabel) -> Option<Actor> {
     if label.slot == NO_SLOT {
         return None;
     }

@@ -12,8 +12,8 @@ use crate::syscall::{self, Syscall};
 use crate::task::{self, Actor, Deed};
 use agent_common::counter::Outcome;
 use agent_common::event::{EventKind, FileFlags, FileOpenEvent, RecordFlags, StrRef};
-use aya_ebpf::macros::btf_tracepoint;
-use aya_ebpf::programs::BtfTracePointContext;
+use aya_ebpf::macros::{btf_tracepoint, fentry, lsm};
+use aya_ebpf::programs::{BtfTracePointContext, FEntryContext, LsmContext};
 
 const KIND: EventKind = EventKind::FILE_OPEN;
 const FMODE_WRITE: u32 = 2;
@@ -22,6 +22,39 @@ const FMODE_PATH: u32 = 0x4000;
 const FMODE_CREATED: u32 = 0x10_0000;
 /// overlayfs's own open of the real file: the second report of one open.
 const FMODE_NOACCOUNT: u32 = 0x2000_0000;
+
+/// In `f_flags`: execve's own open of an image, which EXEC reports.
+const FMODE_EXEC: u32 = 0x20;
+
+/// `file_open(struct file *file)`, since 4.19: every way to open, io_uring's too. The file is resolved and the access
+/// decided, except by its own filesystem.
+#[lsm(hook = "file_open")]
+pub fn lsm_file_open(ctx: LsmContext) -> i32 {
+    opening(Kptr(ctx.arg(0)), Origin::LSM);
+    0
+}
+
+/// `security_file_open(struct file *file)`, since 4.19: where LSM programs would not fire.
+#[fentry(function = "security_file_open")]
+pub fn fentry_file_open(ctx: FEntryContext) -> i32 {
+    opening(Kptr(ctx.arg(0)), Origin::FENTRY);
+    0
+}
+
+#[inline(always)]
+fn opening(file: Kptr, origin: Origin) {
+    let Some(actor) = task::enter(KIND) else { return };
+    if file.read_or_zero::<u32>(offset!(file_f_flags)) & FMODE_EXEC != 0 {
+        return count::outcome(KIND, Outcome::SUPPRESSED_DUPLICATE);
+    }
+    let report = Report {
+        kind: KIND,
+        origin,
+        flags: 0,
+        ret: 0,
+    };
+    opened(&actor, file, report);
+}
 
 /// open, openat, openat2, creat and open_by_handle_at return a descriptor.
 #[btf_tracepoint(function = "sys_exit")]

@@ -26,7 +26,6 @@ pub fn tcp_connect(ctx: BtfTracePointContext) -> i32 {
     let remote = socket::remote(sk);
     let protocol = socket::protocol(sk);
     let operation = net::Operation {
-        deed: socket::deed(protocol, &remote, remote.port),
         local: socket::local(sk),
         remote,
         protocol,

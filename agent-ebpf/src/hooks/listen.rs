@@ -10,8 +10,10 @@ use crate::syscall::{self, Syscall};
 use crate::task::{self, Actor};
 use agent_common::event::{EventKind, RecordFlags};
 use agent_common::slot::TaskFlags;
-use aya_ebpf::macros::btf_tracepoint;
-use aya_ebpf::programs::BtfTracePointContext;
+use aya_ebpf::macros::{btf_tracepoint, fexit};
+use aya_ebpf::programs::{BtfTracePointContext, FExitContext};
+
+const TCP_LISTEN: u8 = 10;
 
 /// Reports a listening socket.
 #[inline(always)]
@@ -19,7 +21,6 @@ pub fn listening(actor: &Actor, sk: Kptr, origin: Origin, flags: u32) {
     let local = socket::local(sk);
     let protocol = socket::protocol(sk);
     let operation = net::Operation {
-        deed: socket::deed(protocol, &local, socket::generalised(local.port)),
         local,
         remote: NO_ADDRESS,
         protocol,
@@ -42,6 +43,21 @@ pub fn expect_port(task: Task) {
         // SAFETY: a live map value; only its own task changes these flags.
         unsafe { (*label).flags |= TaskFlags::LISTEN_PENDING };
     }
+}
+
+/// `int inet_csk_listen_start(struct sock *sk, …)` returns: the port is known, whoever chose it. All kernels; io_uring's
+/// and MPTCP's too. Whether it succeeded is read from the socket: the place of the result changed in 5.17.
+#[fexit(function = "inet_csk_listen_start")]
+pub fn fexit_listen(ctx: FExitContext) -> i32 {
+    let sk = Kptr(ctx.arg(0));
+    if sk.read_or_zero::<u8>(offset!(sk_state)) != TCP_LISTEN {
+        return 0;
+    }
+    let Some(actor) = task::enter(EventKind::LISTEN) else {
+        return 0;
+    };
+    listening(&actor, sk, Origin::FENTRY, 0);
+    0
 }
 
 /// listen(2) without bind(2) returns: the port is known now.

@@ -5,6 +5,7 @@ mod bpf;
 mod cgroup_attach_task;
 mod cgroup_mkdir;
 mod cgroup_rmdir;
+mod connect;
 mod file_open;
 mod inet_sock_set_state;
 mod listen;

@@ -2,13 +2,13 @@
 
 use crate::emit;
 use crate::header::Report;
-use crate::task::{Actor, Deed};
-use agent_common::event::{NetEvent, SocketAddress};
+use crate::socket;
+use crate::task::Actor;
+use agent_common::event::{EventKind, NetEvent, SocketAddress};
 
 /// A socket operation.
 #[derive(Clone, Copy)]
 pub struct Operation {
-    pub deed: Deed,
     pub local: SocketAddress,
     pub remote: SocketAddress,
     pub protocol: u16,
@@ -19,10 +19,23 @@ pub struct Operation {
 /// Judges and reports it.
 #[inline(always)]
 pub fn report(actor: &Actor, operation: &Operation, report: Report) {
-    let Some(draft) = emit::draft(actor, report.kind, operation.deed) else {
-        return;
+    submit(actor, operation, &report);
+}
+
+/// Apart from its callers, whose stacks it would overflow.
+#[inline(never)]
+fn submit(actor: &Actor, operation: &Operation, report: &Report) -> u32 {
+    let protocol = operation.protocol;
+    let deed = if report.kind == EventKind::BIND || report.kind == EventKind::LISTEN {
+        let local = &operation.local;
+        socket::deed(protocol, local, socket::generalised(local.port))
+    } else {
+        socket::deed(protocol, &operation.remote, operation.remote.port)
     };
-    let record: *mut NetEvent = draft.begin(actor, report);
+    let Some(draft) = emit::draft(actor, report.kind, deed) else {
+        return 0;
+    };
+    let record: *mut NetEvent = draft.begin(actor, *report);
     // SAFETY: scratch memory that this program took.
     unsafe {
         (*record).local = operation.local;
@@ -32,4 +45,5 @@ pub fn report(actor: &Actor, operation: &Operation, report: Report) {
         (*record).backlog = operation.backlog;
     }
     draft.submit();
+    0
 }

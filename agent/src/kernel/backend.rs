@@ -138,6 +138,13 @@ const fn way(backend: Backend, trust: Trust, hooks: &'static [Hook]) -> Way {
     }
 }
 
+const fn cgroup(program: &'static str) -> Hook {
+    Hook {
+        program,
+        attach: Attach::CgroupRoot,
+    }
+}
+
 /// Programs that say which container a cgroup is. Attached before the start-up scan.
 pub(super) const CGROUPS: &[Hook] = &[
     tracepoint("cgroup_mkdir", "cgroup_mkdir"),
@@ -158,58 +165,116 @@ pub(super) const DISPATCHER: Hook = tracepoint("sys_exit", "sys_exit");
 pub(super) const PLANS: &[Plan] = &[
     Plan {
         capability: Capability::FileOpen,
-        ways: &[way(
-            Backend::Tracepoint,
-            Trust::RACY,
-            &[syscalls(
-                "exit_open",
-                &["open", "openat", "openat2", "creat", "open_by_handle_at"],
-            )],
-        )],
+        ways: &[
+            way(
+                Backend::Lsm,
+                Trust::RESOLVED,
+                &[lsm("lsm_file_open", "file_open")],
+            ),
+            way(
+                Backend::Fentry,
+                Trust::RESOLVED,
+                &[fentry("fentry_file_open", "security_file_open")],
+            ),
+            way(
+                Backend::Tracepoint,
+                Trust::RACY,
+                &[syscalls(
+                    "exit_open",
+                    &["open", "openat", "openat2", "creat", "open_by_handle_at"],
+                )],
+            ),
+        ],
     },
     Plan {
         capability: Capability::Bind,
-        ways: &[way(
-            Backend::Tracepoint,
-            Trust::RACY,
-            &[syscalls("exit_bind", &["bind"])],
-        )],
+        ways: &[
+            way(Backend::Lsm, Trust::RESOLVED, &[lsm("lsm_bind", "socket_bind")]),
+            way(
+                Backend::Fentry,
+                Trust::RESOLVED,
+                &[fentry("fentry_bind", "security_socket_bind")],
+            ),
+            way(
+                Backend::Tracepoint,
+                Trust::RACY,
+                &[syscalls("exit_bind", &["bind"])],
+            ),
+        ],
     },
     Plan {
         capability: Capability::Listen,
-        ways: &[way(
-            Backend::Tracepoint,
-            Trust::RESOLVED,
-            &[
-                tracepoint("tcp_listen", "inet_sock_set_state"),
-                syscalls("exit_listen", &["listen"]),
-            ],
-        )],
+        ways: &[
+            // No LSM way: only when listen(2) is done its port is certain.
+            way(
+                Backend::Fentry,
+                Trust::RESOLVED,
+                &[Hook {
+                    program: "fexit_listen",
+                    attach: Attach::Fexit("inet_csk_listen_start"),
+                }],
+            ),
+            way(
+                Backend::Tracepoint,
+                Trust::RESOLVED,
+                &[
+                    tracepoint("tcp_listen", "inet_sock_set_state"),
+                    syscalls("exit_listen", &["listen"]),
+                ],
+            ),
+        ],
     },
     Plan {
         capability: Capability::Connect,
-        ways: &[way(
-            Backend::Tracepoint,
-            Trust::RESOLVED,
-            &[tracepoint("tcp_connect", "inet_sock_set_state")],
-        )],
+        ways: &[
+            way(
+                Backend::Lsm,
+                Trust::RESOLVED,
+                &[
+                    lsm("lsm_connect", "socket_connect"),
+                    lsm("lsm_fastopen", "socket_sendmsg"),
+                ],
+            ),
+            way(
+                Backend::Fentry,
+                Trust::RESOLVED,
+                &[
+                    fentry("fentry_connect", "security_socket_connect"),
+                    fentry("fentry_fastopen", "security_socket_sendmsg"),
+                ],
+            ),
+            way(
+                Backend::Tracepoint,
+                Trust::RESOLVED,
+                &[tracepoint("tcp_connect", "inet_sock_set_state")],
+            ),
+        ],
     },
     Plan {
         capability: Capability::Send,
-        ways: &[way(
-            Backend::Tracepoint,
-            Trust::RESOLVED,
-            &[
-                Hook {
-                    program: "sendmsg4",
-                    attach: Attach::CgroupRoot,
-                },
-                Hook {
-                    program: "sendmsg6",
-                    attach: Attach::CgroupRoot,
-                },
-            ],
-        )],
+        ways: &[
+            way(
+                Backend::Lsm,
+                Trust::RESOLVED,
+                &[lsm("lsm_send", "socket_sendmsg")],
+            ),
+            way(
+                Backend::Fentry,
+                Trust::RESOLVED,
+                &[fentry("fentry_send", "security_socket_sendmsg")],
+            ),
+            way(
+                Backend::Tracepoint,
+                Trust::RESOLVED,
+                &[cgroup("sendmsg4"), cgroup("sendmsg6")],
+            ),
+            // Up to 6.12 at least cgroup programs cannot use task storage.
+            way(
+                Backend::Tracepoint,
+                Trust::RESOLVED,
+                &[cgroup("sendmsg4_by_cgroup"), cgroup("sendmsg6_by_cgroup")],
+            ),
+        ],
     },
     Plan {
         capability: Capability::UnixConnect,

@@ -21,7 +21,7 @@ use aya::{Btf, Ebpf, EbpfLoader};
 /// How the sensor is to be loaded.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SensorConfig {
-    /// Only this backend, for tests; `None`: the best that loads.
+    /// Only this backend, for tests; where a capability has no way of it, the next after it. `None`: the best that loads.
     pub backend: Option<Backend>,
 }
 
@@ -198,6 +198,10 @@ impl<'a> Attacher<'a> {
     fn plan(&mut self, plan: &Plan) -> CapabilityReport {
         let mut reasons = Vec::new();
         for way in plan.ways {
+            if !self.is_asked_for(plan, way) {
+                reasons.push(format!("{}: not asked for", way.backend.name()));
+                continue;
+            }
             match self.way(way) {
                 Ok(()) => {
                     return CapabilityReport {
@@ -220,11 +224,16 @@ impl<'a> Attacher<'a> {
         }
     }
 
+    fn is_asked_for(&self, plan: &Plan, way: &Way) -> bool {
+        let Some(only) = self.config.backend else {
+            return true;
+        };
+        let best = plan.ways.iter().map(|way| way.backend).filter(|backend| *backend >= only);
+        best.min() == Some(way.backend)
+    }
+
     /// All hooks of a way, or none.
     fn way(&mut self, way: &Way) -> Result<(), String> {
-        if self.config.backend.is_some_and(|only| only != way.backend) {
-            return Err("not asked for".to_owned());
-        }
         if way.backend == Backend::Lsm
             && let Some(obstacle) = self.features.lsm_obstacle()
         {
