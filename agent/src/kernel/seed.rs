@@ -41,7 +41,12 @@ fn read(pid: u32) -> Option<LineageEntry> {
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
     let parent: u32 = fields.get(1)?.parse().ok()?;
     let start_ticks: u64 = fields.get(19)?.parse().ok()?;
-    let exe = std::fs::read_link(format!("/proc/{pid}/exe")).ok()?;
+    let exe = match std::fs::read_link(format!("/proc/{pid}/exe")) {
+        Ok(exe) => exe,
+        // A process that may not be looked at (some hosts' init) is still a link of the chain.
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => std::path::PathBuf::new(),
+        Err(_) => return None,
+    };
     let args = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let cwd = std::fs::read_link(format!("/proc/{pid}/cwd")).unwrap_or_default();
     let mut entry = LineageEntry::new_zeroed();
