@@ -23,10 +23,14 @@ pub enum Capability {
     Qemu,
     /// Control groups of the first version are mounted.
     CgroupV1,
+    /// 32-bit system calls.
+    Compat,
+    /// Rings may be made, and know the request in question.
+    IoUring,
 }
 
 impl Capability {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Root,
         Self::Bpf,
         Self::Trampolines,
@@ -34,6 +38,8 @@ impl Capability {
         Self::Runc,
         Self::Images,
         Self::Qemu,
+        Self::Compat,
+        Self::IoUring,
     ];
 
     #[must_use]
@@ -47,6 +53,8 @@ impl Capability {
             Self::Images => "images",
             Self::Qemu => "qemu",
             Self::CgroupV1 => "cgroup1",
+            Self::Compat => "compat",
+            Self::IoUring => "io_uring",
         }
     }
 
@@ -59,16 +67,19 @@ impl Capability {
     /// ones have unified control groups only.
     #[must_use]
     pub fn is_required_in_ci(self) -> bool {
-        !matches!(self, Self::Trampolines | Self::CgroupV1)
+        !matches!(
+            self,
+            Self::Trampolines | Self::CgroupV1 | Self::Compat | Self::IoUring
+        )
     }
 
-    /// Cheap; a positive answer means that trying makes sense. Trampolines can only be known by trying.
+    /// Cheap; a positive answer means that trying makes sense. Some can only be known by trying.
     #[must_use]
     pub fn is_available(self) -> bool {
         match self {
             Self::Root => is_root(),
             Self::Bpf => is_root() && Path::new("/sys/kernel/btf/vmlinux").exists() && may_load_programs(),
-            Self::Trampolines => false,
+            Self::Trampolines | Self::Compat | Self::IoUring => false,
             Self::Docker => {
                 is_root() && has_programs(&["dockerd", "docker", "runc", "iptables", "unshare", "nsenter"])
             }

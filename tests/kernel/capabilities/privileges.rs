@@ -1,0 +1,158 @@
+//! Mounts, namespaces, other processes, the kernel itself.
+
+use super::files::same_file;
+use super::{Check, Stage, namespace, word};
+use crate::lab::raw::{MAP_TYPE_ARRAY, PTRACE_SEIZE};
+use agent::event::{Bpf, Module, ModuleOp, Mount, MountOp, Namespaces, Payload, Ptrace, PtraceOp, Setns};
+use agent::kernel::Capability;
+use anyhow::{Context, Result, ensure};
+use std::fs;
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        capability: Capability::Mount,
+        what: "mount of a tmpfs",
+        run: mount,
+    },
+    Check {
+        capability: Capability::Mount,
+        what: "fsopen, fsmount, move_mount",
+        run: fsmount,
+    },
+    Check {
+        capability: Capability::Ptrace,
+        what: "seizing a child",
+        run: ptrace,
+    },
+    Check {
+        capability: Capability::Module,
+        what: "finit_module of garbage",
+        run: module,
+    },
+    Check {
+        capability: Capability::Bpf,
+        what: "bpf(BPF_MAP_CREATE)",
+        run: bpf,
+    },
+    // The last one: the container's process is in a namespace of the host from here on.
+    Check {
+        capability: Capability::Setns,
+        what: "into the host's uts namespace",
+        run: setns,
+    },
+];
+
+const MS_NOSUID: u64 = 2;
+const BPF_MAP_CREATE: u32 = 0;
+
+fn mount(stage: &mut Stage<'_>) -> Result<()> {
+    let target = stage.world.path("mounted");
+    fs::create_dir(&target)?;
+    stage.act(&format!("mount vigia-source {}", word(&target)))?;
+    let (_, mount) = stage.expect(Capability::Mount, |payload| match payload {
+        Payload::Mount(mount) => Some(mount.clone()),
+        _ => None,
+    })?;
+    let Mount {
+        op,
+        mount_flags,
+        source,
+        target: said,
+        fstype,
+        ..
+    } = &mount;
+    ensure!(*op == MountOp::MOUNT && mount_flags & MS_NOSUID != 0, "{mount:?}");
+    ensure!(
+        source.to_text() == "vigia-source" && fstype.to_text() == "tmpfs",
+        "{mount:?}"
+    );
+    ensure!(said.to_text() == target.to_string_lossy(), "{mount:?}");
+    Ok(())
+}
+
+fn fsmount(stage: &mut Stage<'_>) -> Result<()> {
+    let target = stage.world.path("moved");
+    fs::create_dir(&target)?;
+    stage.act(&format!("fsmount {}", word(&target)))?;
+    let (_, op) = stage.expect(Capability::Mount, |payload| match payload {
+        Payload::Mount(mount) => Some(mount.op),
+        _ => None,
+    })?;
+    ensure!(matches!(op, MountOp::FSMOUNT | MountOp::MOVE_MOUNT), "{op:?}");
+    Ok(())
+}
+
+fn ptrace(stage: &mut Stage<'_>) -> Result<()> {
+    let target = u32::try_from(stage.act("seize")?)?;
+    let (_, ptrace) = stage.expect(Capability::Ptrace, |payload| match payload {
+        Payload::Ptrace(ptrace) if ptrace.target_tgid == target => Some(ptrace.clone()),
+        _ => None,
+    })?;
+    let Ptrace {
+        op,
+        request,
+        target_slot,
+        target,
+        ..
+    } = &ptrace;
+    let by_call = *op == PtraceOp::PTRACE && *request == PTRACE_SEIZE;
+    ensure!(by_call || *op == PtraceOp::ACCESS_CHECK, "{ptrace:?}");
+    ensure!(*target_slot == stage.container.slot.slot, "{ptrace:?}");
+    ensure!(target.0 != 0 && *target != stage.image, "{ptrace:?}");
+    Ok(())
+}
+
+fn module(stage: &mut Stage<'_>) -> Result<()> {
+    let path = stage.world.file("garbage.ko")?;
+    let refused = stage
+        .container
+        .init
+        .attempt(&format!("finit-module {}", word(&path)))?;
+    ensure!(refused.is_err(), "the kernel took it");
+    let (_, Module { op, file, path: said }) = stage.expect(Capability::Module, |payload| match payload {
+        Payload::Module(module) => Some(module.clone()),
+        _ => None,
+    })?;
+    ensure!(op == ModuleOp::FINIT, "{op:?}");
+    ensure!(said.to_text() == path.to_string_lossy(), "path {said}");
+    same_file(&file, &path)
+}
+
+fn bpf(stage: &mut Stage<'_>) -> Result<()> {
+    stage.act("bpf")?;
+    let (_, Bpf { cmd, subtype }) = stage.expect(Capability::Bpf, |payload| match payload {
+        Payload::Bpf(bpf) => Some(bpf.clone()),
+        _ => None,
+    })?;
+    ensure!(cmd == BPF_MAP_CREATE, "command {cmd}");
+    ensure!(subtype == MAP_TYPE_ARRAY, "type {subtype}");
+    Ok(())
+}
+
+fn setns(stage: &mut Stage<'_>) -> Result<()> {
+    let uts = Namespaces::NAMES
+        .iter()
+        .position(|name| *name == "uts")
+        .context("no uts")?;
+    // Not every host lets its first process be looked at; this one is in the same namespaces.
+    let ours = std::process::id();
+    stage.act(&format!("setns /proc/{ours}/ns/uts"))?;
+    let (_, setns) = stage.expect(Capability::Setns, |payload| match payload {
+        Payload::Setns(setns) => Some(setns.clone()),
+        _ => None,
+    })?;
+    let Setns {
+        namespaces,
+        host_mask,
+        gained_mask,
+        ..
+    } = &setns;
+    ensure!(namespaces.uts == namespace(ours, "uts")?, "{setns:?}");
+    ensure!(
+        namespaces.mnt == namespace(stage.container.init.pid, "mnt")?,
+        "{setns:?}"
+    );
+    ensure!(host_mask & (1 << uts) != 0, "{setns:?}");
+    ensure!(*gained_mask == 1 << uts, "{setns:?}");
+    Ok(())
+}

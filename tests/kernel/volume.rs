@@ -1,0 +1,214 @@
+//! What leaves the kernel, how often, and what the books say of it.
+
+use crate::Test;
+use crate::identity::opened;
+use crate::lab::{Container, Spec, World};
+use agent::event::{EventHeader, RecordFlags};
+use agent_common::counter::Outcome;
+use agent_common::event::EventKind;
+use agent_common::slot::SlotControl;
+use agent_tests::command::wait_until;
+use anyhow::{Context, Result, ensure};
+use std::time::Duration;
+
+pub(crate) const TESTS: &[Test] = &[
+    Test {
+        name: "volume::repeats_are_counted_and_not_sent",
+        run: repeats,
+    },
+    Test {
+        name: "volume::a_watched_container_sends_repeats",
+        run: export_all,
+    },
+    Test {
+        name: "volume::a_new_epoch_makes_behaviours_leave_again",
+        run: new_epoch,
+    },
+    Test {
+        name: "volume::a_rearmed_behaviour_leaves_again",
+        run: rearm,
+    },
+    Test {
+        name: "volume::a_full_ring_is_counted_and_said",
+        run: ring_full,
+    },
+    Test {
+        name: "volume::the_books_balance",
+        run: books_balance,
+    },
+];
+
+/// More than the activity ring holds.
+const FLOOD: u64 = 40_000;
+
+/// A container and a file of its own.
+struct Scene {
+    container: Container,
+    path: String,
+}
+
+impl Scene {
+    fn set(world: &mut World, name: &str) -> Result<Self> {
+        let container = Container::start(world, Spec::default())?;
+        let path = world.file(name)?.to_string_lossy().into_owned();
+        Ok(Self { container, path })
+    }
+
+    fn open(&mut self, times: u64) -> Result<()> {
+        self.container
+            .init
+            .act(&format!("open-many {} {times}", self.path))
+            .map(drop)
+    }
+
+    /// Heads of the events of the file, oldest first.
+    fn events(&self, world: &mut World) -> Result<Vec<EventHeader>> {
+        let ours = |event: &&agent::event::RawEvent| {
+            event.slot() == Some(self.container.slot) && opened(event).as_ref() == Some(&self.path)
+        };
+        Ok(world
+            .events()?
+            .iter()
+            .filter(ours)
+            .map(|event| event.header)
+            .collect())
+    }
+
+    fn control(&self, world: &mut World, change: impl FnOnce(&mut SlotControl)) -> Result<()> {
+        let slots = &mut world.sensor.slots;
+        let mut control = slots.control(self.container.slot.slot);
+        change(&mut control);
+        Ok(slots.set_control(self.container.slot.slot, control)?)
+    }
+}
+
+fn repeats(world: &mut World) -> Result<()> {
+    let mut scene = Scene::set(world, "repeated")?;
+    let repeated = |world: &World| -> Result<u64> {
+        Ok(world
+            .sensor
+            .books
+            .read()?
+            .get(EventKind::FILE_OPEN, Outcome::REPEATED))
+    };
+    scene.open(1)?;
+    let before = repeated(world)?;
+    scene.open(499)?;
+    let events = scene.events(world)?;
+    ensure!(events.len() == 1, "{} events", events.len());
+    let count = world.sensor.slots.occurrences(&events[0].behaviour);
+    ensure!(count == Some(500), "counted {count:?}");
+    let booked = repeated(world)? - before;
+    ensure!(booked >= 499, "booked {booked}");
+    Ok(())
+}
+
+fn export_all(world: &mut World) -> Result<()> {
+    let mut scene = Scene::set(world, "watched")?;
+    scene.control(world, |control| control.flags |= SlotControl::EXPORT_ALL)?;
+    scene.open(50)?;
+    let events = scene.events(world)?;
+    ensure!(events.len() == 50, "{} events", events.len());
+    let repeats = events
+        .iter()
+        .filter(|event| event.flags.has(RecordFlags::REPEAT))
+        .count();
+    ensure!(repeats == 49, "{repeats} of them are said to be repeats");
+    ensure!(!events[0].flags.has(RecordFlags::REPEAT), "the first one is");
+    let count = world.sensor.slots.occurrences(&events[0].behaviour);
+    ensure!(count == Some(50), "counted {count:?}");
+    scene.control(world, |control| control.flags &= !SlotControl::EXPORT_ALL)?;
+    scene.open(50)?;
+    let events = scene.events(world)?.len();
+    ensure!(events == 50, "{} events after nobody watches", events - 50);
+    Ok(())
+}
+
+fn new_epoch(world: &mut World) -> Result<()> {
+    let mut scene = Scene::set(world, "renewed")?;
+    scene.open(10)?;
+    ensure!(scene.events(world)?.len() == 1, "not once");
+    scene.control(world, |control| control.epoch += 1)?;
+    scene.open(10)?;
+    let events = scene.events(world)?;
+    ensure!(events.len() == 2, "{} events", events.len());
+    ensure!(
+        events[1].behaviour.epoch == events[0].behaviour.epoch + 1,
+        "the same epoch"
+    );
+    Ok(())
+}
+
+fn rearm(world: &mut World) -> Result<()> {
+    let mut scene = Scene::set(world, "rearmed")?;
+    scene.open(7)?;
+    let behaviour = scene.events(world)?.first().context("no event")?.behaviour;
+    let count = world.sensor.slots.rearm(&behaviour);
+    ensure!(count == Some(7), "counted {count:?}");
+    scene.open(3)?;
+    let events = scene.events(world)?.len();
+    ensure!(events == 2, "{events} events");
+    let count = world.sensor.slots.rearm(&behaviour);
+    ensure!(count == Some(3), "then counted {count:?}");
+    ensure!(world.sensor.slots.rearm(&behaviour).is_none(), "rearmed twice");
+    Ok(())
+}
+
+fn ring_full(world: &mut World) -> Result<()> {
+    let mut scene = Scene::set(world, "flooded")?;
+    scene.control(world, |control| control.flags |= SlotControl::EXPORT_ALL)?;
+    let lost = |world: &World| -> Result<u64> {
+        Ok(world
+            .sensor
+            .books
+            .read()?
+            .get(EventKind::FILE_OPEN, Outcome::LOST_RING_FULL))
+    };
+    let before = lost(world)?;
+    // Nobody reads the ring meanwhile.
+    scene.open(FLOOD)?;
+    let lost = lost(world)? - before;
+    ensure!(lost > 0, "{FLOOD} records fit the ring");
+    // A batch holds as many bytes as the ring, and the other ring may have something too.
+    world.pump()?;
+    let events = scene.events(world)?;
+    let sent = u64::try_from(events.len())?;
+    // Other containers of the machine may have lost some too.
+    ensure!(sent + lost >= FLOOD, "{sent} sent, {lost} lost, of {FLOOD}");
+    ensure!(
+        !events[0].flags.has(RecordFlags::LOSSY),
+        "lossy before anything was lost"
+    );
+    let key = events[0].behaviour;
+    let count = world.sensor.slots.occurrences(&key);
+    ensure!(count == Some(FLOOD), "counted {count:?}");
+    scene.open(1)?;
+    let last = *scene.events(world)?.last().context("nothing after the flood")?;
+    ensure!(last.flags.has(RecordFlags::LOSSY), "flags {:#x}", last.flags.0);
+    Ok(())
+}
+
+fn books_balance(world: &mut World) -> Result<()> {
+    let mut scene = Scene::set(world, "booked")?;
+    scene.open(20)?;
+    scene.container.stop()?;
+    world.forget()?;
+    // Hooks of other containers of the machine may run at this moment.
+    wait_until("books that balance", Duration::from_secs(20), || {
+        let totals = world.sensor.books.read().ok()?;
+        totals.mismatches().next().is_none().then_some(())
+    })
+    .with_context(|| {
+        let totals = world.sensor.books.read();
+        format!(
+            "{:?}",
+            totals.map(|totals| totals.mismatches().collect::<Vec<_>>())
+        )
+    })?;
+    let errors = world.sensor.books.read()?.errors;
+    ensure!(
+        errors.iter().all(|(_, count)| *count == 0),
+        "errors in programs: {errors:?}"
+    );
+    Ok(())
+}
