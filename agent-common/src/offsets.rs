@@ -43,6 +43,7 @@ offsets! {
     task_group_leader: "task_struct"."group_leader";
     task_start_boottime: "task_struct"."start_boottime" | "task_struct"."real_start_time";
     task_nsproxy: "task_struct"."nsproxy";
+    task_cred: "task_struct"."cred";
     task_real_cred: "task_struct"."real_cred";
     task_cgroups: "task_struct"."cgroups";
     task_mm: "task_struct"."mm";
@@ -114,6 +115,7 @@ offsets! {
     ovl_vfs_inode: "ovl_inode"."vfs_inode";
     ovl_upperdentry: "ovl_inode"."__upperdentry";
     mount_mnt: "mount"."mnt";
+    mount_ns: "mount"."mnt_ns";
     mount_parent: "mount"."mnt_parent";
     mount_mountpoint: "mount"."mnt_mountpoint";
     vfsmount_root: "vfsmount"."mnt_root";

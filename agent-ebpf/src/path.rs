@@ -17,6 +17,9 @@ use core::ptr::{addr_of, addr_of_mut, read_volatile, write_volatile};
 /// Mounts that are followed from a task's root to its namespace's.
 const MAX_ROOT_MOUNTS: u32 = 4;
 
+/// `MNT_NS_INTERNAL`, an error number in place of a pointer.
+const MNT_NS_INTERNAL: u64 = -22_i64 as u64;
+
 /// A `struct path`: dentry and mount.
 #[derive(Clone, Copy)]
 pub struct Location {
@@ -32,6 +35,13 @@ impl Location {
             dentry: path.follow(offset!(path_dentry))?.0,
             mnt: path.follow(offset!(path_mnt))?.0,
         })
+    }
+
+    /// True on a mount that only the kernel has: no namespace shows it.
+    #[inline(always)]
+    pub fn is_internal(self) -> bool {
+        let mount = Kptr(self.mnt.wrapping_sub(u64::from(offset!(mount_mnt))));
+        mount.read_or_zero::<u64>(offset!(mount_ns)) == MNT_NS_INTERNAL
     }
 }
 

@@ -5,8 +5,8 @@ use crate::emit;
 use crate::file::{self, OpenFile};
 use crate::global::offset;
 use crate::header::{self, Origin, Report};
-use crate::kernel::Kptr;
-use crate::path;
+use crate::kernel::{Kptr, Task};
+use crate::path::{self, Location};
 use crate::procfs;
 use crate::syscall::{self, Syscall};
 use crate::task::{self, Actor, Deed};
@@ -44,7 +44,8 @@ pub fn fentry_file_open(ctx: FEntryContext) -> i32 {
 #[inline(always)]
 fn opening(file: Kptr, origin: Origin) {
     let Some(actor) = task::enter(KIND) else { return };
-    if file.read_or_zero::<u32>(offset!(file_f_flags)) & FMODE_EXEC != 0 {
+    let executes = file.read_or_zero::<u32>(offset!(file_f_flags)) & FMODE_EXEC != 0;
+    if executes || is_kernels_own(actor.task, file) {
         return count::outcome(KIND, Outcome::SUPPRESSED_DUPLICATE);
     }
     let report = Report {
@@ -54,6 +55,18 @@ fn opening(file: Kptr, origin: Origin) {
         ret: 0,
     };
     opened(&actor, file, report);
+}
+
+/// An open by overlayfs on behalf of the task, which copies a file up: it acts with the mounter's credentials, on a mount
+/// that is in no namespace. Neither alone would do: io_uring lends credentials, and memfds have such a mount.
+#[inline(always)]
+fn is_kernels_own(task: Task, file: Kptr) -> bool {
+    let kernel = Kptr(task as u64);
+    if kernel.follow(offset!(task_cred)) == kernel.follow(offset!(task_real_cred)) {
+        return false;
+    }
+    let path = file.field(offset!(file_f_path));
+    path.and_then(Location::read).is_some_and(|location| location.is_internal())
 }
 
 /// open, openat, openat2, creat and open_by_handle_at return a descriptor.
