@@ -25,6 +25,8 @@ pub enum KernelError {
         #[source]
         source: aya::maps::MapError,
     },
+    #[error("the kernel does not switch BPF statistics on: {0}")]
+    Statistics(#[source] std::io::Error),
     #[error("identity cannot be established: program {program}: {reason}")]
     Identity { program: &'static str, reason: String },
     #[error("{path}: {source}")]

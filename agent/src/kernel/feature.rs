@@ -104,13 +104,16 @@ impl Features {
 
 fn check_version() -> Result<(), KernelError> {
     let uname = rustix::system::uname();
-    let release = uname.release().to_string_lossy().into_owned();
+    check_release(&uname.release().to_string_lossy())
+}
+
+fn check_release(release: &str) -> Result<(), KernelError> {
     let mut numbers = release
         .split(|c: char| !c.is_ascii_digit())
         .map(str::parse::<u32>);
     match (numbers.next(), numbers.next()) {
         (Some(Ok(major)), Some(Ok(minor))) if (major, minor) >= OLDEST => Ok(()),
-        _ => Err(KernelError::KernelTooOld(release)),
+        _ => Err(KernelError::KernelTooOld(release.to_owned())),
     }
 }
 
@@ -224,4 +227,28 @@ fn detached(fstype: &str) -> rustix::io::Result<OwnedFd> {
         FsMountFlags::FSMOUNT_CLOEXEC,
         MountAttrFlags::empty(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kernels_that_lack_what_the_programs_need_are_refused() {
+        for release in ["4.18.0-553.el8.x86_64", "5.10.0-35-amd64", "5.14.21", "", "next"] {
+            let refused = check_release(release);
+            assert!(
+                matches!(refused, Err(KernelError::KernelTooOld(named)) if named == release),
+                "{release}"
+            );
+        }
+        for release in [
+            "5.15.0-91-generic",
+            "6.1.0-40-amd64",
+            "6.12.48+deb13-cloud",
+            "10.0",
+        ] {
+            assert!(check_release(release).is_ok(), "{release}");
+        }
+    }
 }

@@ -10,13 +10,14 @@ use super::feature::Features;
 use super::lineage::KernelLineage;
 use super::ring::RingReader;
 use super::slots::Slots;
+use super::stats::{self, ProgramStats};
 use super::syscalls::numbers;
-use super::{object, seed};
+use super::{object, permission, seed};
 use agent_common::event::Trust;
 use agent_common::settings::{MAX_SYSCALLS, SYSCALL_WORDS, SyscallMask};
-use aya::maps::{Array, MapData, ProgramArray};
+use aya::maps::{Array, MapData, MapError, ProgramArray};
 use aya::programs::{CgroupAttachMode, Program, ProgramError};
-use aya::{Btf, Ebpf, EbpfLoader};
+use aya::{Btf, Ebpf, EbpfError, EbpfLoader};
 
 /// How the sensor is to be loaded.
 #[derive(Debug, Clone, Copy, Default)]
@@ -72,6 +73,7 @@ impl Sensor {
         if object::bytes().is_empty() {
             return Err(KernelError::NoObject);
         }
+        permission::check()?;
         let features = Features::read()?;
         let btf = Btf::from_sys_fs().map_err(|error| Box::new(error.into()))?;
         let mut ebpf = EbpfLoader::new()
@@ -80,7 +82,7 @@ impl Sensor {
             .override_global("OFFSETS", &features.offsets, true)
             .override_global("SETTINGS", &features.settings, true)
             .load(object::bytes())
-            .map_err(Box::new)?;
+            .map_err(refused)?;
         let mut slots = Slots::take(&mut ebpf, &features)?;
         let mut lineage = KernelLineage::take(&mut ebpf)?;
         let rings = RingReader::take(&mut ebpf)?;
@@ -111,6 +113,12 @@ impl Sensor {
         &self.reports
     }
 
+    /// What each loaded program costs, and how often the kernel skipped it.
+    #[must_use]
+    pub fn program_stats(&self) -> Vec<ProgramStats> {
+        stats::read(&self.ebpf)
+    }
+
     /// Number of loaded programs.
     #[must_use]
     pub fn programs(&self) -> usize {
@@ -118,6 +126,18 @@ impl Sensor {
             .programs()
             .filter(|(_, program)| program.fd().is_ok())
             .count()
+    }
+}
+
+/// An object whose maps the kernel does not let us make: a container's capabilities count in its own user namespace only.
+fn refused(error: EbpfError) -> KernelError {
+    match &error {
+        EbpfError::MapError(MapError::CreateError { io_error, .. })
+            if io_error.kind() == std::io::ErrorKind::PermissionDenied =>
+        {
+            KernelError::Permission(permission::NEEDED.to_vec())
+        }
+        _ => KernelError::Object(Box::new(error)),
     }
 }
 
@@ -228,7 +248,11 @@ impl<'a> Attacher<'a> {
         let Some(only) = self.config.backend else {
             return true;
         };
-        let best = plan.ways.iter().map(|way| way.backend).filter(|backend| *backend >= only);
+        let best = plan
+            .ways
+            .iter()
+            .map(|way| way.backend)
+            .filter(|backend| *backend >= only);
         best.min() == Some(way.backend)
     }
 

@@ -9,10 +9,12 @@ mod feature;
 mod lineage;
 mod loader;
 mod object;
+mod permission;
 mod ring;
 mod scan;
 mod seed;
 mod slots;
+mod stats;
 mod syscalls;
 
 pub use backend::{Backend, Capability};
@@ -23,6 +25,7 @@ pub use lineage::KernelLineage;
 pub use loader::{CapabilityReport, Sensor, SensorConfig};
 pub use ring::RingReader;
 pub use slots::{ContainerSlot, Slots};
+pub use stats::{ProgramStats, StatisticsOn, enable as enable_statistics};
 
 use aya::Ebpf;
 use aya::maps::{Map, MapError};
