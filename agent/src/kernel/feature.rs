@@ -14,11 +14,12 @@ use std::path::{Path, PathBuf};
 const OLDEST: (u32, u32) = (5, 15);
 /// Controllers whose v1 hierarchy can name containers, best first.
 const V1_CONTROLLERS: [(&str, &str); 2] = [("pids", "pids_cgrp_id"), ("memory", "memory_cgrp_id")];
-/// The kernel's fixed numbers of the first namespaces (`PROC_*_INIT_INO`), where /proc does not tell.
+/// The kernel's fixed numbers of the first namespaces (`*_NS_INIT_INO`), where /proc does not tell. mnt and net have them
+/// since 6.18; before, no namespace has these numbers.
 const FIRST: Namespaces = Namespaces {
-    mnt: 0,
+    mnt: 0xEFFF_FFF8,
     pid: 0xEFFF_FFFC,
-    net: 0,
+    net: 0xEFFF_FFF9,
     ipc: 0xEFFF_FFFF,
     uts: 0xEFFF_FFFE,
     cgroup: 0xEFFF_FFFB,
