@@ -46,6 +46,12 @@ impl OpenFile {
     }
 }
 
+/// Identity of the file that a dentry names; `None` for a negative one.
+#[inline(always)]
+pub fn at(location: Location) -> Option<FileObject> {
+    object(Kptr(location.dentry).follow(offset!(dentry_inode))?, location)
+}
+
 /// Identity of an inode seen at `location`.
 #[inline(always)]
 pub fn object(inode: Kptr, location: Location) -> Option<FileObject> {

@@ -25,6 +25,7 @@ mod label;
 mod lineage;
 mod maps;
 mod path;
+mod process;
 mod procfs;
 mod scratch;
 mod socket;
@@ -32,6 +33,7 @@ mod stdio;
 mod storage;
 mod syscall;
 mod task;
+mod text;
 
 #[panic_handler]
 fn panic(_info: &core::panic::PanicInfo) -> ! {

@@ -181,6 +181,14 @@ pub fn append_str(scratch: *mut Scratch, from: Memory, max: u32) -> StrRef {
     }
 }
 
+/// Replaces the first byte of a string of the record.
+#[inline(always)]
+pub fn set_first(scratch: *mut Scratch, text: StrRef, byte: u8) {
+    let at = core::hint::black_box(u32::from(text.off)) & RECORD_MASK;
+    // SAFETY: a live map value; a masked position is within the record.
+    unsafe { *addr_of_mut!((*scratch).record).cast::<u8>().add(at as usize) = byte };
+}
+
 #[inline(always)]
 fn advance(scratch: *mut Scratch, cursor: u32, bytes: u32) {
     // SAFETY: a live map value.

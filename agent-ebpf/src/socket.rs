@@ -13,6 +13,7 @@ pub const IPPROTO_UDP: u16 = 17;
 pub const IPPROTO_UDPLITE: u16 = 136;
 pub const IPPROTO_MPTCP: u16 = 262;
 pub const SOCK_STREAM: u16 = 1;
+pub const SOCK_SEQPACKET: u16 = 5;
 
 /// Stored for wildcards and unknown peers.
 pub const NO_ADDRESS: SocketAddress = SocketAddress {

@@ -3,7 +3,9 @@
 use crate::global::{offset, setting};
 use crate::kernel::{Kptr, Task, load};
 use crate::task;
+use agent_common::event::RecordFlags;
 use agent_common::offsets::MISSING;
+use aya_ebpf::helpers::generated::bpf_task_pt_regs;
 use aya_ebpf::programs::BtfTracePointContext;
 
 /// `TS_COMPAT` of x86's `thread_info.status`.
@@ -59,10 +61,26 @@ impl Syscall {
         }
     }
 
+    /// Bits of a record's flags.
+    #[inline(always)]
+    pub fn flags(&self) -> u32 {
+        if self.compat { RecordFlags::COMPAT } else { 0 }
+    }
+
     /// The result or error as records carry it.
     #[inline(always)]
     pub fn result(&self) -> i32 {
         self.ret as i32
+    }
+}
+
+/// Number of the system call that the current task is in, for hooks that several calls lead to.
+#[inline(always)]
+pub fn current_number() -> u32 {
+    // SAFETY: the current task has registers, and they are a BTF pointer.
+    unsafe {
+        let registers = bpf_task_pt_regs(task::current().cast()) as Task;
+        load(registers, setting!(registers.number))
     }
 }
 

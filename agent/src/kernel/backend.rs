@@ -276,4 +276,207 @@ pub(super) const PLANS: &[Plan] = &[
             ),
         ],
     },
+    Plan {
+        capability: Capability::UnixConnect,
+        ways: &[
+            way(
+                Backend::Lsm,
+                Trust::RESOLVED,
+                &[lsm("lsm_unix_connect", "unix_stream_connect")],
+            ),
+            way(
+                Backend::Fentry,
+                Trust::RESOLVED,
+                &[fentry("fentry_unix_connect", "security_unix_stream_connect")],
+            ),
+            way(
+                Backend::Tracepoint,
+                Trust::RACY,
+                &[syscalls("exit_unix_connect", &["connect"])],
+            ),
+        ],
+    },
+    Plan {
+        capability: Capability::Mount,
+        ways: &[
+            way(
+                Backend::Lsm,
+                Trust::RESOLVED,
+                &[
+                    lsm("lsm_sb_mount", "sb_mount"),
+                    lsm("lsm_move_mount", "move_mount"),
+                    lsm("lsm_sb_umount", "sb_umount"),
+                    lsm("lsm_sb_pivotroot", "sb_pivotroot"),
+                    lsm("lsm_sb_kern_mount", "sb_kern_mount"),
+                    syscalls("exit_open_tree", &["open_tree"]),
+                ],
+            ),
+            way(
+                Backend::Fentry,
+                Trust::RESOLVED,
+                &[
+                    fentry("fentry_sb_mount", "security_sb_mount"),
+                    fentry("fentry_move_mount", "security_move_mount"),
+                    fentry("fentry_sb_umount", "security_sb_umount"),
+                    fentry("fentry_sb_pivotroot", "security_sb_pivotroot"),
+                    fentry("fentry_sb_kern_mount", "security_sb_kern_mount"),
+                    syscalls("exit_open_tree", &["open_tree"]),
+                ],
+            ),
+            way(
+                Backend::Tracepoint,
+                Trust::ARGUMENTS,
+                &[
+                    syscalls("exit_mount", &["mount"]),
+                    syscalls("exit_umount", &["umount2"]),
+                    syscalls("exit_pivot_root", &["pivot_root"]),
+                    syscalls("exit_move_mount", &["move_mount"]),
+                    syscalls("exit_fsmount", &["fsmount"]),
+                    syscalls("exit_open_tree", &["open_tree"]),
+                ],
+            ),
+        ],
+    },
+    Plan {
+        capability: Capability::Ptrace,
+        ways: &[
+            way(
+                Backend::Lsm,
+                Trust::RESOLVED,
+                &[lsm("lsm_ptrace", "ptrace_access_check")],
+            ),
+            way(
+                Backend::Fentry,
+                Trust::RESOLVED,
+                &[fentry("fentry_ptrace", "security_ptrace_access_check")],
+            ),
+            way(
+                Backend::Tracepoint,
+                Trust::RACY,
+                &[
+                    syscalls("exit_ptrace", &["ptrace"]),
+                    syscalls("exit_process_vm_readv", &["process_vm_readv"]),
+                    syscalls("exit_process_vm_writev", &["process_vm_writev"]),
+                    syscalls("exit_pidfd_getfd", &["pidfd_getfd"]),
+                ],
+            ),
+        ],
+    },
+    Plan {
+        capability: Capability::Setns,
+        ways: &[
+            way(
+                Backend::Fentry,
+                Trust::RESOLVED,
+                &[Hook {
+                    program: "fexit_setns",
+                    attach: Attach::Fexit("switch_task_namespaces"),
+                }],
+            ),
+            way(
+                Backend::Tracepoint,
+                Trust::RESOLVED,
+                &[syscalls("exit_setns", &["setns"])],
+            ),
+        ],
+    },
+    Plan {
+        capability: Capability::Module,
+        ways: &[
+            way(
+                Backend::Lsm,
+                Trust::RESOLVED,
+                &[
+                    lsm("lsm_module_file", "kernel_read_file"),
+                    lsm("lsm_module_data", "kernel_load_data"),
+                    lsm("lsm_module_request", "kernel_module_request"),
+                    syscalls("refused_init_module", &["init_module"]),
+                    syscalls("refused_finit_module", &["finit_module"]),
+                    syscalls("exit_delete_module", &["delete_module"]),
+                ],
+            ),
+            way(
+                Backend::Fentry,
+                Trust::RESOLVED,
+                &[
+                    fentry("fentry_module_file", "security_kernel_read_file"),
+                    fentry("fentry_module_data", "security_kernel_load_data"),
+                    fentry("fentry_module_request", "security_kernel_module_request"),
+                    syscalls("refused_init_module", &["init_module"]),
+                    syscalls("refused_finit_module", &["finit_module"]),
+                    syscalls("exit_delete_module", &["delete_module"]),
+                ],
+            ),
+            way(
+                Backend::Tracepoint,
+                Trust::RACY,
+                &[
+                    syscalls("exit_init_module", &["init_module"]),
+                    syscalls("exit_finit_module", &["finit_module"]),
+                    syscalls("exit_delete_module", &["delete_module"]),
+                ],
+            ),
+        ],
+    },
+    Plan {
+        capability: Capability::Bpf,
+        ways: &[
+            way(
+                Backend::Lsm,
+                Trust::RESOLVED,
+                &[lsm("lsm_bpf", "bpf"), syscalls("refused_bpf", &["bpf"])],
+            ),
+            way(
+                Backend::Fentry,
+                Trust::RESOLVED,
+                &[
+                    fentry("fentry_bpf", "security_bpf"),
+                    syscalls("refused_bpf", &["bpf"]),
+                ],
+            ),
+            way(
+                Backend::Tracepoint,
+                Trust::ARGUMENTS,
+                &[syscalls("exit_bpf", &["bpf"])],
+            ),
+        ],
+    },
+    Plan {
+        capability: Capability::Unlink,
+        ways: &[
+            way(Backend::Lsm, Trust::RESOLVED, &[lsm("lsm_unlink", "path_unlink")]),
+            way(
+                Backend::Fentry,
+                Trust::RESOLVED,
+                &[fentry("fentry_unlink", "security_path_unlink")],
+            ),
+            way(
+                Backend::Tracepoint,
+                Trust::ARGUMENTS,
+                &[
+                    syscalls("exit_unlink", &["unlink"]),
+                    syscalls("exit_unlinkat", &["unlinkat"]),
+                ],
+            ),
+        ],
+    },
+    Plan {
+        capability: Capability::Rename,
+        ways: &[
+            way(Backend::Lsm, Trust::RESOLVED, &[lsm("lsm_rename", "path_rename")]),
+            way(
+                Backend::Fentry,
+                Trust::RESOLVED,
+                &[fentry("fentry_rename", "security_path_rename")],
+            ),
+            way(
+                Backend::Tracepoint,
+                Trust::ARGUMENTS,
+                &[
+                    syscalls("exit_rename", &["rename"]),
+                    syscalls("exit_renameat", &["renameat", "renameat2"]),
+                ],
+            ),
+        ],
+    },
 ];

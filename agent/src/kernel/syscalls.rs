@@ -28,6 +28,7 @@ const TABLE: &[Row] = &[
     ("ptrace", Some(101), Some(26), Some(117)),
     ("process_vm_readv", Some(310), Some(347), Some(270)),
     ("process_vm_writev", Some(311), Some(348), Some(271)),
+    ("pidfd_getfd", Some(438), Some(438), Some(438)),
     ("setns", Some(308), Some(346), Some(268)),
     ("init_module", Some(175), Some(128), Some(105)),
     ("finit_module", Some(313), Some(350), Some(273)),

@@ -1,0 +1,255 @@
+//! Mounts: what the hooks have in common, and the hooks on the kernel's own objects. The system calls' returns
+//! are in `mount_exit`.
+
+use crate::emit;
+use crate::file;
+use crate::global::offset;
+use crate::header::{Origin, Report};
+use crate::kernel::Kptr;
+use crate::path::Location;
+use crate::syscall;
+use crate::task::{self, Deed};
+use crate::text::{Text, mix};
+use agent_common::event::{EventKind, FileObject, MountEvent, MountOp, RecordFlags};
+use aya_ebpf::macros::{fentry, lsm};
+use aya_ebpf::programs::{FEntryContext, LsmContext};
+
+const KIND: EventKind = EventKind::MOUNT;
+/// fsmount(2), the same number everywhere.
+const SYS_FSMOUNT: u32 = 432;
+/// In a key's access: the attempt failed.
+const FAILED: u16 = 0x100;
+
+/// A change of mounts.
+#[derive(Clone, Copy)]
+pub struct Operation {
+    pub op: MountOp,
+    pub flags: u64,
+    pub file: FileObject,
+    pub source: Text,
+    pub target: Text,
+    pub fstype: Text,
+}
+
+impl Operation {
+    /// With nothing known but what it is.
+    #[inline(always)]
+    pub fn new(op: MountOp) -> Self {
+        Self {
+            op,
+            flags: 0,
+            file: FileObject::default(),
+            source: Text::Absent,
+            target: Text::Absent,
+            fstype: Text::Absent,
+        }
+    }
+
+    /// What is mounted, by a place in it.
+    #[inline(always)]
+    pub fn of(mut self, location: Location) -> Self {
+        self.file = file::at(location).unwrap_or_default();
+        if let Some(superblock) = Kptr(location.dentry).follow(offset!(dentry_sb)) {
+            self.fstype = fstype(superblock);
+        }
+        self
+    }
+}
+
+/// Name of a superblock's filesystem.
+#[inline(always)]
+fn fstype(superblock: Kptr) -> Text {
+    superblock
+        .follow(offset!(sb_type))
+        .and_then(|kind| kind.follow(offset!(fs_type_name)))
+        .map_or(Text::Absent, |name| Text::kernel(name.0))
+}
+
+/// Where a record comes from, and what the kernel returned.
+#[derive(Clone, Copy)]
+pub struct Outcome {
+    pub origin: Origin,
+    pub flags: u32,
+    pub ret: i32,
+}
+
+/// Hooks that run before the result.
+const LSM: Outcome = Outcome {
+    origin: Origin::LSM,
+    flags: 0,
+    ret: 0,
+};
+const FENTRY: Outcome = Outcome {
+    origin: Origin::FENTRY,
+    flags: 0,
+    ret: 0,
+};
+
+/// Reports it. No profile expects a container to change its mounts.
+#[inline(always)]
+pub fn report(operation: &Operation, outcome: Outcome) {
+    let Some(actor) = task::enter(KIND) else { return };
+    let failed = if outcome.ret < 0 { FAILED } else { 0 };
+    let deed = Deed {
+        access: operation.op.0 as u16 | failed,
+        object: [
+            mix(operation.source.identity(), operation.fstype.identity()),
+            mix(operation.target.identity(), operation.file.ino),
+        ],
+        detail: operation.flags,
+    };
+    let Some(draft) = emit::draft(&actor, KIND, deed) else {
+        return;
+    };
+    let report = Report {
+        kind: KIND,
+        origin: outcome.origin,
+        flags: outcome.flags | RecordFlags::DEVIATION,
+        ret: outcome.ret,
+    };
+    let record: *mut MountEvent = draft.begin(&actor, report);
+    // SAFETY: scratch memory that this program took.
+    unsafe {
+        (*record).file = operation.file;
+        (*record).mount_flags = operation.flags;
+        (*record).op = operation.op;
+        (*record).source = operation.source.append(draft.scratch);
+        (*record).target = operation.target.append(draft.scratch);
+        (*record).fstype = operation.fstype.append(draft.scratch);
+    }
+    draft.submit();
+}
+
+/// The `struct path` that an argument points to.
+#[inline(always)]
+fn place(path: u64) -> Text {
+    Location::read(Kptr(path)).map_or(Text::Absent, Text::Path)
+}
+
+#[inline(always)]
+fn mounted(source: u64, target: u64, fstype: u64, flags: u64, outcome: Outcome) {
+    let operation = Operation {
+        flags,
+        source: Text::kernel(source),
+        target: place(target),
+        fstype: Text::kernel(fstype),
+        ..Operation::new(MountOp::MOUNT)
+    };
+    report(&operation, outcome);
+}
+
+#[inline(always)]
+fn moved(from: u64, to: u64, outcome: Outcome) {
+    let mut operation = Operation::new(MountOp::MOVE_MOUNT);
+    if let Some(location) = Location::read(Kptr(from)) {
+        operation = operation.of(location);
+        operation.source = Text::Path(location);
+    }
+    operation.target = place(to);
+    report(&operation, outcome);
+}
+
+#[inline(always)]
+fn unmounted(mnt: u64, flags: u64, outcome: Outcome) {
+    let mnt = Kptr(mnt);
+    let mut operation = Operation::new(MountOp::UMOUNT);
+    operation.flags = flags;
+    if let Some(root) = mnt.follow(offset!(vfsmount_root)) {
+        let location = Location {
+            dentry: root.0,
+            mnt: mnt.0,
+        };
+        operation = operation.of(location);
+        operation.target = Text::Path(location);
+    }
+    report(&operation, outcome);
+}
+
+#[inline(always)]
+fn pivoted(put_old: u64, new_root: u64, outcome: Outcome) {
+    let mut operation = Operation::new(MountOp::PIVOT_ROOT);
+    operation.source = place(put_old);
+    operation.target = place(new_root);
+    report(&operation, outcome);
+}
+
+/// A superblock is shown by fsmount(2). mount(2) comes here too, and has its own hook.
+#[inline(always)]
+fn shown(superblock: u64, outcome: Outcome) {
+    if syscall::current_number() != SYS_FSMOUNT {
+        return;
+    }
+    let mut operation = Operation::new(MountOp::FSMOUNT);
+    if let Some(root) = Kptr(superblock).follow(offset!(sb_root)) {
+        operation = operation.of(Location {
+            dentry: root.0,
+            mnt: 0,
+        });
+    }
+    report(&operation, outcome);
+}
+
+/// `sb_mount(const char *dev_name, const struct path *path, const char *type, unsigned long flags, void *data)`.
+#[lsm(hook = "sb_mount")]
+pub fn lsm_sb_mount(ctx: LsmContext) -> i32 {
+    mounted(ctx.arg(0), ctx.arg(1), ctx.arg(2), ctx.arg(3), LSM);
+    0
+}
+
+#[fentry(function = "security_sb_mount")]
+pub fn fentry_sb_mount(ctx: FEntryContext) -> i32 {
+    mounted(ctx.arg(0), ctx.arg(1), ctx.arg(2), ctx.arg(3), FENTRY);
+    0
+}
+
+/// `move_mount(const struct path *from_path, const struct path *to_path)`, since 5.2.
+#[lsm(hook = "move_mount")]
+pub fn lsm_move_mount(ctx: LsmContext) -> i32 {
+    moved(ctx.arg(0), ctx.arg(1), LSM);
+    0
+}
+
+#[fentry(function = "security_move_mount")]
+pub fn fentry_move_mount(ctx: FEntryContext) -> i32 {
+    moved(ctx.arg(0), ctx.arg(1), FENTRY);
+    0
+}
+
+/// `sb_umount(struct vfsmount *mnt, int flags)`.
+#[lsm(hook = "sb_umount")]
+pub fn lsm_sb_umount(ctx: LsmContext) -> i32 {
+    unmounted(ctx.arg(0), u64::from(ctx.arg::<u32>(1)), LSM);
+    0
+}
+
+#[fentry(function = "security_sb_umount")]
+pub fn fentry_sb_umount(ctx: FEntryContext) -> i32 {
+    unmounted(ctx.arg(0), u64::from(ctx.arg::<u32>(1)), FENTRY);
+    0
+}
+
+/// `sb_pivotroot(const struct path *old_path, const struct path *new_path)`: old is where the old root goes.
+#[lsm(hook = "sb_pivotroot")]
+pub fn lsm_sb_pivotroot(ctx: LsmContext) -> i32 {
+    pivoted(ctx.arg(0), ctx.arg(1), LSM);
+    0
+}
+
+#[fentry(function = "security_sb_pivotroot")]
+pub fn fentry_sb_pivotroot(ctx: FEntryContext) -> i32 {
+    pivoted(ctx.arg(0), ctx.arg(1), FENTRY);
+    0
+}
+
+/// `sb_kern_mount(struct super_block *sb)`.
+#[lsm(hook = "sb_kern_mount")]
+pub fn lsm_sb_kern_mount(ctx: LsmContext) -> i32 {
+    shown(ctx.arg(0), LSM);
+    0
+}
+
+#[fentry(function = "security_sb_kern_mount")]
+pub fn fentry_sb_kern_mount(ctx: FEntryContext) -> i32 {
+    shown(ctx.arg(0), FENTRY);
+    0
+}

@@ -1,0 +1,229 @@
+//! Strings as parts of a behaviour's key, and base names.
+
+use crate::file;
+use crate::global::offset;
+use crate::kernel::Kptr;
+use crate::maps::WATCHED_NAMES;
+use crate::path::{self, Location};
+use crate::scratch::{self, Memory, PATH_MASK, Scratch};
+use agent_common::event::StrRef;
+use agent_common::limits::{HASHED_NAME, MAX_NAME, MAX_PATH};
+use aya_ebpf::helpers::generated::{
+    bpf_probe_read_kernel, bpf_probe_read_kernel_str, bpf_probe_read_user_str,
+};
+use core::ptr::{addr_of, addr_of_mut, read_volatile};
+
+const FNV_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
+const FNV_PRIME: u64 = 0x0000_0100_0000_01b3;
+/// Words that are read at once; a chunk ends with a terminator.
+const CHUNK_WORDS: usize = 8;
+const CHUNK: u64 = CHUNK_WORDS as u64 * 8;
+/// Chunks of a string that count: what differs only behind 252 bytes is one behaviour.
+const CHUNKS: u32 = 4;
+/// Bytes of a path's end that are searched for its last component: the longest name, and slashes behind it.
+const SEARCHED: u32 = MAX_NAME as u32 + 8;
+
+/// A string of a record, wherever it is.
+#[derive(Clone, Copy)]
+pub enum Text {
+    Absent,
+    /// NUL-terminated.
+    Memory(Memory),
+    /// The path of a place, up to the top of its mount namespace.
+    Path(Location),
+}
+
+impl Text {
+    /// A kernel string behind a pointer that may be null.
+    #[inline(always)]
+    pub fn kernel(address: u64) -> Self {
+        if address == 0 {
+            Self::Absent
+        } else {
+            Self::Memory(Memory::Kernel(address))
+        }
+    }
+
+    /// A string of the current task that may be null.
+    #[inline(always)]
+    pub fn user(address: u64) -> Self {
+        if address == 0 {
+            Self::Absent
+        } else {
+            Self::Memory(Memory::User(address))
+        }
+    }
+
+    /// What stands for it in a key.
+    #[inline(always)]
+    pub fn identity(self) -> u64 {
+        match self {
+            Self::Absent => 0,
+            Self::Memory(Memory::Kernel(address)) => hash_kernel(address),
+            Self::Memory(Memory::User(address)) => hash_user(address),
+            Self::Path(location) => file::at(location).map_or(location.dentry, |file| {
+                mix(mix(FNV_BASIS, file.ino), u64::from(file.dev))
+            }),
+        }
+    }
+
+    /// Appends it to the record.
+    #[inline(always)]
+    pub fn append(self, scratch: *mut Scratch) -> StrRef {
+        match self {
+            Self::Absent => StrRef::default(),
+            Self::Memory(memory) => scratch::append_str(scratch, memory, MAX_PATH as u32),
+            Self::Path(location) => path::append(scratch, location, Location { dentry: 0, mnt: 0 }),
+        }
+    }
+}
+
+#[inline(always)]
+pub fn mix(hash: u64, value: u64) -> u64 {
+    (hash ^ value).wrapping_mul(FNV_PRIME).rotate_left(29)
+}
+
+#[inline(always)]
+fn fold(hash: u64, words: &[u64; CHUNK_WORDS]) -> u64 {
+    let mut hash = hash;
+    for word in words {
+        hash = mix(hash, *word);
+    }
+    hash
+}
+
+#[inline(never)]
+fn hash_kernel(address: u64) -> u64 {
+    let mut hash = FNV_BASIS;
+    for chunk in 0..CHUNKS {
+        let mut words = [0; CHUNK_WORDS];
+        let from = address.wrapping_add(u64::from(chunk) * (CHUNK - 1));
+        // SAFETY: the helper checks the address, and writes at most the array.
+        let read =
+            unsafe { bpf_probe_read_kernel_str(words.as_mut_ptr().cast(), CHUNK as u32, from as *const _) };
+        hash = fold(hash, &words);
+        if read != CHUNK as i64 {
+            break;
+        }
+    }
+    hash
+}
+
+#[inline(never)]
+fn hash_user(address: u64) -> u64 {
+    let mut hash = FNV_BASIS;
+    for chunk in 0..CHUNKS {
+        let mut words = [0; CHUNK_WORDS];
+        let from = address.wrapping_add(u64::from(chunk) * (CHUNK - 1));
+        // SAFETY: as above.
+        let read =
+            unsafe { bpf_probe_read_user_str(words.as_mut_ptr().cast(), CHUNK as u32, from as *const _) };
+        hash = fold(hash, &words);
+        if read != CHUNK as i64 {
+            break;
+        }
+    }
+    hash
+}
+
+/// Hash of `len` bytes (at most 127) that may hold anything.
+#[inline(never)]
+pub fn hash_bytes(address: u64, len: u32) -> u64 {
+    let mut words = [0_u64; 16];
+    let len = core::hint::black_box(len) & 127;
+    // SAFETY: the helper checks the address, and the mask the length.
+    unsafe { bpf_probe_read_kernel(words.as_mut_ptr().cast(), len, address as *const _) };
+    let mut hash = mix(FNV_BASIS, u64::from(len));
+    for word in words {
+        hash = mix(hash, word);
+    }
+    hash
+}
+
+/// True when the base name with this hash is watched.
+#[inline(always)]
+pub fn is_watched(hash: u64) -> bool {
+    // SAFETY: the value is not looked at.
+    unsafe { WATCHED_NAMES.get(hash) }.is_some()
+}
+
+/// `agent_common::name_hash` of a dentry's name.
+#[inline(never)]
+pub fn dentry_hash(dentry: u64) -> u64 {
+    let dentry = Kptr(dentry);
+    let mut name = [0_u8; HASHED_NAME];
+    let len = dentry.read_or_zero::<u32>(offset!(dentry_name_len));
+    let Some(from) = dentry.follow(offset!(dentry_name)) else {
+        return 0;
+    };
+    // SAFETY: the helper checks the address. Bytes behind the name are read too, and not used.
+    unsafe {
+        bpf_probe_read_kernel_str(name.as_mut_ptr().cast(), HASHED_NAME as u32, from.0 as *const _);
+        if len >= HASHED_NAME as u32 {
+            bpf_probe_read_kernel(name.as_mut_ptr().cast(), HASHED_NAME as u32, from.0 as *const _);
+        }
+    }
+    let mut hash = FNV_BASIS;
+    for (index, byte) in (0..).zip(name) {
+        if index >= len {
+            break;
+        }
+        hash = (hash ^ u64::from(byte)).wrapping_mul(FNV_PRIME);
+    }
+    hash
+}
+
+/// `agent_common::name_hash` of the last component of a path in user memory; slashes at its end do not count.
+/// Uses the path buffer.
+#[inline(never)]
+pub fn base_name_hash(scratch: *mut Scratch, address: u64) -> u64 {
+    // SAFETY: scratch memory that this program took.
+    let text = unsafe { addr_of_mut!((*scratch).path).cast::<u8>() };
+    // SAFETY: the buffer has room for a whole path; the helper checks the address.
+    let read = unsafe { bpf_probe_read_user_str(text.cast(), MAX_PATH as u32, address as *const _) };
+    if read <= 1 {
+        return 0;
+    }
+    find_name(scratch, read as u32 - 1);
+    // SAFETY: scratch memory that this program took; positions are masked.
+    unsafe {
+        let start = read_volatile(addr_of!((*scratch).name_start));
+        let len = read_volatile(addr_of!((*scratch).name_run));
+        let mut hash = FNV_BASIS;
+        for index in 0..HASHED_NAME as u32 {
+            if index >= len {
+                break;
+            }
+            let at = core::hint::black_box(start + index) & PATH_MASK;
+            hash = (hash ^ u64::from(*text.add(at as usize))).wrapping_mul(FNV_PRIME);
+        }
+        hash
+    }
+}
+
+/// Finds the last component of the `len` bytes in the path buffer: `name_start` and `name_run`.
+#[inline(never)]
+fn find_name(scratch: *mut Scratch, len: u32) -> u32 {
+    // SAFETY: scratch memory that this program took; positions are masked.
+    unsafe {
+        let text = addr_of!((*scratch).path).cast::<u8>();
+        let start = addr_of_mut!((*scratch).name_start);
+        let run = addr_of_mut!((*scratch).name_run);
+        start.write_volatile(0);
+        run.write_volatile(0);
+        for back in 1..=SEARCHED {
+            if back > len {
+                break;
+            }
+            let at = core::hint::black_box(len - back) & PATH_MASK;
+            let found = run.read_volatile();
+            if *text.add(at as usize) != b'/' {
+                start.write_volatile(at);
+                run.write_volatile(found + 1);
+            } else if found != 0 {
+                break;
+            }
+        }
+    }
+    0
+}
