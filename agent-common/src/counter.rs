@@ -81,16 +81,19 @@ impl KernelError {
     pub const TAIL_CALL: Self = Self(4);
     /// User memory (arguments) could not be read.
     pub const USER_MEMORY: Self = Self(5);
+    /// A container's deviations exceeded its share of the urgent ring: they went over the other one.
+    pub const ALERT_QUOTA: Self = Self(6);
 
     /// Entries of the error map.
     pub const COUNT: u32 = 16;
     /// Every cause with its metric label.
-    pub const ALL: [(Self, &'static str); 6] = [
+    pub const ALL: [(Self, &'static str); 7] = [
         (Self::SLOTS_EXHAUSTED, "slots_exhausted"),
         (Self::TASK_STORAGE, "task_storage"),
         (Self::MAP_UPDATE, "map_update"),
         (Self::PATH_TOO_DEEP, "path_too_deep"),
         (Self::TAIL_CALL, "tail_call"),
         (Self::USER_MEMORY, "user_memory"),
+        (Self::ALERT_QUOTA, "alert_quota"),
     ];
 }

@@ -3,7 +3,7 @@
 use crate::atomic;
 use crate::count;
 use crate::header::{self, Report};
-use crate::maps::{ACTIVITY, ALERTS, BEHAVIOURS, CPU_STATE, SLOT_STATE};
+use crate::maps::{ACTIVITY, ALERTS, BEHAVIOURS, CPU_STATE, QUOTAS, SLOT_STATE};
 use crate::scratch::{self, Scratch};
 use crate::task::{Actor, Deed};
 use agent_common::behaviour::BehaviourValue;
@@ -17,6 +17,18 @@ use core::ptr::addr_of_mut;
 const LAST_WAKE: u32 = 1;
 /// A CPU wakes the daemon at most once per this time, ns; it polls anyway.
 const WAKE_INTERVAL_NS: u64 = 1_000_000;
+
+/// Deviations of one container per second that are urgent: 128 of the usual 500 bytes are a sixteenth of the ring.
+const URGENT_PER_SECOND: u64 = 128;
+/// 2^30 ns are the second of the quota.
+const SECOND_SHIFT: u32 = 30;
+
+/// Use of the urgent ring by one slot.
+#[repr(C)]
+pub struct Quota {
+    second: u64,
+    used: u64,
+}
 
 /// A record to be filled: behaviour admitted, scratch taken.
 pub struct Draft {
@@ -93,7 +105,8 @@ fn submit(scratch: *mut Scratch) -> u32 {
             (*header).slot,
         )
     };
-    let sent = output(scratch, flags & RecordFlags::DEVIATION != 0);
+    let urgent = flags & RecordFlags::DEVIATION != 0 && is_within_quota(slot, time);
+    let sent = output(scratch, urgent);
     if !sent {
         lose(kind, Outcome::LOST_RING_FULL, slot);
     } else {
@@ -125,6 +138,29 @@ pub fn submit_lifecycle(scratch: *mut Scratch, slot: u32) -> u32 {
     }
     scratch::release(scratch);
     0
+}
+
+/// True when the container may still use the urgent ring in this second; what exceeds it goes with the activity, so that
+/// one noisy container cannot push another's alert out.
+#[inline(always)]
+fn is_within_quota(slot: u32, now: u64) -> bool {
+    let Some(quota) = QUOTAS.get_ptr_mut(slot) else {
+        return true;
+    };
+    let second = now >> SECOND_SHIFT;
+    // SAFETY: a live map value. CPUs that begin a second at once lose a count or two.
+    unsafe {
+        if (*quota).second != second {
+            (*quota).second = second;
+            (*quota).used = 0;
+        }
+        atomic::add(addr_of_mut!((*quota).used), 1);
+        if (*quota).used <= URGENT_PER_SECOND {
+            return true;
+        }
+    }
+    count::error(KernelError::ALERT_QUOTA);
+    false
 }
 
 /// Books a lost record, and marks its container.

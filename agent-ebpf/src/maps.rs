@@ -1,5 +1,6 @@
 //! Every map, with who writes and who reads it. All are of fixed size; LRU where keys come from workloads.
 
+use crate::emit::Quota;
 use crate::scratch::Scratch;
 use crate::storage::TaskStorage;
 use agent_common::behaviour::{BehaviourKey, BehaviourValue};
@@ -54,6 +55,10 @@ pub static SEED: HashMap<u32, u64, { SEED_ENTRIES as usize }> = HashMap::new();
 /// Deviations and container lifecycle: read at once.
 #[btf_map]
 pub static ALERTS: RingBuf<u8, { ALERT_RING_BYTES as usize }> = RingBuf::new();
+
+/// What each slot has sent over the urgent ring in the current second. Kernel writes and reads.
+#[btf_map]
+pub static QUOTAS: Array<Quota, { MAX_SLOTS as usize }> = Array::new();
 
 /// Expected behaviour, and every event of watched containers: polled.
 #[btf_map]

@@ -15,8 +15,8 @@ use aya_ebpf::macros::{fentry, lsm};
 use aya_ebpf::programs::{FEntryContext, LsmContext};
 
 const KIND: EventKind = EventKind::MOUNT;
-/// fsmount(2), the same number everywhere.
-const SYS_FSMOUNT: u32 = 432;
+/// fsconfig(2), the same number everywhere.
+const SYS_FSCONFIG: u32 = 431;
 /// In a key's access: the attempt failed.
 const FAILED: u16 = 0x100;
 
@@ -173,10 +173,10 @@ fn pivoted(put_old: u64, new_root: u64, outcome: Outcome) {
     report(&operation, outcome);
 }
 
-/// A superblock is shown by fsmount(2). mount(2) comes here too, and has its own hook.
+/// fsconfig(2) made a superblock. mount(2) comes here too, and has its own hook.
 #[inline(always)]
-fn shown(superblock: u64, outcome: Outcome) {
-    if syscall::current_number() != SYS_FSMOUNT {
+fn made(superblock: u64, outcome: Outcome) {
+    if syscall::current_number() != SYS_FSCONFIG {
         return;
     }
     let mut operation = Operation::new(MountOp::FSMOUNT);
@@ -244,12 +244,12 @@ pub fn fentry_sb_pivotroot(ctx: FEntryContext) -> i32 {
 /// `sb_kern_mount(struct super_block *sb)`.
 #[lsm(hook = "sb_kern_mount")]
 pub fn lsm_sb_kern_mount(ctx: LsmContext) -> i32 {
-    shown(ctx.arg(0), LSM);
+    made(ctx.arg(0), LSM);
     0
 }
 
 #[fentry(function = "security_sb_kern_mount")]
 pub fn fentry_sb_kern_mount(ctx: FEntryContext) -> i32 {
-    shown(ctx.arg(0), FENTRY);
+    made(ctx.arg(0), FENTRY);
     0
 }
