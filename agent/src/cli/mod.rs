@@ -1,5 +1,6 @@
 //! The command line. One file per subcommand; here are the definitions and the exit codes.
 
+mod check;
 mod config;
 mod exit;
 mod explain;
@@ -44,6 +45,8 @@ pub enum Command {
     Run(run::RunArgs),
     /// Show live what containers do, and alerts
     Watch(watch::WatchArgs),
+    /// Say what this kernel and host allow: load the sensor, list its capabilities, detach it
+    Check(check::CheckArgs),
     /// Show the state of the running agent
     Status(status::StatusArgs),
     /// Learn and inspect behaviour profiles
@@ -154,6 +157,7 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
     match &cli.command {
         Command::Run(args) => run::run(file, args),
         Command::Watch(args) => watch::run(file, args),
+        Command::Check(args) => check::run(args),
         Command::Status(args) => status::run(file, args),
         Command::Profile(ProfileCommand::Learn(args)) => learn::run(file, args),
         Command::Profile(ProfileCommand::Lint(args)) => profile::lint(args),
