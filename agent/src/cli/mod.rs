@@ -7,6 +7,7 @@ mod learn;
 mod output;
 mod permission;
 mod profile;
+mod replay;
 mod rules;
 mod run;
 mod spool;
@@ -44,6 +45,8 @@ pub enum Command {
     Run(run::RunArgs),
     /// Show live what containers do, and alerts
     Watch(watch::WatchArgs),
+    /// Run the detection again over what `agent run --record` wrote, without a kernel
+    Replay(replay::ReplayArgs),
     /// Show the state of the running agent
     Status(status::StatusArgs),
     /// Learn and inspect behaviour profiles
@@ -154,6 +157,7 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
     match &cli.command {
         Command::Run(args) => run::run(file, args),
         Command::Watch(args) => watch::run(file, args),
+        Command::Replay(args) => replay::run(args),
         Command::Status(args) => status::run(file, args),
         Command::Profile(ProfileCommand::Learn(args)) => learn::run(file, args),
         Command::Profile(ProfileCommand::Lint(args)) => profile::lint(args),
