@@ -12,7 +12,7 @@ use std::time::Duration;
 /// How long repeats are folded into one alert, in time of the events.
 pub const REPEAT_WINDOW: Duration = Duration::from_secs(60);
 /// Windows that may be open at once; alerts beyond leave singly.
-const MAX_OPEN: usize = 4096;
+pub const MAX_OPEN: usize = 4096;
 /// Behaviours of one alert whose counts are asked from the kernel; records beyond count as one each.
 const MAX_BEHAVIOURS: usize = 64;
 

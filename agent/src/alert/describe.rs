@@ -3,7 +3,7 @@
 use super::{AlertContainer, AlertImage, AlertProcess, AlertProfile, Ancestor};
 use crate::container::Container;
 use crate::detect::Class;
-use crate::event::{Clock, EnrichedEvent, FileFlags};
+use crate::event::{Clock, EnrichedEvent, FileFlags, Payload};
 use crate::process::Process;
 use crate::profile::{CompiledProfile, Mode, ProfileState};
 
@@ -49,7 +49,7 @@ pub(super) fn process(event: &EnrichedEvent, clock: Clock) -> AlertProcess {
         host_pid: process.host_pid,
         start: clock.wall(process.start),
         exe: process.exe.to_text(),
-        args: arguments(process),
+        args: own_arguments(event),
         cwd: process.cwd.to_text(),
         uid: process.uid,
         ancestors: event
@@ -58,13 +58,33 @@ pub(super) fn process(event: &EnrichedEvent, clock: Clock) -> AlertProcess {
             .map(|ancestor| Ancestor {
                 host_pid: ancestor.host_pid,
                 exe: ancestor.exe.to_text(),
-                args: arguments(ancestor),
+                args: container_arguments(ancestor),
                 host: ancestor.slot != own || own.is_none(),
             })
             .collect(),
         ancestors_truncated: event.ancestors_truncated,
         in_image: in_image(process),
         truncated: process.exe.truncated || process.args.truncated || process.cwd.truncated,
+    }
+}
+
+/// Arguments of the host's processes hold passwords and tokens: they do not leave the host.
+fn container_arguments(process: &Process) -> Vec<String> {
+    if process.slot.is_some() {
+        arguments(process)
+    } else {
+        Vec::new()
+    }
+}
+
+/// A process that ran before the sensor has no slot of its own; the event's tells whose it is. Who made or removed a
+/// container's cgroup is not in it.
+fn own_arguments(event: &EnrichedEvent) -> Vec<String> {
+    let acts_in_container = event.raw.slot().is_some() && !matches!(event.raw.payload, Payload::Container(_));
+    if acts_in_container {
+        arguments(&event.process)
+    } else {
+        container_arguments(&event.process)
     }
 }
 

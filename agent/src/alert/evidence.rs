@@ -3,9 +3,9 @@
 use crate::detect::Neighbours;
 use crate::event::peer_address;
 use crate::event::{
-    Bpf, EnrichedEvent, Exec, FileObject, FileOpen, KernelString, Lifecycle, Module, ModuleOp, Mount,
-    MountOp, Name, Namespaces, Net, Payload, Ptrace, PtraceOp, RecordFlags, Setns, SocketAddress,
-    UnixConnect,
+    Bpf, ContainerOp, EnrichedEvent, Exec, FileFlags, FileObject, FileOpen, KernelString, Lifecycle, Module,
+    ModuleOp, Mount, MountOp, Name, Namespaces, Net, Payload, Ptrace, PtraceOp, RecordFlags, Setns,
+    SocketAddress, UnixConnect,
 };
 use crate::profile::Protocol;
 use serde_json::{Map, Value, json};
@@ -92,6 +92,9 @@ impl Evidence {
         self.put("filesystem", filesystem(file.magic));
         self.put("inode", file.ino);
         self.put("device", device(file.dev));
+        if file.flags & FileFlags::OVERLAY != 0 {
+            self.put("in_image", file.flags & FileFlags::UPPER == 0);
+        }
         if file.rdev != 0 {
             self.put("device_node", device(file.rdev));
         }
@@ -210,7 +213,14 @@ impl Evidence {
     }
 
     fn lifecycle(&mut self, lifecycle: &Lifecycle) {
-        self.put("operation", lifecycle.op.0);
+        let operation = match lifecycle.op {
+            ContainerOp::CREATED => "created",
+            ContainerOp::LIVE => "live",
+            ContainerOp::GONE => "gone",
+            ContainerOp::LEFT => "left",
+            _ => "unknown",
+        };
+        self.put("operation", operation);
         self.text("cgroup", &lifecycle.cgroup);
     }
 }

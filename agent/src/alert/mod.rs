@@ -16,7 +16,7 @@ pub mod schema;
 mod tests;
 
 pub use activity::{ACTIVITY_SCHEMA, Activity};
-pub use builder::{AlertBuilder, OpenAlert, REPEAT_WINDOW};
+pub use builder::{AlertBuilder, MAX_OPEN, OpenAlert, REPEAT_WINDOW};
 pub use ids::AlertIds;
 pub use model::{
     Action, Alert, AlertContainer, AlertId, AlertImage, AlertProcess, AlertProfile, Ancestor, Repeat, SCHEMA,

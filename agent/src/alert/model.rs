@@ -115,6 +115,7 @@ pub struct AlertProcess {
 pub struct Ancestor {
     pub host_pid: u32,
     pub exe: String,
+    /// Empty for processes of the host: their arguments may hold secrets.
     pub args: Vec<String>,
     /// Outside the container: the shim, the runtime.
     pub host: bool,

@@ -2,6 +2,7 @@ use crate::config::ConfigError;
 use crate::control::RefusalCode;
 use crate::control::client::ClientError;
 use crate::daemon::DaemonError;
+use crate::recording::RecordingError;
 use crate::spool::SpoolError;
 use crate::telemetry::logs::LogError;
 use std::process::ExitCode;
@@ -78,6 +79,16 @@ impl From<DaemonError> for Failure {
             DaemonError::Sink { .. } | DaemonError::Profile(_) => Exit::Config,
             DaemonError::Task { .. } | DaemonError::Metrics(_) => Exit::Findings,
             _ => Exit::Unavailable,
+        };
+        Self::message(exit, error)
+    }
+}
+
+impl From<RecordingError> for Failure {
+    fn from(error: RecordingError) -> Self {
+        let exit = match &error {
+            RecordingError::Io { .. } => Exit::Findings,
+            _ => Exit::Config,
         };
         Self::message(exit, error)
     }

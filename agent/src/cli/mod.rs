@@ -8,6 +8,7 @@ mod learn;
 mod output;
 mod permission;
 mod profile;
+mod replay;
 mod rules;
 mod run;
 mod spool;
@@ -47,6 +48,8 @@ pub enum Command {
     Watch(watch::WatchArgs),
     /// Say what this kernel and host allow: load the sensor, list its capabilities, detach it
     Check(check::CheckArgs),
+    /// Run the detection again over what `agent run --record` wrote, without a kernel
+    Replay(replay::ReplayArgs),
     /// Show the state of the running agent
     Status(status::StatusArgs),
     /// Learn and inspect behaviour profiles
@@ -158,6 +161,7 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Run(args) => run::run(file, args),
         Command::Watch(args) => watch::run(file, args),
         Command::Check(args) => check::run(args),
+        Command::Replay(args) => replay::run(args),
         Command::Status(args) => status::run(file, args),
         Command::Profile(ProfileCommand::Learn(args)) => learn::run(file, args),
         Command::Profile(ProfileCommand::Lint(args)) => profile::lint(args),

@@ -12,6 +12,13 @@ use std::path::PathBuf;
 pub struct RunArgs {
     #[command(flatten)]
     flags: RunFlags,
+    /// Write the run down to this file, for `agent replay`; it must not exist
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// Size at which the recording ends
+    #[arg(long, value_name = "N", default_value_t = 256, requires = "record",
+          value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
+    record_max_mib: u64,
 }
 
 pub(super) fn run(file: Option<&PathBuf>, args: &RunArgs) -> Result<Exit, Failure> {
@@ -24,7 +31,10 @@ pub(super) fn run(file: Option<&PathBuf>, args: &RunArgs) -> Result<Exit, Failur
         .build()
         .map_err(|error| Failure::new(Exit::Unavailable, error))?;
     let ended = runtime.block_on(async {
-        let prepared = daemon::prepare(&config)?;
+        let mut prepared = daemon::prepare(&config)?;
+        if let Some(file) = &args.record {
+            prepared = prepared.record(file, args.record_max_mib << 20)?;
+        }
         let (outlets, links) = Outlets::start(&config).await?;
         let sensor = daemon::load_sensor(SensorConfig::default())?;
         tracing::info!(socket = %config.socket().display(), "agent is ready");

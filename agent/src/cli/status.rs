@@ -4,7 +4,7 @@ use super::output::say_json;
 use super::{ClientFlags, Exit, Failure, Output, block_on, client_config, say};
 use crate::control::client::Client;
 use crate::control::protocol::{Answer, Request};
-use crate::control::{KindCounters, StatusReport};
+use crate::control::{KindCounters, RecordCounters, StatusReport};
 use clap::Args;
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -97,6 +97,20 @@ fn sensor(text: &mut String, report: &StatusReport) -> std::fmt::Result {
             "  {kind:<12} {seen:>10} {repeated:>10} {sent:>10} {suppressed:>10} {lost:>10}"
         )?;
     }
+    let RecordCounters {
+        received,
+        handled,
+        undecodable,
+        mismatches,
+    } = &report.records;
+    let undecodable: u64 = undecodable.values().sum();
+    writeln!(
+        text,
+        "  {received} records received, {handled} handled, {undecodable} undecodable"
+    )?;
+    for mismatch in mismatches {
+        writeln!(text, "  ! the books do not balance: {mismatch}")?;
+    }
     for (cause, count) in &report.kernel_errors {
         writeln!(text, "  kernel error {cause}: {count}")?;
     }
@@ -184,6 +198,8 @@ mod tests {
             name: "disk".to_owned(),
             ..Default::default()
         });
+        let mismatch = "exec: seen 7, but 6 outcomes were booked".to_owned();
+        report.records.mismatches.push(mismatch);
         let text = render(&report);
         for part in [
             "host-1",
@@ -191,6 +207,7 @@ mod tests {
             "! docker",
             "exec",
             " 7 ",
+            "! the books do not balance: exec: seen 7",
             "CONTAINERS (1)",
             "sink disk",
         ] {

@@ -11,7 +11,7 @@ use crate::event::EventKind;
 use crate::kernel::SensorConfig;
 use crate::shutdown::Tasks;
 use crate::telemetry::logs;
-use crate::watch::{Lines, View, follow};
+use crate::watch::{Detail, Lines, View, follow};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use serde::Deserialize;
@@ -41,6 +41,9 @@ pub struct WatchArgs {
     /// Only these kinds of events
     #[arg(long, value_name = "KIND", value_delimiter = ',', value_parser = kinds())]
     kind: Vec<String>,
+    /// Also reads of files that are in the image (always shown with --json or --kind file_open)
+    #[arg(long)]
+    all: bool,
     #[command(flatten)]
     client: ClientFlags,
 }
@@ -52,6 +55,14 @@ impl WatchArgs {
             image: self.image.clone(),
             classes: self.class.clone(),
             kinds: self.kind.clone(),
+        }
+    }
+
+    fn detail(&self) -> Detail {
+        if self.all || self.kind.iter().any(|kind| kind == EventKind::FILE_OPEN.name()) {
+            Detail::Everything
+        } else {
+            Detail::Relevant
         }
     }
 
@@ -68,7 +79,7 @@ pub(super) fn run(file: Option<&PathBuf>, args: &WatchArgs) -> Result<Exit, Fail
     let loaded = client_config(file, &args.client)?;
     block_on(async {
         match Lines::from_daemon(&loaded.config.socket(), args.filter()).await {
-            Ok(lines) => follow(lines, args.view()).await?,
+            Ok(lines) => follow(lines, args.view(), args.detail()).await?,
             Err(ClientError::NotRunning { .. }) => alone(&loaded.config, args).await?,
             Err(error) => return Err(error.into()),
         }
@@ -84,7 +95,7 @@ async fn alone(config: &Config, args: &WatchArgs) -> Result<(), Failure> {
     let sensor = daemon::load_sensor(SensorConfig::default())?;
     let tasks = Tasks::new();
     let stream = daemon::watch_alone(config, prepared, sensor, args.filter(), &tasks)?;
-    let followed = follow(Lines::Local(stream), args.view()).await;
+    let followed = follow(Lines::Local(stream), args.view(), args.detail()).await;
     tasks.drain(GRACE).await;
     Ok(followed?)
 }

@@ -13,7 +13,8 @@ mod taps;
 mod tests;
 
 pub use status::{
-    CapabilityStatus, ContainerStatus, KindCounters, QueueStatus, SinkStatus, SpoolStatus, StatusReport,
+    CapabilityStatus, ContainerStatus, KindCounters, QueueStatus, RecordCounters, SinkStatus, SpoolStatus,
+    StatusReport,
 };
 pub use taps::{Filter, TapItem, TapLine, TapStream, Taps};
 

@@ -25,6 +25,8 @@ pub struct StatusReport {
     pub events: BTreeMap<String, KindCounters>,
     /// Errors inside kernel programs, by cause; only those that occurred.
     pub kernel_errors: BTreeMap<String, u64>,
+    /// The daemon's side of the books.
+    pub records: RecordCounters,
     pub containers: Vec<ContainerStatus>,
     /// Profiles by state.
     pub profiles: BTreeMap<String, u64>,
@@ -49,6 +51,7 @@ impl Default for StatusReport {
             capabilities: Vec::new(),
             events: BTreeMap::new(),
             kernel_errors: BTreeMap::new(),
+            records: RecordCounters::default(),
             containers: Vec::new(),
             profiles: BTreeMap::new(),
             alerts: 0,
@@ -83,6 +86,26 @@ pub struct KindCounters {
     pub sent: u64,
     pub suppressed: BTreeMap<String, u64>,
     pub lost: BTreeMap<String, u64>,
+}
+
+/// `sent = received = handled + undecodable`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RecordCounters {
+    pub received: u64,
+    pub handled: u64,
+    pub undecodable: BTreeMap<String, u64>,
+    /// Equations that did not hold when the sensor was last quiescent, one sentence each.
+    pub mismatches: Vec<String>,
+}
+
+impl KindCounters {
+    /// Outcomes of all hook invocations: equals `seen` while no program runs.
+    #[must_use]
+    pub fn booked(&self) -> u64 {
+        let reasons = self.suppressed.values().chain(self.lost.values());
+        self.repeated + self.sent + reasons.sum::<u64>()
+    }
 }
 
 /// A container as the daemon knows it.

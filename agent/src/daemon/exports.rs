@@ -1,4 +1,4 @@
-use super::machine::Export;
+use super::maps::Export;
 use crate::event::SlotKey;
 use std::collections::HashSet;
 

@@ -1,11 +1,13 @@
 use crate::alert::Alert;
+use crate::container::RuntimeEvent;
 use crate::control::{ControlRequest, QueueStatus, SinkStatus, SpoolStatus, StatusReport, TapItem, Taps};
+use crate::event::Timestamp;
 use crate::sink::SinkStats;
 use crate::spool::Spool;
 use crate::telemetry::Metrics;
 use crate::telemetry::http::Readiness;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 /// What the engine's task is connected to.
@@ -63,6 +65,29 @@ impl EngineLinks {
         if let Some(spool) = &self.spool {
             spool.append_line(alert.severity, line.into_bytes());
         }
+    }
+
+    /// Takes the time from the event to the spool. `now`: wall clock.
+    pub(super) fn measure(&self, alert: &Alert, now: Timestamp) {
+        // Later revisions are about time that has passed on purpose, findings about the sensor have no event.
+        if alert.revision != 0 || alert.process.is_none() {
+            return;
+        }
+        let nanos = u64::try_from(now.0 - alert.time.0).unwrap_or(0);
+        self.metrics
+            .decision_seconds
+            .with_label_values(&[alert.severity.name()])
+            .observe(Duration::from_nanos(nanos).as_secs_f64());
+    }
+
+    /// Notes whether a runtime answers.
+    pub(super) fn runtime(&self, event: &RuntimeEvent) {
+        let (runtime, up) = match event {
+            RuntimeEvent::Connected { runtime } => (runtime, 1),
+            RuntimeEvent::Disconnected { runtime, .. } => (runtime, 0),
+            _ => return,
+        };
+        self.metrics.runtime_up.with_label_values(&[runtime]).set(up);
     }
 
     /// What is known here of the daemon's state; the engine adds sensor, counters and containers.

@@ -4,11 +4,12 @@
 //! order: control clients, runtimes and the engine (which drains its source and closes its windows), then the spool
 //! is flushed, then sinks get a grace period, then cursors are stored. Together less than five seconds.
 
-mod engine;
+mod audit;
 mod exports;
 mod links;
-mod machine;
+mod maps;
 mod outlets;
+mod recorder;
 mod run;
 mod sensor;
 mod signals;
@@ -17,10 +18,12 @@ mod task;
 mod task_tests;
 #[cfg(test)]
 mod tests;
+mod view;
 
 pub use links::{EngineLinks, SinkHandle};
-pub use machine::{Export, Machine, SensorMaps};
+pub use maps::{Export, KernelBooks, SensorMaps};
 pub use outlets::{DaemonError, Outlets};
+pub use recorder::Recorder;
 pub use run::{Prepared, SensorParts, prepare, run, watch_alone};
 pub use sensor::load as load_sensor;
 pub use task::{EngineTask, ProfileLoader};

@@ -1,9 +1,10 @@
 use super::links::{EngineLinks, SinkHandle};
 use super::signals;
+use super::view::collect_queue;
 use crate::config::{Config, SinkConfig, SinkKind};
 use crate::control::lock::{InstanceLock, LockError};
 use crate::control::server::{ControlServer, ServerContext, ServerError};
-use crate::control::{REQUEST_QUEUE, SinkStatus, Taps};
+use crate::control::{QueueStatus, REQUEST_QUEUE, SinkStatus, Taps};
 use crate::profile::ProfileError;
 use crate::shutdown::Tasks;
 use crate::sink::{Sink, SinkDriver, SinkError, SinkStats};
@@ -207,15 +208,12 @@ fn collect(links: &EngineLinks, spool: Spool) {
         metrics.ready.set(i64::from(readiness.is_ready()));
         metrics.taps.set(gauge(taps.len()));
         set_total(&metrics.taps_missed, taps.missed_total());
-        let queue = &["spool"];
-        metrics
-            .queue_depth
-            .with_label_values(queue)
-            .set(gauge(spool.queue_depth()));
-        metrics
-            .queue_capacity
-            .with_label_values(queue)
-            .set(gauge(Spool::QUEUE));
+        let queue = QueueStatus {
+            depth: spool.queue_depth() as u64,
+            capacity: Spool::QUEUE as u64,
+            dropped: spool.stats().dropped_total().map(|(_, count)| count).sum(),
+        };
+        collect_queue(metrics, "spool", queue);
         collect_spool(metrics, &spool);
         for sink in &sinks {
             collect_sink(metrics, &SinkStatus::of(&sink.name, &sink.stats, &spool));

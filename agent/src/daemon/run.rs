@@ -1,16 +1,18 @@
 use super::links::EngineLinks;
-use super::machine::SensorMaps;
+use super::maps::SensorMaps;
 use super::outlets::{DaemonError, Outlets};
+use super::recorder::Recorder;
 use super::task::EngineTask;
 use crate::alert::{AlertBuilder, AlertIds};
 use crate::config::{Config, Docker as DockerSettings, DockerAddress};
 use crate::container::RuntimeEvent;
 use crate::control::{Filter, Refusal, RefusalCode, TapStream, Taps};
 use crate::detect::SensorFinding;
-use crate::engine::Engine;
+use crate::engine::{Engine, RunningContainer};
 use crate::host::{HostFacts, HostSources};
 use crate::profile::store::{Presence, load_folder};
 use crate::profile::{ProfileSet, RoleSet};
+use crate::recording::{RecordingError, Start, Writer};
 use crate::runtimes::docker::{Docker, DockerConfig};
 use crate::runtimes::supervisor;
 use crate::shutdown::Tasks;
@@ -31,6 +33,8 @@ pub struct SensorParts {
     pub maps: Box<dyn SensorMaps>,
     /// What does not work, to be told as alerts.
     pub findings: Vec<SensorFinding>,
+    /// Containers that run already.
+    pub running: Vec<RunningContainer>,
 }
 
 impl std::fmt::Debug for SensorParts {
@@ -46,6 +50,7 @@ pub struct Prepared {
     host: HostFacts,
     sources: HostSources,
     profiles_dir: PathBuf,
+    recorder: Option<Recorder>,
 }
 
 /// Reads profiles and roles, and what is true of the host.
@@ -68,7 +73,23 @@ pub fn prepare(config: &Config) -> Result<Prepared, DaemonError> {
         host,
         sources,
         profiles_dir: config.profiles_dir.clone(),
+        recorder: None,
     })
+}
+
+impl Prepared {
+    /// Writes the run down to `path`, at most `max_bytes`.
+    ///
+    /// # Errors
+    /// When the file exists or cannot be written.
+    pub fn record(self, path: &Path, max_bytes: u64) -> Result<Self, RecordingError> {
+        let start = Start {
+            host: self.host.clone(),
+            abi: agent_common::ABI_VERSION,
+        };
+        let recorder = Some(Recorder::new(Writer::create(path, max_bytes, &start)?));
+        Ok(Self { recorder, ..self })
+    }
 }
 
 /// Runs the daemon until a signal or a failure. Everything is stopped when this returns.
@@ -114,15 +135,18 @@ fn start(config: &Config, prepared: Prepared, links: EngineLinks, sensor: Sensor
         host,
         sources,
         profiles_dir,
+        recorder,
     } = prepared;
     let task = EngineTask {
-        machine: engine,
+        engine,
         source: sensor.source,
         kernel: sensor.maps,
         runtimes,
         links,
         load_profiles: Arc::new(move || reload_profiles(&profiles_dir)),
         findings: sensor.findings,
+        running: sensor.running,
+        recorder,
         host,
         host_sources: sources,
     };

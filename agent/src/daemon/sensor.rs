@@ -2,14 +2,14 @@
 //!
 //! Both are used by one task, one after the other: the lock between them is never waited for.
 
-use super::machine::{Export, SensorMaps};
+use super::maps::{Export, KernelBooks, SensorMaps};
 use super::run::SensorParts;
 use crate::container::SlotReader;
 use crate::control::{CapabilityStatus, KindCounters, StatusReport};
-use crate::detect::SensorFinding;
-use crate::engine::KernelView;
-use crate::event::{EventKind, ExecId, SlotKey};
-use crate::kernel::{CapabilityReport, KernelError, Sensor, SensorConfig, Totals};
+use crate::detect::{SensorFinding, WATCHED_NAMES};
+use crate::engine::{KernelView, RunningContainer};
+use crate::event::{BootTime, EventKind, ExecId, SlotKey};
+use crate::kernel::{CapabilityReport, ContainerSlot, KernelError, Sensor, SensorConfig, Totals};
 use crate::process::LineageReader;
 use crate::source::{EventSource, RawBatch, SourceError};
 use crate::telemetry::Metrics;
@@ -43,7 +43,9 @@ type Shared = Arc<Mutex<Live>>;
 /// # Errors
 /// When this host cannot run it at all.
 pub fn load(config: SensorConfig) -> Result<SensorParts, KernelError> {
-    let sensor = Sensor::load(config)?;
+    let mut sensor = Sensor::load(config)?;
+    sensor.slots.watch_names(WATCHED_NAMES)?;
+    let running = sensor.slots.in_use().map(running).collect();
     let findings = sensor.reports().iter().filter_map(degraded).collect();
     let source = |source| KernelError::Read {
         path: "the alert ring".to_owned(),
@@ -62,7 +64,21 @@ pub fn load(config: SensorConfig) -> Result<SensorParts, KernelError> {
         }),
         maps: Box::new(Maps(live)),
         findings,
+        running,
     })
+}
+
+fn running(found: ContainerSlot) -> RunningContainer {
+    let ContainerSlot { slot, state } = found;
+    RunningContainer {
+        key: SlotKey {
+            slot,
+            generation: state.generation,
+        },
+        created: BootTime(state.created_boot_ns),
+        flags: state.flags.0,
+        id: String::from_utf8_lossy(found.id()).into_owned(),
+    }
 }
 
 fn degraded(report: &CapabilityReport) -> Option<SensorFinding> {
@@ -157,11 +173,24 @@ impl SensorMaps for Maps {
         resting.push_back((SlotRef { slot, generation }, Instant::now()));
     }
 
+    fn books(&mut self) -> Option<KernelBooks> {
+        match lock(&self.0).sensor.books.read() {
+            Ok(totals) => Some(kernel_books(&totals)),
+            Err(error) => {
+                tracing::warn!(%error, "the kernel's counters cannot be read");
+                None
+            }
+        }
+    }
+
     fn describe(&mut self, report: &mut StatusReport) {
         let live = lock(&self.0);
         report.capabilities = live.sensor.reports().iter().map(capability).collect();
         match live.sensor.books.read() {
-            Ok(totals) => describe_totals(&totals, report),
+            Ok(totals) => {
+                let KernelBooks { kinds, errors } = kernel_books(&totals);
+                (report.events, report.kernel_errors) = (kinds, errors);
+            }
             Err(error) => report.problems.push(format!("the kernel's counters: {error}")),
         }
     }
@@ -215,7 +244,8 @@ fn is_lost(outcome: Outcome) -> bool {
     )
 }
 
-fn describe_totals(totals: &Totals, report: &mut StatusReport) {
+fn kernel_books(totals: &Totals) -> KernelBooks {
+    let mut books = KernelBooks::default();
     for (kind, name) in EventKind::ALL {
         let mut counters = KindCounters::default();
         for (outcome, reason) in Outcome::ALL {
@@ -230,13 +260,14 @@ fn describe_totals(totals: &Totals, report: &mut StatusReport) {
             }
         }
         if counters != KindCounters::default() {
-            report.events.insert(name.to_owned(), counters);
+            books.kinds.insert(name.to_owned(), counters);
         }
     }
     let errors = totals.errors.iter().filter(|(_, count)| *count > 0);
-    report
-        .kernel_errors
+    books
+        .errors
         .extend(errors.map(|(cause, count)| ((*cause).to_owned(), *count)));
+    books
 }
 
 fn collect_totals(totals: &Totals, metrics: &Metrics) {

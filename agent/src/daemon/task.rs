@@ -2,15 +2,19 @@
 //! handed on and never waited for.
 
 use super::EngineLinks;
+use super::audit::Audit;
 use super::exports::Exports;
-use super::machine::{Machine, SensorMaps};
+use super::maps::SensorMaps;
+use super::recorder::Recorder;
+use super::view;
 use crate::container::RuntimeEvent;
 use crate::control::protocol::{LearnTarget, Reloaded};
 use crate::control::{ControlRequest, Refusal, RefusalCode, TapItem};
 use crate::detect::SensorFinding;
-use crate::engine::{Input, Output};
+use crate::engine::{Engine, Input, Output, RunningContainer, Selector, SessionId};
 use crate::event::BootTime;
 use crate::host::{HostFacts, HostSources};
+use crate::profile::ProfileSet;
 use crate::source::{EventSource, RawBatch, SourceError};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,61 +34,68 @@ const LAST_RECORDS: Duration = Duration::from_millis(200);
 const RUNTIME_BURST: usize = 64;
 
 /// Reads the profiles; runs on a thread of its own.
-pub type ProfileLoader<P> = Arc<dyn Fn() -> Result<P, Refusal> + Send + Sync>;
+pub type ProfileLoader = Arc<dyn Fn() -> Result<Arc<ProfileSet>, Refusal> + Send + Sync>;
 
 /// What the task is made of. Not cancel-safe sources lose records: `next_batch` must read only what it returns.
-pub struct EngineTask<M: Machine> {
-    pub machine: M,
+pub struct EngineTask {
+    pub engine: Engine,
     pub source: Box<dyn EventSource>,
     pub kernel: Box<dyn SensorMaps>,
     pub runtimes: mpsc::Receiver<RuntimeEvent>,
     pub links: EngineLinks,
-    pub load_profiles: ProfileLoader<M::Profiles>,
+    pub load_profiles: ProfileLoader,
     /// What does not work of the sensor: the first alerts.
     pub findings: Vec<SensorFinding>,
+    /// Containers that ran before the sensor.
+    pub running: Vec<RunningContainer>,
     pub host: HostFacts,
     pub host_sources: HostSources,
+    pub recorder: Option<Recorder>,
 }
+
+/// Where a learned profile goes.
+type Reply = oneshot::Sender<Result<String, Refusal>>;
 
 /// A learning session that a client waits for.
-struct Session<S> {
-    id: S,
-    target: LearnTarget,
+struct Session {
+    id: SessionId,
+    selector: Selector,
     ends: Instant,
-    reply: oneshot::Sender<Result<String, Refusal>>,
+    reply: Reply,
 }
 
-struct Reloading<P> {
-    loading: JoinHandle<Result<P, Refusal>>,
+struct Reloading {
+    loading: JoinHandle<Result<Arc<ProfileSet>, Refusal>>,
     reply: oneshot::Sender<Result<Reloaded, Refusal>>,
 }
 
-enum Step<P> {
+enum Step {
     Stop,
     Request(ControlRequest),
-    Loaded(Result<P, Refusal>),
+    Loaded(Result<Arc<ProfileSet>, Refusal>),
     Runtime(RuntimeEvent),
     Batch(Result<RawBatch, SourceError>),
 }
 
-struct State<M: Machine> {
-    task: EngineTask<M>,
+struct State {
+    task: EngineTask,
     outputs: Vec<Output>,
-    sessions: Vec<Session<M::Session>>,
-    reloading: Option<Reloading<M::Profiles>>,
+    sessions: Vec<Session>,
+    reloading: Option<Reloading>,
     exports: Exports,
+    audit: Audit,
     ticked: Instant,
     collected: Instant,
     host_read: Instant,
 }
 
-impl<M: Machine> std::fmt::Debug for EngineTask<M> {
+impl std::fmt::Debug for EngineTask {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("EngineTask").finish_non_exhaustive()
     }
 }
 
-impl<M: Machine> EngineTask<M> {
+impl EngineTask {
     /// Runs until `stop`; then takes the last records and closes all windows.
     ///
     /// # Errors
@@ -97,6 +108,7 @@ impl<M: Machine> EngineTask<M> {
             sessions: Vec::new(),
             reloading: None,
             exports: Exports::default(),
+            audit: Audit::default(),
             ticked: now,
             collected: now,
             host_read: now,
@@ -117,8 +129,8 @@ impl<M: Machine> EngineTask<M> {
     }
 }
 
-impl<M: Machine> State<M> {
-    async fn next(&mut self, stop: &CancellationToken) -> Step<M::Profiles> {
+impl State {
+    async fn next(&mut self, stop: &CancellationToken) -> Step {
         let Self { task, reloading, .. } = self;
         tokio::select! {
             biased;
@@ -132,6 +144,9 @@ impl<M: Machine> State<M> {
 
     fn begin(&mut self) {
         self.handle(Input::Tick(boot_time()));
+        for container in std::mem::take(&mut self.task.running) {
+            self.handle(Input::Running(container));
+        }
         for finding in std::mem::take(&mut self.task.findings) {
             self.handle(Input::Sensor(finding));
         }
@@ -145,6 +160,7 @@ impl<M: Machine> State<M> {
     }
 
     fn runtime(&mut self, event: RuntimeEvent) {
+        self.task.links.runtime(&event);
         // A runtime that started again has another socket.
         let connected = matches!(event, RuntimeEvent::Connected { .. });
         self.handle(Input::Runtime(event));
@@ -160,8 +176,19 @@ impl<M: Machine> State<M> {
     }
 
     fn handle(&mut self, input: Input) {
-        let EngineTask { machine, kernel, .. } = &mut self.task;
-        machine.handle(input, kernel.view(), &mut self.outputs);
+        let EngineTask {
+            engine,
+            kernel,
+            recorder,
+            ..
+        } = &mut self.task;
+        match recorder {
+            None => engine.handle(input, kernel.view(), &mut self.outputs),
+            Some(recorder) => {
+                let mut kernel = recorder.view(&input, kernel.view());
+                engine.handle(input, &mut kernel, &mut self.outputs);
+            }
+        }
     }
 
     fn serve(&mut self, request: ControlRequest) {
@@ -169,7 +196,10 @@ impl<M: Machine> State<M> {
             ControlRequest::Status { reply } => {
                 let mut report = self.task.links.status();
                 self.task.kernel.describe(&mut report);
-                self.task.machine.describe(&mut report);
+                view::describe(&self.task.engine, &mut report);
+                let mismatches = self.audit.mismatches().iter().map(ToString::to_string);
+                report.records.mismatches = mismatches.collect();
+                report.node.clone_from(&self.task.host.node);
                 // The client may be gone: then nobody wants the answer. So with all replies here.
                 let _unwanted = reply.send(Box::new(report));
             }
@@ -177,17 +207,7 @@ impl<M: Machine> State<M> {
                 target,
                 duration,
                 reply,
-            } => match self.task.machine.learn(&target) {
-                Ok(id) => self.sessions.push(Session {
-                    id,
-                    target,
-                    ends: Instant::now() + duration,
-                    reply,
-                }),
-                Err(refusal) => {
-                    let _unwanted = reply.send(Err(refusal));
-                }
-            },
+            } => self.learn(&target, duration, reply),
             ControlRequest::Reload { reply } if self.reloading.is_some() => {
                 let _unwanted = reply.send(Err(unavailable("a reload is under way")));
             }
@@ -199,9 +219,28 @@ impl<M: Machine> State<M> {
         }
     }
 
+    fn learn(&mut self, target: &LearnTarget, duration: Duration, reply: Reply) {
+        let selector = view::selector(target);
+        match self.task.engine.learn(selector.clone()) {
+            Ok((id, _)) => self.sessions.push(Session {
+                id,
+                selector,
+                ends: Instant::now() + duration,
+                reply,
+            }),
+            Err(error) => {
+                let _unwanted = reply.send(Err(view::refusal(error)));
+            }
+        }
+    }
+
     /// Broken profiles change nothing: what was in force stays.
-    fn loaded(&mut self, loaded: Result<M::Profiles, Refusal>) {
-        let answer = loaded.map(|profiles| self.task.machine.set_profiles(profiles));
+    fn loaded(&mut self, loaded: Result<Arc<ProfileSet>, Refusal>) {
+        let answer = loaded.map(|set| {
+            let profiles = set.len();
+            self.task.engine.set_profiles(set);
+            Reloaded { profiles }
+        });
         let outcome = if answer.is_ok() { "ok" } else { "refused" };
         let reloads = &self.task.links.metrics.config_reloads;
         reloads.with_label_values(&[outcome]).inc();
@@ -220,23 +259,56 @@ impl<M: Machine> State<M> {
         }
         if now.duration_since(self.collected) >= COLLECT {
             self.collected = now;
-            self.task.kernel.collect(&self.task.links.metrics);
-            self.task.machine.collect(&self.task.links.metrics);
+            self.collect();
         }
         if now.duration_since(self.host_read) >= HOST {
             self.read_host(now);
         }
     }
 
-    fn read_host(&mut self, now: Instant) {
+    fn collect(&mut self) {
+        self.audit();
         let EngineTask {
-            machine,
-            host,
-            host_sources,
+            engine,
+            kernel,
+            links,
+            recorder,
             ..
         } = &mut self.task;
+        kernel.collect(&links.metrics);
+        view::collect(engine, &links.metrics);
+        if let Some(recorder) = recorder {
+            recorder.flush();
+        }
+    }
+
+    /// Compares both sides of the books; tells what was lost.
+    fn audit(&mut self) {
+        let Some(books) = self.task.kernel.books() else {
+            return;
+        };
+        let live = self.task.engine.index().live();
+        let containers: Vec<_> = live
+            .map(|found| (found.key.slot, found.key.generation, found.id.to_string()))
+            .collect();
+        let slots = self.task.kernel.view();
+        for finding in self.audit.losses(&books, &containers, slots) {
+            self.handle(Input::Sensor(finding));
+        }
+        for mismatch in self.audit.read(&books, self.task.engine.stats()) {
+            tracing::error!(%mismatch, "the books do not balance: something was lost without being counted");
+            let metric = &self.task.links.metrics.accounting_mismatch;
+            metric.with_label_values(&[mismatch.equation]).inc();
+        }
+    }
+
+    fn read_host(&mut self, now: Instant) {
+        let EngineTask {
+            host, host_sources, ..
+        } = &mut self.task;
         host.refresh(host_sources);
-        machine.set_host(host.clone());
+        let host = Box::new(host.clone());
+        self.handle(Input::Host(host));
         self.host_read = now;
     }
 
@@ -246,7 +318,7 @@ impl<M: Machine> State<M> {
             .sessions
             .extract_if(.., |session| now >= session.ends || session.reply.is_closed());
         for session in ended {
-            let profile = self.task.machine.learned(session.id);
+            let profile = view::learned(&mut self.task.engine, session.id);
             let _unwanted = session.reply.send(profile);
         }
     }
@@ -262,13 +334,12 @@ impl<M: Machine> State<M> {
             return;
         }
         let wanted = task
-            .machine
-            .containers()
-            .into_iter()
+            .engine
+            .index()
+            .live()
             .filter(|container| {
                 let watched = task.links.taps.wants_every_event(&container_item(container));
-                let learned =
-                    |session: &Session<M::Session>| task.machine.selects(&session.target, container);
+                let learned = |session: &Session| session.selector.selects(container);
                 watched || sessions.iter().any(learned)
             })
             .map(|container| container.key)
@@ -281,14 +352,16 @@ impl<M: Machine> State<M> {
     fn hand_on(&mut self) {
         let EngineTask {
             links,
-            machine,
+            engine,
             kernel,
+            host,
             ..
         } = &mut self.task;
         for output in self.outputs.drain(..) {
             match output {
                 Output::Alert(alert) => {
                     links.raise(&alert);
+                    links.measure(&alert, host.clock.wall(boot_time()));
                 }
                 Output::Released(slot) => kernel.release(slot),
                 Output::Activity(event) if links.taps.is_empty() => drop(event),
@@ -298,35 +371,47 @@ impl<M: Machine> State<M> {
                         .as_deref()
                         .map_or_else(TapItem::default, container_item);
                     let kind = event.raw.header.kind.name();
-                    links
-                        .taps
-                        .publish(&TapItem { kind, ..item }, || Arc::from(machine.render(&event)));
+                    links.taps.publish(&TapItem { kind, ..item }, || {
+                        Arc::from(view::render(engine, &event))
+                    });
                 }
             }
         }
     }
 
     async fn finish(mut self) -> Result<(), SourceError> {
-        let deadline = Instant::now() + LAST_RECORDS;
-        while let Ok(batch) = tokio::time::timeout_at(deadline.into(), self.task.source.next_batch()).await {
-            let batch = batch?;
-            if batch.records.is_empty() {
-                break;
-            }
-            self.records(batch);
-        }
-        let EngineTask { machine, kernel, .. } = &mut self.task;
-        machine.finish(kernel.view(), &mut self.outputs);
+        self.last_records().await?;
+        self.handle(Input::End);
         self.hand_on();
-        self.task.kernel.collect(&self.task.links.metrics);
+        self.collect();
+        if let Some(recorder) = self.task.recorder.take() {
+            recorder.finish();
+        }
         for session in self.sessions {
             let _unwanted = session.reply.send(Err(unavailable("the agent stops")));
         }
         Ok(())
     }
+
+    /// Takes what is in the rings, until two readings of the books in a row are equal or the time is over.
+    async fn last_records(&mut self) -> Result<(), SourceError> {
+        let deadline = Instant::now() + LAST_RECORDS;
+        while let Ok(batch) = tokio::time::timeout_at(deadline.into(), self.task.source.next_batch()).await {
+            let batch = batch?;
+            let quiet = batch.records.is_empty();
+            self.records(batch);
+            self.hand_on();
+            if quiet {
+                // Once more: the audit compares a reading with the one before.
+                self.audit();
+                break;
+            }
+        }
+        Ok(())
+    }
 }
 
-async fn loaded<P>(reloading: Option<&mut Reloading<P>>) -> Result<P, Refusal> {
+async fn loaded(reloading: Option<&mut Reloading>) -> Result<Arc<ProfileSet>, Refusal> {
     match reloading {
         None => std::future::pending().await,
         Some(reloading) => (&mut reloading.loading)

@@ -13,12 +13,14 @@ mod rules;
 mod sensor;
 #[cfg(test)]
 pub(crate) mod testing;
+mod watched;
 
 pub use context::{DetectContext, Neighbours};
 pub use document::{markdown, table, text};
 pub use rule::{Class, Rule, Severity};
 pub use rules::{needs_image, rule, rules};
 pub use sensor::SensorFinding;
+pub use watched::WATCHED_NAMES;
 
 use crate::event::SlotKey;
 use serde_json::{Map, Value};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// What the engine noticed about the sensor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SensorFinding {
-    /// Records of one container were lost.
+    /// Records of one container were lost. `lost`: in the same second, of all containers that lost some.
     EventsLost { container: String, lost: u64 },
     /// A capability has no program, or a worse one than it should.
     CapabilityDegraded { capability: String, reason: String },
@@ -20,13 +20,23 @@ pub enum SensorFinding {
 }
 
 impl SensorFinding {
+    /// Id of the container that it is about.
+    #[must_use]
+    pub fn container(&self) -> Option<&str> {
+        match self {
+            Self::EventsLost { container, .. } => Some(container),
+            _ => None,
+        }
+    }
+
     /// The finding, for [`crate::alert::AlertBuilder::raise_sensor`].
     #[must_use]
     pub fn into_finding(self) -> Finding {
         match self {
             Self::EventsLost { container, lost } => {
-                let summary =
-                    format!("{lost} events of container {container} were lost: its alerts may not be all");
+                let summary = format!(
+                    "Events of container {container} were lost ({lost} in that second): its alerts may not be all"
+                );
                 Finding::new(&sensor::EVENTS_LOST, container, summary).with("lost", lost)
             }
             Self::CapabilityDegraded { capability, reason } => {

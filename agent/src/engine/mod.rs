@@ -4,6 +4,7 @@
 //! No clock (time is the records' and the ticks'), no I/O, no async. So a recording of inputs and answers
 //! replays to exactly the same alerts.
 
+mod input;
 mod learning;
 mod neighbours;
 mod stats;
@@ -11,54 +12,23 @@ mod stats;
 mod tests;
 mod waiting;
 
+pub use input::{Input, KernelView, Output, RunningContainer};
 pub use learning::{LearnError, Selector, SessionId};
 pub use stats::EngineStats;
 pub use waiting::PATIENCE;
 
-use crate::alert::{Activity, Alert, AlertBuilder, OpenAlert};
-use crate::container::{Container, ContainerIndex, IndexChange, Metadata, RuntimeEvent};
-use crate::decode::decode;
+use crate::alert::{Activity, Alert, AlertBuilder, OpenAlert, REPEAT_WINDOW};
+use crate::container::{Container, ContainerIndex, IndexChange, Metadata};
+use crate::decode::{DecodeError, decode};
 use crate::detect::{DetectContext, Detectors, Finding, SensorFinding, needs_image};
-use crate::enrich::{Enriched, Enricher, KernelTables};
-use crate::event::{BootTime, ContainerOp, EnrichedEvent, Payload, SlotKey};
+use crate::enrich::{Enriched, Enricher};
+use crate::event::{BootTime, ContainerId, ContainerOp, EnrichedEvent, Payload, SlotKey};
 use crate::host::HostFacts;
 use crate::profile::{Profile, ProfileSet, RoleSet};
-use agent_common::behaviour::BehaviourKey;
 use learning::Learning;
 use neighbours::IndexNeighbours;
 use std::sync::Arc;
 use waiting::{Verdict, Waiting};
-
-/// What the engine is fed, in the order in which it must see it.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Input {
-    /// Bytes from a ring.
-    Record(Vec<u8>),
-    /// What a runtime told.
-    Runtime(RuntimeEvent),
-    /// Something about the sensor itself.
-    Sensor(SensorFinding),
-    /// Time passes: windows close, waiting ends. At least once a second.
-    Tick(BootTime),
-}
-
-/// What comes out.
-#[derive(Debug, Clone)]
-pub enum Output {
-    /// To the spool.
-    Alert(Box<Alert>),
-    /// To whoever watches.
-    Activity(Arc<EnrichedEvent>),
-    /// The last cgroup of the slot is gone: it can be used again, once what is still on its way has arrived.
-    Released(SlotKey),
-}
-
-/// What the engine reads from the kernel's maps (or from a recording of what they answered).
-pub trait KernelView: KernelTables {
-    /// Removes a behaviour from the kernel's cache, so that its next occurrence leaves again; the number of its
-    /// occurrences so far, or `None` when it was not there any more.
-    fn forget(&mut self, behaviour: &BehaviourKey) -> Option<u64>;
-}
 
 /// Which findings of an event count now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +63,13 @@ pub struct Pressure {
     pub alerts_overflowed: u64,
 }
 
+impl Pressure {
+    /// Bound of [`Self::waiting`].
+    pub const WAITING: usize = waiting::MAX_CONTAINERS;
+    /// Bound of [`Self::open_alerts`].
+    pub const OPEN_ALERTS: usize = crate::alert::MAX_OPEN;
+}
+
 /// Whether rules had anything to say of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
@@ -113,6 +90,8 @@ pub struct Engine {
     learning: Learning,
     stats: EngineStats,
     now: BootTime,
+    /// Alerts without a window when that was last told, and when.
+    overflow_told: (u64, BootTime),
 }
 
 impl Engine {
@@ -130,12 +109,8 @@ impl Engine {
             learning: Learning::default(),
             stats: EngineStats::default(),
             now: BootTime::default(),
+            overflow_told: (0, BootTime::default()),
         }
-    }
-
-    /// Puts newer facts of the host in force: a runtime that started again has another socket.
-    pub fn set_host(&mut self, host: HostFacts) {
-        self.host = host;
     }
 
     /// Puts other profiles in force.
@@ -175,13 +150,16 @@ impl Engine {
                 let now = self.now;
                 self.enricher.index_mut().apply(event, now);
             }
-            Input::Sensor(finding) => {
-                let alert = self
-                    .alerts
-                    .raise_sensor(finding.into_finding(), None, self.now, &self.host);
-                self.emit(alert, outputs);
+            Input::Running(found) => {
+                let lifecycle = found.lifecycle();
+                self.enricher
+                    .index_mut()
+                    .observe_lifecycle(found.key, found.created, &lifecycle);
             }
+            Input::Sensor(finding) => self.sensor(finding, outputs),
+            Input::Host(host) => self.host = *host,
             Input::Tick(time) => self.tick(time, kernel, outputs),
+            Input::End => self.end(kernel, outputs),
         }
         self.settle(kernel, outputs);
     }
@@ -215,16 +193,6 @@ impl Engine {
         self.learning.finish(id)
     }
 
-    /// Closes every open window: the last revisions before the agent stops.
-    pub fn finish(&mut self, kernel: &mut dyn KernelView, outputs: &mut Vec<Output>) {
-        for event in self.waiting.drain() {
-            self.judge(&event, Judgement::ByImage, outputs);
-        }
-        for open in self.alerts.drain() {
-            self.close(open, kernel, outputs);
-        }
-    }
-
     /// What the engine's bounds did, by name, for status and metrics.
     #[must_use]
     pub fn pressure(&self) -> Pressure {
@@ -234,6 +202,26 @@ impl Engine {
             open_alerts: self.alerts.open(),
             alerts_overflowed: self.alerts.overflowed(),
         }
+    }
+
+    fn end(&mut self, kernel: &mut dyn KernelView, outputs: &mut Vec<Output>) {
+        for event in self.waiting.drain() {
+            self.judge(&event, Judgement::ByImage, outputs);
+        }
+        for open in self.alerts.drain() {
+            self.close(open, kernel, outputs);
+        }
+    }
+
+    fn sensor(&mut self, finding: SensorFinding, outputs: &mut Vec<Output>) {
+        let container = finding
+            .container()
+            .and_then(|id| self.enricher.index().by_id(&ContainerId::from(id)));
+        let container = container.map(Arc::clone);
+        let alert =
+            self.alerts
+                .raise_sensor(finding.into_finding(), container.as_deref(), self.now, &self.host);
+        self.emit(alert, outputs);
     }
 
     fn neighbours(&self) -> IndexNeighbours<'_> {
@@ -247,7 +235,7 @@ impl Engine {
         self.stats.received += 1;
         let raw = match decode(bytes) {
             Ok(raw) => raw,
-            Err(error) => return self.stats.undecodable(&error),
+            Err(error) => return self.undecodable(&error, outputs),
         };
         self.stats.handled(raw.header.kind);
         self.now = self.now.max(BootTime(raw.header.time_boot_ns));
@@ -265,6 +253,14 @@ impl Engine {
         }
         self.settle(kernel, outputs);
         self.event(&Arc::new(event), outputs);
+    }
+
+    fn undecodable(&mut self, error: &DecodeError, outputs: &mut Vec<Output>) {
+        let finding = SensorFinding::RecordsUndecodable {
+            records: self.stats.undecodable(error),
+            reason: error.reason().to_owned(),
+        };
+        self.sensor(finding, outputs);
     }
 
     fn event(&mut self, event: &Arc<EnrichedEvent>, outputs: &mut Vec<Output>) {
@@ -330,6 +326,17 @@ impl Engine {
         }
         for open in self.alerts.due(self.now) {
             self.close(open, kernel, outputs);
+        }
+        self.report_overflow(outputs);
+    }
+
+    /// Says once per window's length that alerts find no window: the alert that says so may find none either.
+    fn report_overflow(&mut self, outputs: &mut Vec<Output>) {
+        let alerts = self.alerts.overflowed();
+        let (told, at) = self.overflow_told;
+        if alerts > told && (told == 0 || self.now.since(at) >= REPEAT_WINDOW) {
+            self.sensor(SensorFinding::WindowsExhausted { alerts }, outputs);
+            self.overflow_told = (self.alerts.overflowed(), self.now);
         }
     }
 

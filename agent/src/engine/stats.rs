@@ -19,8 +19,11 @@ pub struct EngineStats {
 }
 
 impl EngineStats {
-    pub(super) fn undecodable(&mut self, error: &DecodeError) {
-        *self.undecodable.entry(error.reason()).or_default() += 1;
+    /// Returns how many there were for the same reason.
+    pub(super) fn undecodable(&mut self, error: &DecodeError) -> u64 {
+        let count = self.undecodable.entry(error.reason()).or_default();
+        *count += 1;
+        *count
     }
 
     pub(super) fn handled(&mut self, kind: EventKind) {
@@ -34,6 +37,12 @@ impl EngineStats {
                 .entry((alert.rule.clone(), alert.severity))
                 .or_default() += 1;
         }
+    }
+
+    /// Records that were not understood.
+    #[must_use]
+    pub fn undecodable_total(&self) -> u64 {
+        self.undecodable.values().sum()
     }
 
     /// Records that were understood.

@@ -1,13 +1,14 @@
 use super::*;
 use crate::alert::AlertIds;
-use crate::container::{ContainerMetadata, ImageRef, SlotReader};
+use crate::container::{ContainerMetadata, ImageRef, RuntimeEvent, SlotReader};
 use crate::event::{
     Clock, ContainerId, ContainerOp, EventHeader, EventKind, ExecId, FileObject, SocketAddress,
 };
 use crate::process::LineageReader;
+use agent_common::behaviour::BehaviourKey;
 use agent_common::event::{ContainerEvent, FileOpenEvent, NetEvent, RecordFlags, StrRef};
 use agent_common::lineage::LineageEntry;
-use agent_common::slot::SlotState;
+use agent_common::slot::{SlotFlags, SlotState};
 use std::time::Duration;
 use zerocopy::{FromZeros, IntoBytes};
 
@@ -303,6 +304,63 @@ fn the_same_inputs_give_the_same_alerts() {
         serde_json::to_string(&run.alerts).unwrap()
     };
     assert_eq!(play(), play());
+}
+
+fn found(flags: u32) -> Input {
+    Input::Running(RunningContainer {
+        key: SlotKey {
+            slot: 3,
+            generation: 1,
+        },
+        created: BootTime(SECOND),
+        flags,
+        id: ID.to_owned(),
+    })
+}
+
+#[test]
+fn a_container_that_ran_before_the_agent_is_known_at_once_and_named_by_the_list() {
+    let mut run = Run::new();
+    run.feed(found(SlotFlags::LIVE)).feed(described("nginx:1.25"));
+    let container = run.engine.index().live().next().unwrap();
+    assert_eq!((container.id.as_str(), container.display_name()), (ID, "web"));
+    run.feed(opens_core_pattern(2));
+    assert_eq!(run.alerts[0].metadata, "resolved");
+}
+
+#[test]
+fn what_was_lost_of_a_container_is_told_with_its_name() {
+    let mut run = Run::new();
+    run.feed(found(SlotFlags::LIVE)).feed(described("nginx:1.25"));
+    let lost = || {
+        Input::Sensor(SensorFinding::EventsLost {
+            container: ID.to_owned(),
+            lost: 7,
+        })
+    };
+    run.feed(lost()).feed(lost());
+    assert_eq!(run.rules(), [("sensor.events_lost", 0)], "folded");
+    let container = run.alerts[0].container.as_ref().unwrap();
+    assert_eq!(container.name.as_deref(), Some("web"));
+}
+
+#[test]
+fn the_end_closes_every_window() {
+    let mut run = Run::new();
+    run.feed(found(SlotFlags::LIVE)).feed(opens_core_pattern(2));
+    run.feed(Input::End);
+    assert_eq!(
+        run.rules(),
+        [("escape.core_pattern", 0), ("escape.core_pattern", 1)]
+    );
+}
+
+#[test]
+fn records_that_cannot_be_read_are_an_alert() {
+    let mut run = Run::new();
+    run.feed(Input::Record(vec![0; 7]))
+        .feed(Input::Record(vec![0; 7]));
+    assert_eq!(run.rules(), [("sensor.records_undecodable", 0)]);
 }
 
 #[test]

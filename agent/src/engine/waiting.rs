@@ -13,7 +13,7 @@ pub const PATIENCE: Duration = Duration::from_secs(2);
 /// Events kept per container: enough for what a container does while it starts.
 const MAX_PER_CONTAINER: usize = 256;
 /// Containers that may wait at once; further ones are judged on what is known.
-const MAX_CONTAINERS: usize = 512;
+pub(super) const MAX_CONTAINERS: usize = 512;
 
 /// What waits.
 #[derive(Debug, Default)]

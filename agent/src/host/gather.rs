@@ -42,6 +42,7 @@ impl HostFacts {
                 .unwrap_or_default(),
             namespaces: namespaces(),
             clock: clock(),
+            kubernetes_api: parse::kubernetes_api(|name| std::env::var(name).ok()),
             ..Self::default()
         };
         facts.refresh(sources);

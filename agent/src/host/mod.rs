@@ -26,7 +26,7 @@ pub struct HostFacts {
     pub addresses: Vec<IpAddr>,
     /// Disks of the host that are mounted. A container that opens such a device reads the host's files.
     pub disks: Vec<HostDisk>,
-    /// Where the Kubernetes API is reached from pods and from the node; empty outside Kubernetes.
+    /// Where pods reach the Kubernetes API, from the agent's own environment; empty outside Kubernetes.
     pub kubernetes_api: Vec<SocketAddr>,
     /// Ports that the kernel gives to clients.
     pub ephemeral_ports: PortRange,

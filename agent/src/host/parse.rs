@@ -1,7 +1,7 @@
 //! Text of procfs → values. Pure and total.
 
 use super::PortRange;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// A line of `/proc/PID/mountinfo`; escapes (`\040`) are left as they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +71,16 @@ pub(super) fn port_range(text: &str) -> Option<PortRange> {
     (first <= last).then_some(PortRange { first, last })
 }
 
+/// Where the Kubernetes API is, from the variables that every pod is given. `variable`: reads one of them.
+pub(super) fn kubernetes_api(variable: impl Fn(&str) -> Option<String>) -> Vec<SocketAddr> {
+    let address = || -> Option<SocketAddr> {
+        let host = variable("KUBERNETES_SERVICE_HOST")?.parse().ok()?;
+        let port = variable("KUBERNETES_SERVICE_PORT")?.parse().ok()?;
+        Some(SocketAddr::new(host, port))
+    };
+    address().into_iter().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,6 +135,26 @@ mod tests {
             std::hint::black_box(fib_trie(&text).count());
             std::hint::black_box(if_inet6(&text).count());
             std::hint::black_box(port_range(&text));
+        }
+    }
+
+    #[test]
+    fn a_pod_knows_where_its_api_is() {
+        let pod = |host: &'static str, port: &'static str| {
+            kubernetes_api(|name| {
+                Some(if name.ends_with("HOST") { host } else { port }.to_owned())
+                    .filter(|value| !value.is_empty())
+            })
+        };
+        assert_eq!(pod("10.96.0.1", "443"), ["10.96.0.1:443".parse().unwrap()]);
+        assert_eq!(pod("fd00::1", "6443"), ["[fd00::1]:6443".parse().unwrap()]);
+        for (host, port) in [
+            ("", "443"),
+            ("10.96.0.1", ""),
+            ("kubernetes", "443"),
+            ("10.96.0.1", "tcp"),
+        ] {
+            assert!(pod(host, port).is_empty(), "{host}:{port}");
         }
     }
 }

@@ -3,13 +3,18 @@
 //! A file is a header (magic, version), then frames: kind, length, CRC-32, bytes. The first frame is the
 //! [`Start`]; then come the engine's inputs in order, each followed by the answers that the kernel's maps
 //! gave while it was handled. A damaged or cut file ends at the damage and says so.
+//!
+//! Recordings are as confidential as alerts: they hold paths, arguments and names of containers. Of processes
+//! outside containers they hold the executable only. Profiles are not part of them: who replays chooses them.
 
 mod reader;
+mod replay;
 #[cfg(test)]
 mod tests;
 mod writer;
 
 pub use reader::{Reader, ReplayKernel};
+pub use replay::{Replayed, replay};
 pub use writer::{RecordingKernel, Writer};
 
 use crate::engine::Input;
@@ -54,6 +59,9 @@ mod kind {
     pub(super) const REPEATS: u8 = 6;
     pub(super) const SLOT: u8 = 7;
     pub(super) const SENSOR: u8 = 8;
+    pub(super) const RUNNING: u8 = 9;
+    pub(super) const HOST: u8 = 10;
+    pub(super) const END: u8 = 11;
 }
 
 /// Why a recording cannot be written or read.

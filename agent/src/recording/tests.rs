@@ -1,7 +1,7 @@
 use super::*;
 use crate::container::SlotReader;
-use crate::engine::KernelView;
-use crate::event::{BootTime, ContainerId, ExecId};
+use crate::engine::{KernelView, RunningContainer};
+use crate::event::{BootTime, ContainerId, ExecId, SlotKey};
 use crate::process::LineageReader;
 use agent_common::behaviour::BehaviourKey;
 use std::path::{Path, PathBuf};
@@ -12,8 +12,15 @@ struct Maps;
 
 impl LineageReader for Maps {
     fn read(&mut self, exec_id: ExecId) -> Option<LineageEntry> {
-        (exec_id.0 == 7).then(|| LineageEntry {
+        (exec_id.0 != 8).then(|| LineageEntry {
             tgid: 41,
+            slot: u32::from(exec_id.0 == 7),
+            args_len: 6,
+            args: {
+                let mut args = [0; agent_common::limits::LINEAGE_ARGS];
+                args[..6].copy_from_slice(b"secret");
+                args
+            },
             ..LineageEntry::new_zeroed()
         })
     }
@@ -38,14 +45,25 @@ fn start() -> Start {
     }
 }
 
-fn inputs() -> [Input; 3] {
+fn inputs() -> [Input; 6] {
     let removed = crate::container::RuntimeEvent::Removed {
         id: ContainerId::from("web1"),
     };
     [
         Input::Record(vec![1, 2, 3]),
         Input::Runtime(removed),
+        Input::Running(RunningContainer {
+            key: SlotKey {
+                slot: 3,
+                generation: 1,
+            },
+            created: BootTime(7),
+            flags: 1,
+            id: "web1".to_owned(),
+        }),
+        Input::Host(Box::default()),
         Input::Tick(BootTime(9)),
+        Input::End,
     ]
 }
 
@@ -148,4 +166,21 @@ fn another_file_is_named_as_no_recording() {
         Reader::new(&b"apiVersion: vigia.dev"[..], "x"),
         Err(RecordingError::NotARecording(_))
     ));
+}
+
+#[test]
+fn arguments_of_host_processes_are_not_recorded() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("run.vigia");
+    let mut writer = Writer::create(&path, 1 << 20, &start()).unwrap();
+    writer.input(&Input::End);
+    let mut kernel = RecordingKernel {
+        kernel: &mut Maps,
+        writer: &mut writer,
+    };
+    let entry = kernel.read(ExecId(9)).unwrap();
+    assert_eq!((entry.tgid, entry.args_len), (41, 0), "nor seen by the run");
+    writer.finish().unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    assert!(!bytes.windows(6).any(|window| window == b"secret"));
 }

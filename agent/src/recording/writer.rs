@@ -5,7 +5,7 @@ use crate::event::ExecId;
 use crate::process::LineageReader;
 use agent_common::behaviour::BehaviourKey;
 use agent_common::lineage::LineageEntry;
-use agent_common::slot::SlotState;
+use agent_common::slot::{NO_SLOT, SlotState};
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -60,7 +60,10 @@ impl Writer {
             Input::Record(bytes) => self.frame(kind::RECORD, &[bytes]),
             Input::Runtime(event) => self.frame_json(kind::RUNTIME, event),
             Input::Sensor(finding) => self.frame_json(kind::SENSOR, finding),
+            Input::Running(container) => self.frame_json(kind::RUNNING, container),
+            Input::Host(host) => self.frame_json(kind::HOST, host),
             Input::Tick(time) => self.frame(kind::TICK, &[&time.0.to_le_bytes()]),
+            Input::End => self.frame(kind::END, &[]),
         }
     }
 
@@ -70,7 +73,14 @@ impl Writer {
         self.skipped
     }
 
-    /// Writes out what is buffered.
+    /// Writes out what is buffered, so that an agent that is killed leaves a recording.
+    pub fn flush(&mut self) {
+        if self.file.flush().is_err() {
+            self.skipped += 1;
+        }
+    }
+
+    /// Writes out what is buffered. Returns the frames that are missing.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -130,15 +140,20 @@ impl Writer {
 }
 
 /// A kernel view that writes down each answer it passes on.
-#[derive(Debug)]
-pub struct RecordingKernel<'a, K> {
-    pub kernel: &'a mut K,
+pub struct RecordingKernel<'a> {
+    pub kernel: &'a mut dyn KernelView,
     pub writer: &'a mut Writer,
 }
 
-impl<K: KernelView> LineageReader for RecordingKernel<'_, K> {
+impl std::fmt::Debug for RecordingKernel<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RecordingKernel").finish_non_exhaustive()
+    }
+}
+
+impl LineageReader for RecordingKernel<'_> {
     fn read(&mut self, exec_id: ExecId) -> Option<LineageEntry> {
-        let entry = self.kernel.read(exec_id);
+        let entry = self.kernel.read(exec_id).map(without_host_secrets);
         self.writer.frame(
             kind::LINEAGE,
             &[entry.as_ref().map_or(&[][..], |entry| entry.as_bytes())],
@@ -147,7 +162,18 @@ impl<K: KernelView> LineageReader for RecordingKernel<'_, K> {
     }
 }
 
-impl<K: KernelView> KernelView for RecordingKernel<'_, K> {
+/// Arguments of host processes hold passwords and tokens. The run that is recorded does without them too, so that it
+/// and its replay are one.
+fn without_host_secrets(mut entry: LineageEntry) -> LineageEntry {
+    if entry.slot == NO_SLOT {
+        (entry.args_len, entry.cwd_len) = (0, 0);
+        entry.args.fill(0);
+        entry.cwd.fill(0);
+    }
+    entry
+}
+
+impl KernelView for RecordingKernel<'_> {
     fn forget(&mut self, behaviour: &BehaviourKey) -> Option<u64> {
         let count = self.kernel.forget(behaviour);
         let bytes = count.map(u64::to_le_bytes);
@@ -159,7 +185,7 @@ impl<K: KernelView> KernelView for RecordingKernel<'_, K> {
     }
 }
 
-impl<K: KernelView> SlotReader for RecordingKernel<'_, K> {
+impl SlotReader for RecordingKernel<'_> {
     fn slot(&mut self, slot: u32) -> Option<SlotState> {
         let state = self.kernel.slot(slot);
         self.writer.frame(

@@ -3,7 +3,7 @@
 
 mod view;
 
-pub use view::{View, render};
+pub use view::{Detail, View, render};
 
 use crate::control::client::{Client, ClientError};
 use crate::control::protocol::{Missed, Request};
@@ -48,7 +48,7 @@ impl Lines {
 ///
 /// # Errors
 /// When the connection breaks or stdout cannot be written.
-pub async fn follow(mut lines: Lines, view: View) -> Result<(), ClientError> {
+pub async fn follow(mut lines: Lines, view: View, detail: Detail) -> Result<(), ClientError> {
     let mut stdout = tokio::io::stdout();
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -61,7 +61,9 @@ pub async fn follow(mut lines: Lines, view: View) -> Result<(), ClientError> {
         let Some(line) = next else {
             return Ok(());
         };
-        let text = render(&line, view) + "\n";
+        let Some(text) = render(&line, view, detail).map(|text| text + "\n") else {
+            continue;
+        };
         let written = async {
             stdout.write_all(text.as_bytes()).await?;
             stdout.flush().await

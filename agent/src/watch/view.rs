@@ -14,6 +14,14 @@ pub enum View {
     Coloured,
 }
 
+/// How much a person is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// Without reads of what is in the image: libraries, locales, configuration that was built in.
+    Relevant,
+    Everything,
+}
+
 /// Evidence that says what an event was about, best first.
 const OBJECTS: [&str; 8] = [
     "path", "remote", "local", "target", "address", "socket", "filename", "source",
@@ -21,23 +29,30 @@ const OBJECTS: [&str; 8] = [
 /// Longest object that is shown, characters.
 const MAX_OBJECT: usize = 160;
 
-/// The line for `view`. What is no JSON is shown as it is, without control characters.
+/// The line for `view`; `None` when it is not worth a person's look. What is no JSON is shown as it is, without
+/// control characters. JSON leaves nothing out.
 #[must_use]
-pub fn render(line: &str, view: View) -> String {
+pub fn render(line: &str, view: View, detail: Detail) -> Option<String> {
     if view == View::Json {
-        return line.to_owned();
+        return Some(line.to_owned());
     }
     let Ok(value) = serde_json::from_str::<Value>(line) else {
-        return clean(line, usize::MAX);
+        return Some(clean(line, usize::MAX));
     };
     let paint = Paint {
         coloured: view == View::Coloured,
     };
     match text(&value, "/schema") {
-        MISSED_SCHEMA => missed(&value, paint),
-        crate::alert::SCHEMA => alert(&value, paint),
-        _ => activity(&value, paint),
+        MISSED_SCHEMA => Some(missed(&value, paint)),
+        crate::alert::SCHEMA => Some(alert(&value, paint)),
+        _ if detail == Detail::Relevant && reads_image(&value) => None,
+        _ => Some(activity(&value, paint)),
     }
+}
+
+fn reads_image(value: &Value) -> bool {
+    let in_image = value.pointer("/evidence/in_image").and_then(Value::as_bool);
+    text(value, "/kind") == "file_open" && text(value, "/evidence/access") == "read" && in_image == Some(true)
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -56,6 +71,9 @@ impl Paint {
 }
 
 fn activity(value: &Value, paint: Paint) -> String {
+    if text(value, "/kind") == "container" {
+        return lifecycle(value, paint);
+    }
     let dim = Style::new().dimmed();
     let kind = Style::new().fg_color(Some(AnsiColor::Cyan.into()));
     format!(
@@ -65,6 +83,23 @@ fn activity(value: &Value, paint: Paint) -> String {
         paint.text(kind, &format!("{:<12}", clean(text(value, "/kind"), 12))),
         clean(text(value, "/process/exe"), MAX_OBJECT),
         object(value),
+    )
+}
+
+/// A container comes or goes. Who made the cgroup is the runtime's business.
+fn lifecycle(value: &Value, paint: Paint) -> String {
+    let what = match text(value, "/evidence/operation") {
+        "created" => "container created",
+        "live" => "container live",
+        "gone" => "container gone",
+        "left" => "a process left its container's cgroup",
+        _ => "container",
+    };
+    format!(
+        "{} {} {}",
+        paint.text(Style::new().dimmed(), clock(value)),
+        who(value, paint),
+        paint.text(Style::new().fg_color(Some(AnsiColor::Green.into())), what),
     )
 }
 
@@ -232,9 +267,46 @@ mod tests {
         "container":{"id":"0123456789abcdef","name":null,"image":{"ref":null}},"process":{"exe":"/bin/nc"},
         "evidence":{"kind":"connect","remote":{"address":"10.0.0.1","port":80}}}"#;
 
+    fn shown(line: &str, view: View) -> String {
+        render(line, view, Detail::Relevant).unwrap()
+    }
+
+    #[test]
+    fn reads_of_the_image_are_left_out_unless_everything_is_wanted() {
+        let open = |access: &str, in_image: &str| {
+            format!(
+                r#"{{"schema":"vigia.event/v1","kind":"file_open","evidence":{{"path":"/lib/libc.so.6","access":"{access}"{in_image}}}}}"#
+            )
+        };
+        let library = open("read", r#","in_image":true"#);
+        assert_eq!(render(&library, View::Plain, Detail::Relevant), None);
+        assert!(render(&library, View::Plain, Detail::Everything).is_some());
+        assert!(render(&library, View::Json, Detail::Relevant).is_some());
+        for other in [
+            open("write", r#","in_image":true"#),
+            open("read", r#","in_image":false"#),
+            open("read", ""),
+        ] {
+            assert!(shown(&other, View::Plain).contains("/lib/libc.so.6"), "{other}");
+        }
+    }
+
+    #[test]
+    fn lifecycles_are_sentences() {
+        let line = r#"{"schema":"vigia.event/v1","kind":"container","container":{"id":"0123456789abcdef"},
+            "process":{"exe":"/usr/bin/runc"},"evidence":{"operation":"created","cgroup":"/x"}}"#;
+        let text = shown(line, View::Plain);
+        assert!(
+            text.contains("0123456789ab ") && text.ends_with("container created"),
+            "{text}"
+        );
+        let gone = line.replace("created", "gone");
+        assert!(shown(&gone, View::Plain).ends_with("container gone"));
+    }
+
     #[test]
     fn alerts_show_what_who_and_how_often() {
-        let text = render(ALERT, View::Plain);
+        let text = shown(ALERT, View::Plain);
         for part in [
             "03:04:05.678",
             "web\\u{1b}[2J",
@@ -246,12 +318,12 @@ mod tests {
             assert!(text.contains(part), "{part} is missing in {text}");
         }
         assert!(!text.contains('\x1b'));
-        assert!(render(ALERT, View::Coloured).contains("\x1b["));
+        assert!(shown(ALERT, View::Coloured).contains("\x1b["));
     }
 
     #[test]
     fn activity_shows_kind_executable_and_object() {
-        let text = render(EVENT, View::Plain);
+        let text = shown(EVENT, View::Plain);
         for part in ["0123456789ab ", "connect", "/bin/nc", "10.0.0.1:80"] {
             assert!(text.contains(part), "{part} is missing in {text}");
         }
@@ -259,9 +331,9 @@ mod tests {
 
     #[test]
     fn json_is_left_alone_and_gaps_are_told() {
-        assert_eq!(render(EVENT, View::Json), EVENT);
+        assert_eq!(shown(EVENT, View::Json), EVENT);
         let missed = r#"{"schema":"vigia.missed/v1","missed":7}"#;
-        assert!(render(missed, View::Plain).contains("7 lines missed"));
-        assert_eq!(render("no\x07json", View::Plain), "no\\u{7}json");
+        assert!(shown(missed, View::Plain).contains("7 lines missed"));
+        assert_eq!(shown("no\x07json", View::Plain), "no\\u{7}json");
     }
 }

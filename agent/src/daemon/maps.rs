@@ -1,0 +1,46 @@
+//! What the engine's task needs of the kernel's maps, so that the task is tested without them.
+
+use crate::control::{KindCounters, StatusReport};
+use crate::engine::KernelView;
+use crate::event::SlotKey;
+use crate::telemetry::Metrics;
+use std::collections::BTreeMap;
+
+/// How much of a container's activity leaves the kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Export {
+    /// Each distinct behaviour once.
+    FirstOccurrences,
+    /// Every single event: somebody watches or learns.
+    EveryEvent,
+}
+
+/// The kernel's side of the books at one moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KernelBooks {
+    /// By kind; only those that occurred.
+    pub kinds: BTreeMap<String, KindCounters>,
+    /// Errors inside kernel programs, by cause; only those that occurred.
+    pub errors: BTreeMap<String, u64>,
+}
+
+/// The kernel's maps, as the engine's task uses them.
+pub trait SensorMaps: KernelView + Send + 'static {
+    /// Changes what leaves the kernel for a container. One that is gone is ignored.
+    fn export(&mut self, container: SlotKey, export: Export);
+
+    /// A container is gone: its slot can be used again, after a while.
+    fn release(&mut self, container: SlotKey);
+
+    /// Reads the kernel's side of the books; `None` when the kernel refuses.
+    fn books(&mut self) -> Option<KernelBooks>;
+
+    /// Adds capabilities, the kernel's side of the books, its errors.
+    fn describe(&mut self, report: &mut StatusReport);
+
+    /// Copies what the kernel counts.
+    fn collect(&mut self, metrics: &Metrics);
+
+    /// The maps as the engine sees them.
+    fn view(&mut self) -> &mut dyn KernelView;
+}

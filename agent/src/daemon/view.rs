@@ -1,0 +1,144 @@
+//! The engine in the words of the control socket and of metrics.
+
+use crate::container::Container;
+use crate::control::protocol::LearnTarget;
+use crate::control::{ContainerStatus, QueueStatus, Refusal, RefusalCode, StatusReport};
+use crate::engine::{Engine, LearnError, Pressure, Selector, SessionId};
+use crate::event::EnrichedEvent;
+use crate::profile::ProfileSet;
+use crate::telemetry::Metrics;
+use crate::telemetry::metrics::{gauge, set_total};
+use std::collections::BTreeMap;
+
+/// The profile of a session that ended, as YAML.
+pub(super) fn learned(engine: &mut Engine, session: SessionId) -> Result<String, Refusal> {
+    let profile = engine.learned(session).map_err(refusal)?;
+    serde_saphyr::to_string(&profile).map_err(|error| Refusal {
+        code: RefusalCode::Unavailable,
+        message: format!("the profile cannot be written as YAML: {error}"),
+    })
+}
+
+/// A line of `vigia.event/v1` for watchers.
+pub(super) fn render(engine: &Engine, event: &EnrichedEvent) -> String {
+    // Strings and numbers: serialising them cannot fail.
+    serde_json::to_string(&engine.activity(event)).unwrap_or_default()
+}
+
+/// Adds containers, profiles, alerts and the daemon's side of the books.
+pub(super) fn describe(engine: &Engine, report: &mut StatusReport) {
+    let (stats, pressure) = (engine.stats(), engine.pressure());
+    report.alerts = stats.alerts.values().sum();
+    report.containers = engine
+        .index()
+        .live()
+        .map(|container| container_status(container, engine.profiles()))
+        .collect();
+    report.profiles = profiles_by_state(engine.profiles());
+    report.records.received = stats.received;
+    report.records.handled = stats.handled_total();
+    for (reason, count) in &stats.undecodable {
+        let undecodable = &mut report.records.undecodable;
+        undecodable.insert((*reason).to_owned(), *count);
+        report
+            .problems
+            .push(format!("{count} records could not be decoded: {reason}"));
+    }
+    for (queue, bounded) in queues(&pressure) {
+        report.queues.insert(queue.to_owned(), bounded);
+    }
+}
+
+/// Copies what the engine counts.
+pub(super) fn collect(engine: &Engine, metrics: &Metrics) {
+    let stats = engine.stats();
+    set_total(&metrics.events_received, stats.received);
+    for (kind, handled) in &stats.handled {
+        set_total(
+            &metrics.events_handled.with_label_values(&[kind.name()]),
+            *handled,
+        );
+    }
+    for (reason, count) in &stats.undecodable {
+        set_total(&metrics.events_undecodable.with_label_values(&[reason]), *count);
+    }
+    let index = engine.index().stats();
+    metrics.metadata_pending.set(gauge(index.pending));
+    metrics.containers.set(gauge(index.live));
+    metrics.profiles.reset();
+    for (state, count) in profiles_by_state(engine.profiles()) {
+        metrics.profiles.with_label_values(&[&state]).set(gauge(count));
+    }
+    for (queue, bounded) in queues(&engine.pressure()) {
+        collect_queue(metrics, queue, bounded);
+    }
+}
+
+/// Copies what a bounded queue holds and dropped.
+pub(super) fn collect_queue(metrics: &Metrics, queue: &str, bounded: QueueStatus) {
+    let label = &[queue];
+    metrics
+        .queue_depth
+        .with_label_values(label)
+        .set(gauge(bounded.depth));
+    metrics
+        .queue_capacity
+        .with_label_values(label)
+        .set(gauge(bounded.capacity));
+    set_total(&metrics.queue_dropped.with_label_values(label), bounded.dropped);
+}
+
+fn queues(pressure: &Pressure) -> [(&'static str, QueueStatus); 2] {
+    let waiting = QueueStatus {
+        depth: pressure.waiting as u64,
+        capacity: Pressure::WAITING as u64,
+        dropped: pressure.waiting_overflowed,
+    };
+    let windows = QueueStatus {
+        depth: pressure.open_alerts as u64,
+        capacity: Pressure::OPEN_ALERTS as u64,
+        dropped: pressure.alerts_overflowed,
+    };
+    [("waiting_containers", waiting), ("alert_windows", windows)]
+}
+
+pub(super) fn selector(target: &LearnTarget) -> Selector {
+    match target {
+        LearnTarget::Container(name) => Selector::Container(name.clone()),
+        LearnTarget::Image(image) => Selector::Image(image.clone()),
+    }
+}
+
+pub(super) fn refusal(error: LearnError) -> Refusal {
+    let code = match error {
+        LearnError::TooMany => RefusalCode::Unavailable,
+        LearnError::NoContainer(_) | LearnError::Ended => RefusalCode::NotFound,
+    };
+    Refusal {
+        code,
+        message: error.to_string(),
+    }
+}
+
+fn profiles_by_state(profiles: &ProfileSet) -> BTreeMap<String, u64> {
+    let mut states = BTreeMap::new();
+    for profile in profiles.iter() {
+        *states.entry(profile.state().word().to_owned()).or_default() += 1;
+    }
+    states
+}
+
+fn container_status(container: &Container, profiles: &ProfileSet) -> ContainerStatus {
+    let known = container.known();
+    ContainerStatus {
+        id: container.id.to_string(),
+        name: known.map(|known| known.name.clone()),
+        image: known.map(|known| known.image.reference.clone()),
+        runtime: container.runtime().map(str::to_owned),
+        metadata: container.metadata.word().to_owned(),
+        profile_state: profiles
+            .of_container(container)
+            .map_or("none", |profile| profile.state().word())
+            .to_owned(),
+    }
+}
