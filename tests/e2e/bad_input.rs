@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 const PROMISED: Duration = Duration::from_secs(1);
-const PROFILE: &str = "apiVersion: vigia.dev/v1alpha1\nkind: BehaviorProfile\nmetadata: {name: shop}\n";
+const PROFILE: &str = "apiVersion: vigia.dev/v1alpha1\nkind: BehaviorProfile\nmetadata: {name: shop}\nmatch: {images: [\"shop:*\"]}\n";
 
 /// Folders of one run of the agent that must not get far.
 struct Bench(TempDir);
@@ -90,7 +90,7 @@ fn contains(said: &str, parts: &[&str]) {
 fn a_broken_configuration_is_told_with_its_place() -> Result<()> {
     let bench = Bench::new()?;
     let cases = [
-        ("metrics: {listen: [\n", "config.yaml:2:", "help:"),
+        ("metrics: {listen: [\n", "config.yaml:1:", "YAML"),
         ("metrics:\n  listne: x\n", "config.yaml:2:3:", "listen"),
         (
             "metrics:\n  listen: 127.0.0.1:70000\n",
@@ -133,7 +133,7 @@ fn what_is_no_configuration_file_is_told() -> Result<()> {
     let large = bench.write("large", &"- 12345678\n".repeat(50_000_000 / 11))?;
     contains(&bench.refused_config(&large)?, &["bytes", "at most"]);
     let bomb = bench.write("bomb", &bomb())?;
-    contains(&bench.refused_config(&bomb)?, &["bomb:", "alias"]);
+    contains(&bench.refused_config(&bomb)?, &["bomb:1:1", "a0"]);
     Ok(())
 }
 
@@ -143,14 +143,14 @@ fn broken_profiles_are_told_with_their_place() -> Result<()> {
         return Ok(());
     }
     let cases = [
-        (format!("{PROFILE}exce: []\n"), "shop.yaml:4:1", "exec"),
+        (format!("{PROFILE}exce: []\n"), "shop.yaml:5:1", "exec"),
         (
             format!("{PROFILE}listen:\n  - {{proto: tcp, port: 70000}}\n"),
-            "shop.yaml:5:",
+            "shop.yaml:6:",
             "70000",
         ),
-        (format!("{PROFILE}kind: x\n"), "shop.yaml:4:1", "twice"),
-        (bomb(), "shop.yaml:", "alias"),
+        (format!("{PROFILE}kind: x\n"), "shop.yaml:5:1", "twice"),
+        (bomb(), "shop.yaml:1:1", "a0"),
         ("- 12345678\n".repeat(50_000_000 / 11), "shop.yaml", "bytes"),
     ];
     for (text, place, reason) in cases {

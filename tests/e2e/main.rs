@@ -3,3 +3,5 @@
 mod bad_input;
 mod command_line;
 mod demo;
+mod lifecycle;
+mod performance;
