@@ -1,4 +1,7 @@
 //! The agent as a user runs it.
 
+mod bad_input;
 mod command_line;
 mod demo;
+mod lifecycle;
+mod performance;

@@ -214,7 +214,10 @@ fn explain(file: &Path, error: &serde_saphyr::Error) -> YamlError {
             "the file is larger or more nested than any valid one: aliases that multiply are refused"
                 .to_owned(),
         ),
-        _ => (message(error), String::new()),
+        _ => (
+            message(error),
+            "check the YAML at this place; `agent config default` prints a valid file".to_owned(),
+        ),
     };
     YamlError {
         file: file.to_owned(),

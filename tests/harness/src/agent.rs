@@ -193,7 +193,15 @@ impl AgentProcess {
     ///
     /// # Errors
     /// When it does not end within ten seconds; it is killed then.
-    pub fn stop(mut self) -> Result<(ExitStatus, Duration)> {
+    pub fn stop(self) -> Result<(ExitStatus, Duration)> {
+        self.stop_and(|| {})
+    }
+
+    /// As [`Self::stop`]; `look` runs after the end and before its folders are removed.
+    ///
+    /// # Errors
+    /// As [`Self::stop`].
+    pub fn stop_and(mut self, look: impl FnOnce()) -> Result<(ExitStatus, Duration)> {
         let begun = Instant::now();
         let pid = i32::try_from(self.child.id())
             .ok()
@@ -201,7 +209,11 @@ impl AgentProcess {
             .context("no pid")?;
         kill_process(pid, Signal::TERM)?;
         match command::wait_within(&mut self.child, Duration::from_secs(10))? {
-            Some(status) => Ok((status, begun.elapsed())),
+            Some(status) => {
+                let took = begun.elapsed();
+                look();
+                Ok((status, took))
+            }
             None => bail!("the agent does not end on SIGTERM:\n{}", self.log_tail()),
         }
     }
