@@ -156,13 +156,4 @@ offsets! {
     fs_type_name: "file_system_type"."name";
     msghdr_name_len: "msghdr"."msg_namelen";
     msghdr_flags: "msghdr"."msg_flags";
-    pid_tasks: "pid"."tasks";
-    task_pid_links: "task_struct"."pid_links";
-    pid_ns_numbers: "pid_namespace"."idr.idr_rt.xa_head";
-    xa_node_shift: "xa_node"."shift";
-    xa_node_slots: "xa_node"."slots";
-    nsproxy_pid_for_children: "nsproxy"."pid_ns_for_children";
-    inode_private: "inode"."i_private";
-    sb_type: "super_block"."s_type";
-    fs_type_name: "file_system_type"."name";
 }
