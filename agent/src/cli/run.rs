@@ -1,9 +1,11 @@
 //! `agent run`.
 
 use super::{Exit, Failure, RunFlags, load_config, require_capabilities};
-use crate::daemon::{self, Outlets};
+use crate::config::Config;
+use crate::daemon::{self, Outlets, SensorParts};
 use crate::kernel::{KernelError, SensorConfig};
 use crate::telemetry::logs;
+use agent_common::slot::SlotFlags;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -37,13 +39,28 @@ pub(super) fn run(file: Option<&PathBuf>, args: &RunArgs) -> Result<Exit, Failur
         }
         let (outlets, links) = Outlets::start(&config).await?;
         let sensor = daemon::load_sensor(SensorConfig::default())?;
-        tracing::info!(socket = %config.socket().display(), "agent is ready");
+        announce(&config, &sensor);
         daemon::run(&config, prepared, outlets, links, sensor).await?;
         Ok(Exit::Ok)
     });
     // A write to a stdout that nobody reads must not keep the process: the alert is in the spool.
     runtime.shutdown_background();
     ended
+}
+
+/// One line that says what runs.
+fn announce(config: &Config, sensor: &SensorParts) {
+    let candidate = |flags: u32| flags & SlotFlags::CANDIDATE != 0;
+    let containers = sensor.running.iter().filter(|found| !candidate(found.flags));
+    let metrics = config.metrics.listen.map(|address| address.to_string());
+    tracing::info!(
+        kernel = %rustix::system::uname().release().to_string_lossy(),
+        containers = containers.count(),
+        blind_capabilities = sensor.findings.len(),
+        metrics = metrics.as_deref().unwrap_or("off"),
+        socket = %config.socket().display(),
+        "agent is ready"
+    );
 }
 
 impl From<KernelError> for Failure {

@@ -162,15 +162,23 @@ impl LineageReader for RecordingKernel<'_> {
     }
 }
 
-/// Arguments of host processes hold passwords and tokens. The run that is recorded does without them too, so that it
-/// and its replay are one.
+/// Arguments of host processes hold passwords and tokens, and what lies behind the end of a text belongs to whichever
+/// process used the kernel's buffer before. The run that is recorded does without them too, so that it and its replay
+/// are one.
 fn without_host_secrets(mut entry: LineageEntry) -> LineageEntry {
     if entry.slot == NO_SLOT {
         (entry.args_len, entry.cwd_len) = (0, 0);
-        entry.args.fill(0);
-        entry.cwd.fill(0);
     }
+    wipe(&mut entry.path, entry.path_len);
+    wipe(&mut entry.args, entry.args_len);
+    wipe(&mut entry.cwd, entry.cwd_len);
     entry
+}
+
+fn wipe(field: &mut [u8], len: u16) {
+    if let Some(rest) = field.get_mut(usize::from(len)..) {
+        rest.fill(0);
+    }
 }
 
 impl KernelView for RecordingKernel<'_> {

@@ -1,0 +1,80 @@
+//! Recordings of real runs give exactly the alerts that are committed beside them.
+//!
+//! A recording is made by `agent run --record FILE` and holds nothing of the machine: facts of the host are made up,
+//! processes outside the container are left out, so ancestries end at the container. What changes on purpose is
+//! written anew by `UPDATE_GENERATED=1 cargo test -p agent-tests --test replay`; look at the difference.
+
+use agent::alert::{AlertBuilder, AlertIds};
+use agent::engine::{Engine, Output};
+use agent::profile::RoleSet;
+use agent::recording::{Reader, replay};
+use anyhow::{Result, ensure};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn recordings() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("replay/recordings")
+}
+
+fn alerts_of(recording: &Path) -> Result<String> {
+    let mut reader = Reader::open(recording)?;
+    let alerts = AlertBuilder::new(AlertIds::new(0));
+    let mut engine = Engine::new(reader.start().host.clone(), RoleSet::shipped()?, alerts);
+    let mut alerts = Vec::new();
+    replay(&mut reader, &mut engine, |output| {
+        if let Output::Alert(alert) = output {
+            alerts.push(alert);
+        }
+    })?;
+    let mut lines = String::new();
+    for alert in alerts {
+        lines += &serde_json::to_string(&alert)?;
+        lines.push('\n');
+    }
+    Ok(lines)
+}
+
+#[test]
+fn every_recording_gives_its_alerts_each_time() -> Result<()> {
+    let mut checked = 0;
+    for entry in fs::read_dir(recordings())? {
+        let recording = entry?.path();
+        if recording.extension().is_none_or(|extension| extension != "vigia") {
+            continue;
+        }
+        let golden = recording.with_extension("ndjson");
+        let alerts = alerts_of(&recording)?;
+        ensure!(alerts == alerts_of(&recording)?, "two replays differ");
+        if std::env::var_os("UPDATE_GENERATED").is_some() {
+            fs::write(&golden, &alerts)?;
+        }
+        let expected = fs::read_to_string(&golden)?;
+        ensure!(
+            alerts == expected,
+            "{} gives other alerts:\n{alerts}",
+            recording.display()
+        );
+        checked += 1;
+    }
+    ensure!(checked > 0, "no recording");
+    Ok(())
+}
+
+#[test]
+fn a_damaged_recording_says_where() -> Result<()> {
+    let whole = fs::read(recordings().join("shell.vigia"))?;
+    let mut reader = Reader::new(&whole[..whole.len() - 1], "cut")?;
+    let mut engine = Engine::new(
+        reader.start().host.clone(),
+        RoleSet::shipped()?,
+        AlertBuilder::new(AlertIds::new(0)),
+    );
+    let mut alerts = 0;
+    let result = replay(&mut reader, &mut engine, |output| {
+        alerts += usize::from(matches!(output, Output::Alert(_)));
+    });
+    let error = result.err().map(|error| error.to_string()).unwrap_or_default();
+    ensure!(error.contains("damaged at byte"), "{error}");
+    ensure!(alerts > 0, "what precedes the damage counts");
+    Ok(())
+}
