@@ -66,7 +66,8 @@ fn is_kernels_own(task: Task, file: Kptr) -> bool {
         return false;
     }
     let path = file.field(offset!(file_f_path));
-    path.and_then(Location::read).is_some_and(|location| location.is_internal())
+    path.and_then(Location::read)
+        .is_some_and(|location| location.is_internal())
 }
 
 /// open, openat, openat2, creat and open_by_handle_at return a descriptor.
@@ -120,7 +121,10 @@ pub fn opened(actor: &Actor, file: Kptr, report: Report) {
         if let Some(root) = header::root(Kptr(actor.task as u64)) {
             (*record).path = path::append(draft.scratch, open.location, root);
         }
-        if open.object.flags & FileFlags::BIND_MOUNT != 0 {
+        // From the record: flags that stay on the stack are constants to the verifier, and it would follow the walk once for
+        // each combination.
+        let flags = core::ptr::read_volatile(&raw const (*record).file.flags);
+        if flags & FileFlags::BIND_MOUNT != 0 {
             (*record).fs_path = path::append_in_filesystem(draft.scratch, open.location);
         }
     }
