@@ -13,6 +13,8 @@ mod ring;
 mod scan;
 mod seed;
 mod slots;
+#[cfg(test)]
+mod support;
 mod syscalls;
 
 pub use backend::{Backend, Capability};
