@@ -15,6 +15,8 @@ mod scan;
 mod seed;
 mod slots;
 mod stats;
+#[cfg(test)]
+mod support;
 mod syscalls;
 
 pub use backend::{Backend, Capability};

@@ -79,7 +79,10 @@ impl<'a> Stage<'a> {
             .context("the sensor has no such capability")?;
         let reason = || report.reason_not_better.clone().unwrap_or_default();
         match (self.world.forced, report.backend) {
-            (Some(Backend::Lsm), None) if capability == Capability::Setns => Ok(Seen::NoSuchHook),
+            // The port of a listener is certain, and a namespace entered, only after any LSM hook.
+            (Some(Backend::Lsm), None) if matches!(capability, Capability::Listen | Capability::Setns) => {
+                Ok(Seen::NoSuchHook)
+            }
             (_, None) => bail!("not attached: {}", reason()),
             // They have one way only.
             _ if matches!(capability, Capability::Identity | Capability::Exec) => Ok(Seen::Yes),

@@ -1,0 +1,79 @@
+//! The table of capabilities in `docs/kernel-support.md` is what the plans say.
+//! `UPDATE_GENERATED=1 cargo test -p agent --lib kernel::support` writes it anew.
+
+use super::backend::{Attach, CGROUPS, Hook, PLANS, TASKS, Way};
+use std::fmt::Write;
+use std::path::Path;
+
+const BEGIN: &str = "<!-- generated: capabilities -->\n";
+const END: &str = "<!-- end of generated -->\n";
+
+fn place(hook: &Hook) -> String {
+    match hook.attach {
+        Attach::Tracepoint(name) => format!("tp_btf `{name}`"),
+        Attach::Syscalls(names) => {
+            let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+            format!("return of {}", names.join(", "))
+        }
+        Attach::Lsm(name) => format!("lsm `{name}`"),
+        Attach::Fentry(name) => format!("fentry `{name}`"),
+        Attach::Fexit(name) => format!("fexit `{name}`"),
+        Attach::CgroupRoot => format!("cgroup `{}`", hook.program),
+    }
+}
+
+fn row(text: &mut String, capability: &str, way: (&str, &str), hooks: &[Hook]) {
+    let places: Vec<String> = hooks.iter().map(place).collect();
+    writeln!(
+        text,
+        "| {capability} | {} | {} | {} |",
+        way.0,
+        way.1,
+        places.join("; ")
+    )
+    .unwrap();
+}
+
+fn table() -> String {
+    let mut text = "\n| capability | backend | trust | hooks |\n|---|---|---|---|\n".to_owned();
+    row(
+        &mut text,
+        "identity",
+        ("tracepoint", "resolved"),
+        &[CGROUPS, TASKS].concat(),
+    );
+    row(&mut text, "exec", ("tracepoint", "resolved"), TASKS);
+    for plan in PLANS {
+        for Way {
+            backend,
+            trust,
+            hooks,
+        } in plan.ways
+        {
+            row(
+                &mut text,
+                plan.capability.name(),
+                (backend.name(), trust.name()),
+                hooks,
+            );
+        }
+    }
+    text + "\n"
+}
+
+#[test]
+fn the_documented_table_is_current() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/kernel-support.md");
+    let stored = std::fs::read_to_string(&path).unwrap();
+    let (before, rest) = stored.split_once(BEGIN).unwrap();
+    let (found, after) = rest.split_once(END).unwrap();
+    let wanted = table();
+    if std::env::var_os("UPDATE_GENERATED").is_some() {
+        std::fs::write(&path, format!("{before}{BEGIN}{wanted}{END}{after}")).unwrap();
+        return;
+    }
+    assert!(
+        found == wanted,
+        "docs/kernel-support.md is not current; see the head of this file"
+    );
+}
