@@ -250,7 +250,7 @@ fn a_learned_profile_is_silent_about_what_was_learned() -> Result<()> {
     assert!(alerts.is_empty(), "what was learned is alerted: {alerts:?}\n{text}");
     docker.docker(["exec", "--detach", "again", "nc", "-l", "-p", "4444"])?;
     let alert = agent.wait_for(0, SOON, |value| {
-        of_box(value) && value["class"] == "listener" && value["evidence"]["port"] == 4444
+        of_box(value) && value["class"] == "listener" && value["evidence"]["local_port"] == 4444
     })?;
     let profile = &alert.value["profile"];
     assert!(profile["name"].as_str().is_some_and(|name| text.contains(name)), "{profile}");
