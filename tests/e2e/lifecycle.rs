@@ -81,10 +81,12 @@ fn sigterm_ends_it_in_time_and_leaves_nothing() -> Result<()> {
     assert!(took < Duration::from_secs(5), "{took:?}");
     assert_eq!(left, Some(false), "the socket is left");
     // The kernel frees them a moment after the last reference is gone.
-    command::wait_until("programs and maps are gone", SOON, || {
-        let gone = programs().is_disjoint(&own_programs) && maps().is_disjoint(&own_maps);
-        gone.then_some(())
-    })?;
+    let left = || -> Vec<u32> {
+        let left = programs().intersection(&own_programs).copied().collect::<Vec<_>>();
+        left.into_iter().chain(maps().intersection(&own_maps).copied()).collect()
+    };
+    command::wait_until("programs and maps are gone", SOON, || left().is_empty().then_some(()))
+        .with_context(|| format!("left: {:?} of {own_programs:?} and {own_maps:?}", left()))?;
     let pins_left: Vec<_> = pinned().difference(&pins_before).cloned().collect();
     assert_eq!(pins_left, [""; 0].map(PathBuf::from));
     Ok(())
@@ -109,16 +111,22 @@ fn what_was_not_delivered_before_a_crash_comes_after_it() -> Result<()> {
     let runc = Runc::prepare("crash")?;
     let agent = AgentProcess::start(&options)?;
     let container = runc.start(&["sleep", "1000"])?;
+    let cursors = command::wait_until("cursors are stored", SOON, || {
+        Some(cursors(&state)).filter(|cursors| cursors.len() == 2)
+    })?;
     drop_and_run(&container)?;
     let is_it = |value: &serde_json::Value| {
         value["rule"] == "drift.exec_from_tmp" && value["container"]["id"] == container.id.as_str()
     };
-    let before = agent.wait_for(0, SOON, is_it)?;
+    let before = agent.wait_for(0, SOON, is_it).context("before the crash")?;
     // Killed, which leaves the sockets and the lock's file behind.
     drop(agent);
-    rewind(&state)?;
+    // As if no sink had taken anything.
+    for (path, content) in cursors {
+        fs::write(path, content)?;
+    }
     let agent = AgentProcess::start(&options)?;
-    let after = agent.wait_for(0, SOON, is_it)?;
+    let after = agent.wait_for(0, SOON, is_it).context("after the crash")?;
     assert_eq!(before.value["id"], after.value["id"]);
     assert_eq!(before.value, after.value);
     drop_and_run(&container)?;
@@ -133,15 +141,14 @@ fn drop_and_run(container: &agent_tests::lab::RuncContainer<'_>) -> Result<()> {
     Ok(())
 }
 
-/// As if the agent had been killed before any sink took anything.
-fn rewind(state: &Path) -> Result<()> {
-    for entry in fs::read_dir(state.join("spool"))?.flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name.contains("cursor") {
-            fs::remove_file(entry.path()).context(name)?;
-        }
-    }
-    Ok(())
+/// The files that say how far each sink is.
+fn cursors(state: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let files = fs::read_dir(state.join("spool")).into_iter().flatten().flatten();
+    files
+        .map(|file| file.path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "cursor"))
+        .filter_map(|path| Some((path.clone(), fs::read(path).ok()?)))
+        .collect()
 }
 
 #[test]

@@ -1,0 +1,120 @@
+//! Whose deed it was: containers of a real runtime, in every view of control groups, and of none.
+
+use agent_tests::agent::{AgentProcess, Line, Options};
+use agent_tests::capability::{Capability, can_run};
+use agent_tests::image::{BUSYBOX, Set};
+use agent_tests::lab::{CgroupView, Docker, Runc};
+use anyhow::{Context, Result};
+use std::time::Duration;
+
+const NEEDED: [Capability; 3] = [Capability::Root, Capability::Bpf, Capability::Docker];
+const SOON: Duration = Duration::from_secs(10);
+
+/// Programs have distinct names: each is a behaviour of its own.
+fn drop_and_run(program: &str) -> String {
+    format!("cp /bin/busybox /tmp/{program} && /tmp/{program} true; true")
+}
+
+fn alert(agent: &AgentProcess, program: &str) -> Result<Line> {
+    let exe = format!("/tmp/{program}");
+    let is_it = |value: &serde_json::Value| {
+        value["process"]["exe"] == exe.as_str() && value["class"] == "drift" && value["revision"] == 0
+    };
+    agent.wait_for(0, SOON, is_it).with_context(|| program.to_owned())
+}
+
+fn assert_owner(agent: &AgentProcess, program: &str, id: &str, name: &str) -> Result<()> {
+    let alert = alert(agent, program)?.value;
+    let owner = &alert["container"];
+    assert_eq!(owner["id"], id, "{program}: {alert}");
+    assert_eq!(owner["name"], name, "{program}: {alert}");
+    assert_eq!(owner["image"]["ref"], BUSYBOX, "{program}: {alert}");
+    assert_eq!(alert["metadata"], "resolved", "{program}: {alert}");
+    Ok(())
+}
+
+fn deeds_are_attributed(view: CgroupView) -> Result<()> {
+    if !can_run(&NEEDED) {
+        return Ok(());
+    }
+    let docker = Docker::start("identity", view)?;
+    docker.load(Set::Busybox)?;
+    let run = |name: &str, script: &str| {
+        docker.docker(["run", "--detach", "--name", name, BUSYBOX, "sh", "-c", script])
+    };
+    let old = run("old", "sleep 1000")?;
+    let agent = AgentProcess::start(&Options {
+        docker_host: Some(docker.host()),
+        ..Options::default()
+    })?;
+    docker.docker(["exec", "old", "sh", "-c", &drop_and_run("ran-before")])?;
+    let new = run("new", &format!("{}; sleep 1000", drop_and_run("first")))?;
+    docker.docker(["exec", "new", "sh", "-c", &drop_and_run("exec")])?;
+    let short = run("short", &drop_and_run("short"))?;
+    docker.docker(["restart", "--time", "0", "new"])?;
+    docker.docker(["exec", "new", "sh", "-c", &drop_and_run("restarted")])?;
+    assert_owner(&agent, "ran-before", &old, "old")?;
+    for program in ["first", "exec", "restarted"] {
+        assert_owner(&agent, program, &new, "new")?;
+    }
+    assert_owner(&agent, "short", &short, "short")
+}
+
+#[test]
+fn deeds_are_attributed_with_the_control_groups_of_the_machine() -> Result<()> {
+    deeds_are_attributed(CgroupView::Host)
+}
+
+#[test]
+fn deeds_are_attributed_with_one_unified_hierarchy() -> Result<()> {
+    deeds_are_attributed(CgroupView::V2)
+}
+
+#[test]
+fn deeds_are_attributed_without_unified_hierarchy() -> Result<()> {
+    if can_run(&[Capability::CgroupV1]) {
+        deeds_are_attributed(CgroupView::V1)
+    } else {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_group_inside_a_container_is_the_container() -> Result<()> {
+    if !can_run(&NEEDED) {
+        return Ok(());
+    }
+    let docker = Docker::start("nested", CgroupView::V2)?;
+    docker.load(Set::Busybox)?;
+    let agent = AgentProcess::start(&Options {
+        docker_host: Some(docker.host()),
+        ..Options::default()
+    })?;
+    let run = "run --detach --privileged --cgroupns private --name nest";
+    let id = docker.docker(run.split(' ').chain([BUSYBOX, "sleep", "1000"]))?;
+    let script = format!(
+        "mkdir -p /tmp/cg && mount -t cgroup2 cgroup2 /tmp/cg && mkdir /tmp/cg/inner && echo $$ > /tmp/cg/inner/cgroup.procs && {}",
+        drop_and_run("nested")
+    );
+    docker.docker(["exec", "nest", "sh", "-c", &script])?;
+    assert_owner(&agent, "nested", &id, "nest")
+}
+
+#[test]
+fn without_a_daemon_containers_have_their_ids() -> Result<()> {
+    if !can_run(&[Capability::Root, Capability::Bpf, Capability::Runc]) {
+        return Ok(());
+    }
+    let agent = AgentProcess::start(&Options::default())?;
+    let runc = Runc::prepare("plain")?;
+    let container = runc.start(&["sleep", "1000"])?;
+    // After its patience nothing is pending any more.
+    std::thread::sleep(Duration::from_secs(3));
+    container.exec(&["sh", "-c", &drop_and_run("plain")])?;
+    let alert = alert(&agent, "plain")?.value;
+    assert_eq!(alert["container"]["id"], container.id.as_str(), "{alert}");
+    assert_eq!(alert["metadata"], "unavailable", "{alert}");
+    let log = agent.log_tail();
+    assert_eq!(log.matches("absent.sock").count(), 1, "said once: {log}");
+    Ok(())
+}
