@@ -42,11 +42,7 @@ impl Bench {
         let begun = Instant::now();
         let output = command::run_within(&mut agent, Duration::from_secs(20))?;
         let took = begun.elapsed();
-        assert!(
-            took < PROMISED,
-            "{}: it took {took:?}",
-            command::describe(&agent)
-        );
+        assert!(took < PROMISED, "{}: it took {took:?}", command::describe(&agent));
         Ok(output)
     }
 
@@ -102,11 +98,7 @@ fn a_broken_configuration_is_told_with_its_place() -> Result<()> {
             "config.yaml:3:",
             "`a`",
         ),
-        (
-            "state_dir: /a\nstate_dir: /b\n",
-            "config.yaml:2:1:",
-            "state_dir",
-        ),
+        ("state_dir: /a\nstate_dir: /b\n", "config.yaml:2:1:", "state_dir"),
         (
             "sinks: [{name: a, type: telegraph}]\n",
             "config.yaml:1:",
@@ -123,7 +115,10 @@ fn a_broken_configuration_is_told_with_its_place() -> Result<()> {
 #[test]
 fn what_is_no_configuration_file_is_told() -> Result<()> {
     let bench = Bench::new()?;
-    contains(&bench.refused_config(&bench.path("none"))?, &["none", "check the path"]);
+    contains(
+        &bench.refused_config(&bench.path("none"))?,
+        &["none", "check the path"],
+    );
     contains(&bench.refused_config(bench.0.path())?, &["directory"]);
     let pipe = bench.path("pipe");
     command::run(Command::new("mkfifo").arg(&pipe))?;

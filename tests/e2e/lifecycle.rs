@@ -82,11 +82,18 @@ fn sigterm_ends_it_in_time_and_leaves_nothing() -> Result<()> {
     assert_eq!(left, Some(false), "the socket is left");
     // The kernel frees them a moment after the last reference is gone.
     let left = || -> Vec<u32> {
-        let left = programs().intersection(&own_programs).copied().collect::<Vec<_>>();
-        left.into_iter().chain(maps().intersection(&own_maps).copied()).collect()
+        let left = programs()
+            .intersection(&own_programs)
+            .copied()
+            .collect::<Vec<_>>();
+        left.into_iter()
+            .chain(maps().intersection(&own_maps).copied())
+            .collect()
     };
-    command::wait_until("programs and maps are gone", SOON, || left().is_empty().then_some(()))
-        .with_context(|| format!("left: {:?} of {own_programs:?} and {own_maps:?}", left()))?;
+    command::wait_until("programs and maps are gone", SOON, || {
+        left().is_empty().then_some(())
+    })
+    .with_context(|| format!("left: {:?} of {own_programs:?} and {own_maps:?}", left()))?;
     let pins_left: Vec<_> = pinned().difference(&pins_before).cloned().collect();
     assert_eq!(pins_left, [""; 0].map(PathBuf::from));
     Ok(())
@@ -196,7 +203,9 @@ fn without_privileges_it_lists_what_is_missing() -> Result<()> {
         return Ok(());
     }
     // A place that nobody may read.
-    let folder = tempfile::Builder::new().prefix("vigia-nobody-").tempdir_in("/tmp")?;
+    let folder = tempfile::Builder::new()
+        .prefix("vigia-nobody-")
+        .tempdir_in("/tmp")?;
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))?;
     let binary = folder.path().join("agent");
     fs::copy(paths::agent_binary(), &binary)?;
@@ -223,10 +232,16 @@ fn a_broken_profile_changes_nothing_on_reload() -> Result<()> {
         profiles: Some(folder.path().to_owned()),
         ..Options::default()
     })?;
-    let pid = i32::try_from(agent.pid()).ok().and_then(Pid::from_raw).context("pid")?;
+    let pid = i32::try_from(agent.pid())
+        .ok()
+        .and_then(Pid::from_raw)
+        .context("pid")?;
     let profiles = || -> Result<serde_json::Value> {
         let mut status = Command::new(paths::agent_binary());
-        status.arg("--config").arg(agent.config()).args(["status", "--output", "json"]);
+        status
+            .arg("--config")
+            .arg(agent.config())
+            .args(["status", "--output", "json"]);
         let report: serde_json::Value = serde_json::from_str(&command::run(&mut status)?)?;
         Ok(report["profiles"].clone())
     };

@@ -63,18 +63,23 @@ fn container(docker: &Docker, agent: &AgentProcess, name: &str) -> Result<String
 
 /// Alerts of one rule about one container, once each.
 fn alerts(agent: &AgentProcess, id: &str, rule: &str) -> Vec<Line> {
-    let of_interest = |value: &Value| {
-        value["rule"] == rule && value["container"]["id"] == id && value["revision"] == 0
-    };
+    let of_interest =
+        |value: &Value| value["rule"] == rule && value["container"]["id"] == id && value["revision"] == 0;
     let lines = agent.lines();
-    lines.into_iter().filter(|line| of_interest(&line.value)).collect()
+    lines
+        .into_iter()
+        .filter(|line| of_interest(&line.value))
+        .collect()
 }
 
 /// From the event, by the kernel's clock, to the moment at which the line was read; sorted.
 fn latencies(docker: &Docker, agent: &AgentProcess, deed: &str, rule: &str) -> Result<Vec<Duration>> {
     let name = rule.split('.').next().unwrap_or(rule);
     let id = container(docker, agent, name)?;
-    let script = format!("i=0; while [ $i -lt {SAMPLES} ]; do {deed}; usleep {}; i=$((i+1)); done", PAUSE.as_micros());
+    let script = format!(
+        "i=0; while [ $i -lt {SAMPLES} ]; do {deed}; usleep {}; i=$((i+1)); done",
+        PAUSE.as_micros()
+    );
     docker.docker(["exec", name, "sh", "-c", &script])?;
     let found = command::wait_until(rule, ALL_WITHIN, || {
         let found = alerts(agent, &id, rule);
@@ -165,7 +170,10 @@ fn an_idle_agent_costs_nothing() -> Result<()> {
     let used = cpu_time(agent.pid())? - used;
     let share = used.as_secs_f64() / begun.elapsed()?.as_secs_f64() * 100.0;
     let resident = resident_kib(agent.pid())?;
-    println!("idle: {share:.2} % of a core, {:.1} MiB resident", resident as f64 / 1024.0);
+    println!(
+        "idle: {share:.2} % of a core, {:.1} MiB resident",
+        resident as f64 / 1024.0
+    );
     assert!(share < 0.5, "{share:.2} % of a core");
     assert!(resident < 40 << 10, "{resident} KiB resident");
     Ok(())

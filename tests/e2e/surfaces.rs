@@ -80,7 +80,8 @@ fn metrics_are_what_prometheus_expects() -> Result<()> {
     // The kernel's counters are copied once a second.
     let text = command::wait_until("a scrape with counts", SOON, || {
         let (_, text) = agent.get("/metrics").ok()?;
-        text.contains("vigia_events_sent_total{kind=\"exec\"}").then_some(text)
+        text.contains("vigia_events_sent_total{kind=\"exec\"}")
+            .then_some(text)
     })?;
     assert_eq!(lint_metrics(&text), [""; 0]);
     let names = [
@@ -114,7 +115,9 @@ fn every_alert_follows_the_schema() -> Result<()> {
         agent.wait_for(0, SOON, |value| value["rule"] == rule)?;
     }
     docker.docker(["rm", "--force", "box"])?;
-    agent.wait_for(0, SOON, |value| value["revision"].as_u64() > Some(0)).ok();
+    agent
+        .wait_for(0, SOON, |value| value["revision"].as_u64() > Some(0))
+        .ok();
     let schema = fs::read_to_string(paths::workspace().join("docs/alert.schema.json"))?;
     let schema: Value = serde_json::from_str(&schema)?;
     let validator = jsonschema::validator_for(&schema).context("the schema")?;
@@ -152,7 +155,9 @@ fn watch_shows_activity_and_alerts() -> Result<()> {
     misbehave(&docker, "box", "t")?;
     let mut missing = BTreeSet::from(["vigia.event/v1", "vigia.alert/v1"]);
     while !missing.is_empty() {
-        let line = lines.recv_timeout(SOON).with_context(|| format!("no {missing:?}"))?;
+        let line = lines
+            .recv_timeout(SOON)
+            .with_context(|| format!("no {missing:?}"))?;
         let line: Value = serde_json::from_str(&line)?;
         if line["container"]["name"] == "box" {
             missing.remove(line["schema"].as_str().unwrap_or_default());
@@ -179,7 +184,9 @@ fn a_slow_watcher_is_told_what_it_missed_and_delays_no_alert() -> Result<()> {
     let busy = "i=0; while [ $i -lt 4000 ]; do /bin/true; i=$((i+1)); done";
     docker.docker(["exec", "box", "sh", "-c", busy])?;
     misbehave(&docker, "box", "t")?;
-    agent.wait_for(0, Duration::from_secs(2), |value| value["rule"] == "drift.exec_from_tmp")?;
+    agent.wait_for(0, Duration::from_secs(2), |value| {
+        value["rule"] == "drift.exec_from_tmp"
+    })?;
     let stdout = BufReader::new(watch.stdout.take().context("stdout")?);
     let mut missed = stdout
         .lines()
@@ -207,7 +214,9 @@ fn status_names_containers_and_capabilities() -> Result<()> {
     let report = command::wait_until("the container is named", SOON, || {
         let report = status(&agent).ok()?;
         let containers = report["containers"].as_array()?.clone();
-        let own = containers.into_iter().find(|container| container["id"] == id.as_str())?;
+        let own = containers
+            .into_iter()
+            .find(|container| container["id"] == id.as_str())?;
         (own["metadata"] == "resolved").then_some((report, own))
     });
     let (report, own) = report?;
@@ -230,7 +239,10 @@ fn a_learned_profile_is_silent_about_what_was_learned() -> Result<()> {
     command::wait_until("the container is known", SOON, || {
         status(&agent).ok()?.to_string().contains("\"box\"").then_some(())
     })?;
-    let mut learn = client(&agent, &["profile", "learn", "--container", "box", "--for", "5s", "-o"]);
+    let mut learn = client(
+        &agent,
+        &["profile", "learn", "--container", "box", "--for", "5s", "-o"],
+    );
     command::run(learn.arg(&file))?;
     let mut lint = Command::new(paths::agent_binary());
     command::run(lint.args(["profile", "lint"]).arg(&file))?;
@@ -246,14 +258,28 @@ fn a_learned_profile_is_silent_about_what_was_learned() -> Result<()> {
     let id = docker.docker(["run", "--detach", "--name", "again", BUSYBOX, "sh", "-c", serve])?;
     std::thread::sleep(Duration::from_secs(4));
     let of_box = |value: &Value| value["container"]["id"] == id.as_str();
-    let alerts: Vec<Value> = agent.lines().into_iter().map(|line| line.value).filter(of_box).collect();
-    assert!(alerts.is_empty(), "what was learned is alerted: {alerts:?}\n{text}");
+    let alerts: Vec<Value> = agent
+        .lines()
+        .into_iter()
+        .map(|line| line.value)
+        .filter(of_box)
+        .collect();
+    assert!(
+        alerts.is_empty(),
+        "what was learned is alerted: {alerts:?}\n{text}"
+    );
     docker.docker(["exec", "--detach", "again", "nc", "-l", "-p", "4444"])?;
     let alert = agent.wait_for(0, SOON, |value| {
         of_box(value) && value["class"] == "listener" && value["evidence"]["local_port"] == 4444
     })?;
     let profile = &alert.value["profile"];
-    assert!(profile["name"].as_str().is_some_and(|name| text.contains(name)), "{profile}");
-    assert!(profile["state"].as_str().is_some_and(|state| state != "none"), "{profile}");
+    assert!(
+        profile["name"].as_str().is_some_and(|name| text.contains(name)),
+        "{profile}"
+    );
+    assert!(
+        profile["state"].as_str().is_some_and(|state| state != "none"),
+        "{profile}"
+    );
     Ok(())
 }

@@ -93,7 +93,9 @@ fn uring_connect(world: &mut World) -> Result<()> {
 }
 
 fn uring_listen(world: &mut World) -> Result<()> {
-    let attached = world.report(Capability::Listen).is_some_and(|report| report.backend.is_some());
+    let attached = world
+        .report(Capability::Listen)
+        .is_some_and(|report| report.backend.is_some());
     if !attached && world.forced == Some(Backend::Lsm) {
         // There is no such LSM hook: the capability's own test is about that.
         return Ok(());
