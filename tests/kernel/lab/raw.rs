@@ -123,7 +123,9 @@ pub(crate) fn open32(path: &str) -> io::Result<i64> {
         result
     };
     // A 32-bit result: its sign is bit 31.
-    let result = result as u32 as i32;
+    // The result is the low half of the register.
+    let [a, b, c, d, ..] = result.to_le_bytes();
+    let result = i32::from_le_bytes([a, b, c, d]);
     if result < 0 {
         return Err(io::Error::from_raw_os_error(-result));
     }
