@@ -80,8 +80,8 @@ impl<'a> Stage<'a> {
         let reason = || report.reason_not_better.clone().unwrap_or_default();
         match (self.world.forced, report.backend) {
             // The port of a listener is certain, and a namespace entered, only after any LSM hook.
-            (Some(Backend::Lsm), None) if matches!(capability, Capability::Listen | Capability::Setns) => {
-                Ok(Seen::NoSuchHook)
+            (Some(Backend::Lsm), used) if matches!(capability, Capability::Listen | Capability::Setns) => {
+                Ok(used.map_or(Seen::NoSuchHook, |_| Seen::Yes))
             }
             (_, None) => bail!("not attached: {}", reason()),
             // They have one way only.
