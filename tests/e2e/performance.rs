@@ -103,7 +103,6 @@ fn latency(line: &Line) -> Result<Duration> {
         .context("the line came before the deed")
 }
 
-#[expect(clippy::print_stdout, reason = "figures for docs/performance.md")]
 fn assert_percentiles(what: &str, sorted: &[Duration], p50: Duration, p99: Duration) {
     let at = |percent: usize| sorted[(sorted.len() * percent / 100).min(sorted.len() - 1)];
     println!(
@@ -153,7 +152,6 @@ fn resident_kib(pid: u32) -> Result<u64> {
 }
 
 #[test]
-#[expect(clippy::print_stdout, reason = "figures for docs/performance.md")]
 fn an_idle_agent_costs_nothing() -> Result<()> {
     if !can_run(&NEEDED) {
         return Ok(());
