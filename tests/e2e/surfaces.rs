@@ -192,28 +192,19 @@ fn a_slow_watcher_is_told_what_it_missed_and_delays_no_alert() -> Result<()> {
     let busy = "i=0; while [ $i -lt 12000 ]; do /bin/true; i=$((i+1)); done";
     docker.docker(["exec", "box", "sh", "-c", busy])?;
     misbehave(&docker, "box", "t")?;
-<<<<<<< HEAD
     agent.wait_for(0, Duration::from_secs(2), |value| {
         value["rule"] == "drift.exec_from_tmp"
     })?;
-    let stdout = BufReader::new(watch.stdout.take().context("stdout")?);
-    let mut missed = stdout
-        .lines()
-        .map_while(Result::ok)
-        .filter_map(|line| serde_json::from_str::<Value>(&line).ok())
-        .filter(|line| line["schema"] == "vigia.missed/v1");
-    let missed = missed.next().context("nothing was said to be missed")?;
-=======
-    agent.wait_for(0, Duration::from_secs(2), |value| value["rule"] == "drift.exec_from_tmp")?;
     let lines = lines_of(&mut watch)?;
     let missed = loop {
-        let line = lines.recv_timeout(SOON).context("nothing was said to be missed")?;
+        let line = lines
+            .recv_timeout(SOON)
+            .context("nothing was said to be missed")?;
         let line: Value = serde_json::from_str(&line)?;
         if line["schema"] == "vigia.missed/v1" {
             break line;
         }
     };
->>>>>>> h/e2e
     assert!(missed["missed"].as_u64() > Some(0), "{missed}");
     watch.kill()?;
     watch.wait()?;
