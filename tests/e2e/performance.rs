@@ -1,5 +1,6 @@
 //! What users were promised: alerts soon after the deed, and an agent that costs nothing while nothing happens.
 //! Measured on the release build; `docs/performance.md` has the figures.
+#![expect(clippy::print_stdout, reason = "figures for docs/performance.md")]
 
 use agent::event::Timestamp;
 use agent_tests::agent::{AgentProcess, Line, Options};
