@@ -92,23 +92,19 @@ pub fn exit_fsmount(ctx: BtfTracePointContext) -> i32 {
     0
 }
 
-/// open_tree(dfd, path, flags): a copy of a mount, attached nowhere.
+/// open_tree(dfd, path, flags): a copy of a mount, attached nowhere. The argument only: with the returned descriptor
+/// resolved as well, 6.1 finds the program too large.
 #[btf_tracepoint(function = "sys_exit")]
 pub fn exit_open_tree(ctx: BtfTracePointContext) -> i32 {
     let call = Syscall::of(&ctx);
     if call.arg::<2>() & OPEN_TREE_CLONE == 0 {
         return 0;
     }
-    let mut operation = Operation {
+    let operation = Operation {
         flags: call.arg::<2>(),
         source: Text::user(call.arg::<1>()),
         ..Operation::new(MountOp::OPEN_TREE)
     };
-    if call.ret >= 0
-        && let Some(location) = location(call.ret as u32)
-    {
-        operation = operation.of(location);
-    }
     mount::report(&operation, outcome(&call, Origin::ARGUMENTS));
     0
 }
