@@ -1,6 +1,6 @@
 //! `RawConfig` to `Config`: after this, every value is usable as it is.
 
-use super::raw::{RawConfig, RawSink};
+use super::raw::{OnExit, RawConfig, RawSink};
 use super::yaml::{Segment, suggest};
 use super::{Config, Docker, DockerAddress, FileSink, Metrics, SinkConfig, SinkKind, Spool};
 use std::collections::HashMap;
@@ -64,6 +64,13 @@ pub fn validate(raw: &RawConfig, docker_host: Option<&str>) -> Result<Config, Pr
             "enforcement.enabled",
             "enforcement is not in this version",
             "set `enforcement.enabled: false`; deviations raise alerts",
+        ));
+    }
+    if raw.on_exit == OnExit::Keep {
+        return Err(Problem::new(
+            "on_exit",
+            "`keep` is not in this version: nothing is pinned that could stay",
+            "write `on_exit: detach`",
         ));
     }
     Ok(Config {

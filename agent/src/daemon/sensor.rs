@@ -13,7 +13,7 @@ use crate::kernel::{CapabilityReport, ContainerSlot, KernelError, Sensor, Sensor
 use crate::process::LineageReader;
 use crate::source::{EventSource, RawBatch, SourceError};
 use crate::telemetry::Metrics;
-use crate::telemetry::metrics::set_total;
+use crate::telemetry::metrics::{set_seconds, set_total};
 use agent_common::behaviour::BehaviourKey;
 use agent_common::counter::Outcome;
 use agent_common::lineage::LineageEntry;
@@ -27,6 +27,8 @@ use tokio::io::unix::AsyncFd;
 
 /// How often rings are read that nobody announced anything in.
 const POLL: Duration = Duration::from_millis(50);
+/// How often run times are read: a file per program.
+const RUN_TIMES: Duration = Duration::from_secs(10);
 /// How long a slot rests after its container is gone: late records of it still find their container.
 const SLOT_REST: Duration = Duration::from_secs(30);
 
@@ -34,6 +36,8 @@ struct Live {
     sensor: Sensor,
     /// Slots of containers that are gone, oldest first.
     resting: VecDeque<(SlotRef, Instant)>,
+    /// When run times were last read.
+    timed: Option<Instant>,
 }
 
 type Shared = Arc<Mutex<Live>>;
@@ -55,6 +59,7 @@ pub fn load(config: SensorConfig) -> Result<SensorParts, KernelError> {
     let live = Live {
         sensor,
         resting: VecDeque::new(),
+        timed: None,
     };
     let live = Arc::new(Mutex::new(live));
     Ok(SensorParts {
@@ -206,6 +211,7 @@ impl SensorMaps for Maps {
         if let Ok(totals) = live.sensor.books.read() {
             collect_totals(&totals, metrics);
         }
+        live.collect_run_times(metrics, Instant::now());
     }
 
     fn view(&mut self) -> &mut dyn KernelView {
@@ -214,6 +220,25 @@ impl SensorMaps for Maps {
 }
 
 impl Live {
+    /// Run times of programs, while the kernel keeps them (`kernel.bpf_stats_enabled`).
+    fn collect_run_times(&mut self, metrics: &Metrics, now: Instant) {
+        if self
+            .timed
+            .is_some_and(|last| now.duration_since(last) < RUN_TIMES)
+        {
+            return;
+        }
+        self.timed = Some(now);
+        for stats in self.sensor.program_stats() {
+            let label = [stats.program.as_str()];
+            set_seconds(
+                &metrics.program_seconds.with_label_values(&label),
+                Duration::from_nanos(stats.run_ns),
+            );
+            set_total(&metrics.program_runs.with_label_values(&label), stats.runs);
+        }
+    }
+
     fn recycle(&mut self, now: Instant) {
         while let Some((slot, since)) = self.resting.front().copied() {
             if now.duration_since(since) < SLOT_REST {
