@@ -2,11 +2,12 @@
 
 use crate::emit;
 use crate::global::{offset, setting};
-use crate::header::{self, Origin, Report};
+use crate::header::{Origin, Report};
 use crate::kernel::{Kptr, Task};
 use crate::maps::SLOT_STATE;
 use crate::syscall::{self, Syscall};
 use crate::task::{self, Deed};
+use agent_common::counter::Outcome;
 use agent_common::event::{EventKind, Namespaces, RecordFlags, SetnsEvent};
 use aya_ebpf::macros::{btf_tracepoint, fexit};
 use aya_ebpf::programs::{BtfTracePointContext, FExitContext};
@@ -46,11 +47,11 @@ pub fn exit_setns(ctx: BtfTracePointContext) -> i32 {
 fn entered(nstype: u32, origin: Origin, flags: u32) {
     let Some(actor) = task::enter(KIND) else { return };
     let now = of_children(actor.task);
-    let mut first = Namespaces::default();
-    if let Some(state) = SLOT_STATE.get_ptr(actor.label.slot) {
-        // SAFETY: a live map value.
-        first = unsafe { (*state).namespaces };
-    }
+    let Some(state) = SLOT_STATE.get_ptr(actor.label.slot) else {
+        return emit::lose(KIND, Outcome::LOST_UNREADABLE, actor.label.slot);
+    };
+    // SAFETY: a live map value.
+    let first = unsafe { (*state).namespaces };
     let host = setting!(host);
     let host_mask = shared(&now, &host);
     // What is not known of the container's start is not called gained.
@@ -82,18 +83,24 @@ fn entered(nstype: u32, origin: Origin, flags: u32) {
     draft.submit();
 }
 
-/// The task's namespaces; of pid namespaces the one that its children will be in, for its own never changes.
+/// The task's namespaces; of pid namespaces the one that its children will be in, for its own never changes. Without
+/// branches (a null pointer reads as zero): with them 6.1 finds the program too large.
 #[inline(always)]
 fn of_children(task: Task) -> Namespaces {
     let kernel = Kptr(task as u64);
-    let mut namespaces = header::namespaces(kernel);
-    if let Some(pid) = kernel
-        .follow(offset!(task_nsproxy))
-        .and_then(|nsproxy| nsproxy.follow(offset!(nsproxy_pid_for_children)))
-    {
-        namespaces.pid = pid.read_or_zero(offset!(pid_ns_inum));
+    let nsproxy = Kptr(kernel.read_or_zero(offset!(task_nsproxy)));
+    let cred = Kptr(kernel.read_or_zero(offset!(task_real_cred)));
+    let number = |namespace: u32, field: u32| Kptr(nsproxy.read_or_zero(namespace)).read_or_zero(field);
+    Namespaces {
+        mnt: number(offset!(nsproxy_mnt), offset!(mnt_inum)),
+        pid: number(offset!(nsproxy_pid_for_children), offset!(pid_ns_inum)),
+        net: number(offset!(nsproxy_net), offset!(net_inum)),
+        ipc: number(offset!(nsproxy_ipc), offset!(ipc_inum)),
+        uts: number(offset!(nsproxy_uts), offset!(uts_inum)),
+        cgroup: number(offset!(nsproxy_cgroup), offset!(cgroup_ns_inum)),
+        user: Kptr(cred.read_or_zero(offset!(cred_user_ns))).read_or_zero(offset!(user_inum)),
+        time: number(offset!(nsproxy_time), offset!(time_inum)),
     }
-    namespaces
 }
 
 #[inline(always)]
