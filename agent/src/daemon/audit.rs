@@ -13,6 +13,9 @@ use std::fmt;
 /// Error of the kernel half that means: no slot for a new container.
 const SLOTS_EXHAUSTED: &str = "slots_exhausted";
 
+/// The names of all equations.
+pub(super) const EQUATIONS: [&str; 3] = ["seen", "sent", "received"];
+
 /// An equation that does not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Mismatch {

@@ -2,7 +2,7 @@
 //! handed on and never waited for.
 
 use super::EngineLinks;
-use super::audit::Audit;
+use super::audit::{Audit, EQUATIONS};
 use super::exports::Exports;
 use super::maps::SensorMaps;
 use super::recorder::Recorder;
@@ -143,6 +143,11 @@ impl State {
     }
 
     fn begin(&mut self) {
+        for equation in EQUATIONS {
+            // From zero on: a counter that appears with its first increment is invisible to rate().
+            let metric = &self.task.links.metrics.accounting_mismatch;
+            metric.with_label_values(&[equation]);
+        }
         self.handle(Input::Tick(boot_time()));
         for container in std::mem::take(&mut self.task.running) {
             self.handle(Input::Running(container));
