@@ -162,7 +162,9 @@ fn alerts_are_printed_soon_after_the_deed() -> Result<()> {
     };
     let daemon = Promise {
         what: "decided by the daemon",
-        deed: "nc -l -p $((10000+i)) & usleep 50000; kill $!",
+        // Ended only when it listens: a busy machine takes its time.
+        deed: "nc -l -p $((10000+i)) & until cat /proc/net/tcp* | grep -q \":$(printf %04X $((10000+i))) \"; \
+               do usleep 2000; done; kill $!",
         rule: "listener.shell_spawned",
         p50: Duration::from_millis(60),
         p99: Duration::from_millis(150),
