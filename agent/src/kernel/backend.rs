@@ -364,21 +364,11 @@ pub(super) const PLANS: &[Plan] = &[
     },
     Plan {
         capability: Capability::Setns,
-        ways: &[
-            way(
-                Backend::Fentry,
-                Trust::RESOLVED,
-                &[Hook {
-                    program: "fexit_setns",
-                    attach: Attach::Fexit("switch_task_namespaces"),
-                }],
-            ),
-            way(
-                Backend::Tracepoint,
-                Trust::RESOLVED,
-                &[syscalls("exit_setns", &["setns"])],
-            ),
-        ],
+        ways: &[way(
+            Backend::Tracepoint,
+            Trust::RESOLVED,
+            &[syscalls("exit_setns", &["setns"])],
+        )],
     },
     Plan {
         capability: Capability::Module,
