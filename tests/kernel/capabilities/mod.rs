@@ -79,15 +79,20 @@ impl<'a> Stage<'a> {
             .context("the sensor has no such capability")?;
         let reason = || report.reason_not_better.clone().unwrap_or_default();
         match (self.world.forced, report.backend) {
-            // The port of a listener is certain, and a namespace entered, only after any LSM hook.
-            (Some(Backend::Lsm), used) if matches!(capability, Capability::Listen | Capability::Setns) => {
+            // The port of a listener is certain only after any LSM hook.
+            (Some(Backend::Lsm), used) if capability == Capability::Listen => {
                 Ok(used.map_or(Seen::NoSuchHook, |_| Seen::Yes))
             }
-            // Entered namespaces are the kernel's own at the call's return, on every kernel.
-            (Some(_), Some(_)) if capability == Capability::Setns => Ok(Seen::Yes),
             (_, None) => bail!("not attached: {}", reason()),
             // They have one way only.
-            _ if matches!(capability, Capability::Identity | Capability::Exec) => Ok(Seen::Yes),
+            (_, Some(Backend::Tracepoint))
+                if matches!(
+                    capability,
+                    Capability::Identity | Capability::Exec | Capability::Setns
+                ) =>
+            {
+                Ok(Seen::Yes)
+            }
             (Some(wanted), Some(used)) if used != wanted => bail!("{} instead: {}", used.name(), reason()),
             _ => Ok(Seen::Yes),
         }
