@@ -1,36 +1,18 @@
-//! A task enters namespaces. No LSM hook sees it: fexit where trampolines load, else the call's return.
+//! A task enters namespaces. No LSM hook sees it: the call's return, on every kernel.
 
 use crate::emit;
 use crate::global::{offset, setting};
 use crate::header::{Origin, Report};
 use crate::kernel::{Kptr, Task};
 use crate::maps::SLOT_STATE;
-use crate::syscall::{self, Syscall};
+use crate::syscall::Syscall;
 use crate::task::{self, Deed};
 use agent_common::counter::Outcome;
 use agent_common::event::{EventKind, Namespaces, RecordFlags, SetnsEvent};
-use aya_ebpf::macros::{btf_tracepoint, fexit};
-use aya_ebpf::programs::{BtfTracePointContext, FExitContext};
+use aya_ebpf::macros::btf_tracepoint;
+use aya_ebpf::programs::BtfTracePointContext;
 
 const KIND: EventKind = EventKind::SETNS;
-#[cfg(bpf_target_arch = "x86_64")]
-const SYS_SETNS: [u32; 2] = [308, 346];
-#[cfg(not(bpf_target_arch = "x86_64"))]
-const SYS_SETNS: [u32; 2] = [268, 268];
-
-/// `switch_task_namespaces(struct task_struct *tsk, struct nsproxy *new)`, all kernels: the task has the new ones when it
-/// returns. unshare(2) and exit come here too, and enter nothing that was there before.
-#[fexit(function = "switch_task_namespaces")]
-pub fn fexit_setns(ctx: FExitContext) -> i32 {
-    let number = syscall::current_number();
-    let compat = syscall::is_compat(task::current());
-    if ctx.arg::<u64>(1) == 0 || number != SYS_SETNS[usize::from(compat)] {
-        return 0;
-    }
-    let flags = if compat { RecordFlags::COMPAT } else { 0 };
-    entered(0, Origin::FENTRY, flags);
-    0
-}
 
 /// setns(fd, nstype) returns: the namespaces are the kernel's own.
 #[btf_tracepoint(function = "sys_exit")]
@@ -39,12 +21,12 @@ pub fn exit_setns(ctx: BtfTracePointContext) -> i32 {
     if call.ret != 0 {
         return 0;
     }
-    entered(call.arg::<1>() as u32, Origin::TRACEPOINT, call.flags());
+    entered(call);
     0
 }
 
 #[inline(always)]
-fn entered(nstype: u32, origin: Origin, flags: u32) {
+fn entered(call: Syscall) {
     let Some(actor) = task::enter(KIND) else { return };
     let now = of_children(actor.task);
     let Some(state) = SLOT_STATE.get_ptr(actor.label.slot) else {
@@ -67,15 +49,15 @@ fn entered(nstype: u32, origin: Origin, flags: u32) {
     let deviation = if gained != 0 { RecordFlags::DEVIATION } else { 0 };
     let report = Report {
         kind: KIND,
-        origin,
-        flags: flags | deviation,
+        origin: Origin::TRACEPOINT,
+        flags: call.flags() | deviation,
         ret: 0,
     };
     let record: *mut SetnsEvent = draft.begin(&actor, report);
     // SAFETY: scratch memory that this program took.
     unsafe {
         (*record).namespaces = now;
-        (*record).nstype = nstype;
+        (*record).nstype = call.arg::<1>() as u32;
         (*record).host_mask = host_mask;
         (*record).gained_mask = gained;
         (*record).reserved = 0;
@@ -122,11 +104,11 @@ fn shared(one: &Namespaces, other: &Namespaces) -> u32 {
 }
 
 /// 1 when equal, without a branch: with one per namespace the verifier follows 2^24 ways ("BPF program is too large.
-/// Processed 1000001 insn", 6.18). Opaque, or the compiler makes branches of it again.
+/// Processed 1000001 insn", 6.1). The borrow of a subtraction, opaque before its sign is taken: what the compiler sees
+/// through, a comparison included, becomes a branch again.
 #[inline(always)]
 fn same(one: u32, other: u32) -> u32 {
-    let difference = one ^ other;
-    core::hint::black_box(difference | difference.wrapping_neg()) >> 31 ^ 1
+    (core::hint::black_box(u64::from(one ^ other).wrapping_sub(1)) >> 63) as u32
 }
 
 /// Bits of the namespaces that are known.
