@@ -66,7 +66,8 @@ pub struct IndexLimits {
     pub early: NonZeroUsize,
     /// How long they are kept.
     pub early_for: Duration,
-    /// How long a container's names may be pending while no runtime is known to have them.
+    /// How long a container's names may be pending while no runtime is known to have them: as long as rules wait for
+    /// them.
     pub pending_for: Duration,
 }
 
@@ -77,7 +78,7 @@ impl Default for IndexLimits {
             gone_for: Duration::from_secs(600),
             early: NonZeroUsize::MIN.saturating_add(1023),
             early_for: Duration::from_secs(600),
-            pending_for: Duration::from_secs(5),
+            pending_for: Duration::from_secs(2),
         }
     }
 }

@@ -194,12 +194,12 @@ fn a_lost_lifecycle_record_is_made_good_from_the_kernels_table() {
 }
 
 #[test]
-fn without_a_runtime_names_become_unavailable_after_five_seconds() {
+fn without_a_runtime_names_become_unavailable_after_two_seconds() {
     let mut index = ContainerIndex::default();
     index.observe_lifecycle(key(1, 1), at(10), &step(ContainerOp::CREATED, A, 0));
-    index.tick(at(14));
+    index.tick(at(11));
     assert_eq!(words(&mut index), ["appeared"]);
-    index.tick(at(15));
+    index.tick(at(12));
     assert_eq!(words(&mut index), ["unavailable"]);
     index.apply(described(A, "web", None), at(16));
     assert_eq!(
@@ -219,7 +219,7 @@ fn a_container_older_than_the_agent_waits_from_the_agents_start() {
         ["appeared", "live"],
         "the runtimes had no time to answer"
     );
-    index.tick(at(105));
+    index.tick(at(102));
     assert_eq!(words(&mut index), ["unavailable"]);
 }
 
