@@ -1,6 +1,7 @@
 //! The kernel adapter: loads the sensor, reads its rings, maps and counters. With `agent-ebpf` the only place
 //! that may use `unsafe`, and the only one that knows aya.
 
+mod attach;
 mod backend;
 mod btf;
 mod counter;
@@ -10,6 +11,7 @@ mod lineage;
 mod loader;
 mod object;
 mod permission;
+mod plan;
 mod ring;
 mod scan;
 mod seed;

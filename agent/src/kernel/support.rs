@@ -1,7 +1,8 @@
 //! The table of capabilities in `docs/kernel-support.md` is what the plans say.
 //! `UPDATE_GENERATED=1 cargo test -p agent --lib kernel::support` writes it anew.
 
-use super::backend::{Attach, CGROUPS, Hook, PLANS, TASKS, Way};
+use super::backend::{Attach, Hook, Way};
+use super::plan::{CGROUPS, PLANS, TASKS};
 use std::fmt::Write;
 use std::path::Path;
 
