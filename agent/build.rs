@@ -26,7 +26,7 @@ fn main() -> Result<()> {
     ] {
         println!("cargo::rerun-if-env-changed={name}");
     }
-    if let Some(object) = env::var_os("VIGIA_EBPF_OBJECT") {
+    if let Some(object) = env::var_os("VIGIA_EBPF_OBJECT").filter(|object| !object.is_empty()) {
         return embed_given(Path::new(&object), &embedded);
     }
     if is_set("VIGIA_EBPF_SKIP") || is_set("AYA_BUILD_SKIP") {

@@ -15,9 +15,10 @@ pub struct BehaviourKey {
     pub access: u16,
     /// Device of the acting executable.
     pub exe_dev: u32,
-    /// Inode of the acting executable.
-    pub exe_ino: u64,
-    /// Object: (inode, device) of the real file; address; namespace; target.
+    /// Identity of the acting executable on its device: inode number, and generation in the upper half, for numbers are
+    /// used again.
+    pub exe_id: u64,
+    /// Object: (identity, device) of the real file; address; namespace; target.
     pub object: [u64; 2],
     /// Port (ephemeral ones generalised to 0), device, command.
     pub detail: u64,
@@ -31,5 +32,6 @@ pub struct BehaviourValue {
     /// Occurrences, the first included.
     pub count: u64,
     pub first_boot_ns: u64,
+    pub last_boot_ns: u64,
 }
-const _: () = assert!(size_of::<BehaviourValue>() == 16);
+const _: () = assert!(size_of::<BehaviourValue>() == 24);

@@ -30,11 +30,14 @@ impl Outcome {
     /// A kernel structure could not be read or had an unexpected shape.
     pub const LOST_UNREADABLE: Self = Self(8);
 
+    /// The container had used up its share of the ring.
+    pub const LOST_QUOTA: Self = Self(9);
+
     /// Columns per kind.
     pub const COUNT: u32 = 12;
 
     /// Every outcome that the kernel counts, with the metric label of its reason.
-    pub const ALL: [(Self, &'static str); 9] = [
+    pub const ALL: [(Self, &'static str); 10] = [
         (Self::SEEN, "seen"),
         (Self::REPEATED, "repeated"),
         (Self::SENT, "sent"),
@@ -44,6 +47,7 @@ impl Outcome {
         (Self::LOST_RING_FULL, "ring_full"),
         (Self::LOST_SCRATCH_BUSY, "scratch_busy"),
         (Self::LOST_UNREADABLE, "unreadable"),
+        (Self::LOST_QUOTA, "quota"),
     ];
 }
 
@@ -84,10 +88,13 @@ impl KernelError {
     /// A container's deviations exceeded its share of the urgent ring: they went over the other one.
     pub const ALERT_QUOTA: Self = Self(6);
 
+    /// No scratch memory for a cgroup's name or a lineage entry.
+    pub const SCRATCH_BUSY: Self = Self(7);
+
     /// Entries of the error map.
     pub const COUNT: u32 = 16;
     /// Every cause with its metric label.
-    pub const ALL: [(Self, &'static str); 7] = [
+    pub const ALL: [(Self, &'static str); 8] = [
         (Self::SLOTS_EXHAUSTED, "slots_exhausted"),
         (Self::TASK_STORAGE, "task_storage"),
         (Self::MAP_UPDATE, "map_update"),
@@ -95,5 +102,6 @@ impl KernelError {
         (Self::TAIL_CALL, "tail_call"),
         (Self::USER_MEMORY, "user_memory"),
         (Self::ALERT_QUOTA, "alert_quota"),
+        (Self::SCRATCH_BUSY, "scratch_busy"),
     ];
 }

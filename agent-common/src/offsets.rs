@@ -103,6 +103,7 @@ offsets! {
     dentry_inode: "dentry"."d_inode";
     dentry_sb: "dentry"."d_sb";
     inode_ino: "inode"."i_ino";
+    inode_generation: "inode"."i_generation";
     inode_sb: "inode"."i_sb";
     inode_mode: "inode"."i_mode";
     inode_nlink: "inode"."i_nlink";

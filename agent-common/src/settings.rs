@@ -33,10 +33,13 @@ pub struct Settings {
     pub v1_subsystem: u32,
     /// Lowest port that the kernel gives to sockets that did not ask for one.
     pub ephemeral_low: u32,
+    /// Highest of them.
+    pub ephemeral_high: u32,
+    /// Drawn at each start: strings in behaviours' keys are hashed with it.
+    pub hash_key: [u64; 2],
     /// Namespaces of the host.
     pub host: Namespaces,
     pub registers: Registers,
-    pub reserved: u32,
 }
 
 impl Settings {
@@ -46,6 +49,8 @@ impl Settings {
         v1_hierarchy: 0,
         v1_subsystem: 0,
         ephemeral_low: 32_768,
+        ephemeral_high: 60_999,
+        hash_key: [0; 2],
         host: Namespaces {
             mnt: 0,
             pid: 0,
@@ -61,7 +66,6 @@ impl Settings {
             args: [0; 6],
             compat_args: [0; 6],
         },
-        reserved: 0,
     };
 }
 

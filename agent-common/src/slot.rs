@@ -84,8 +84,8 @@ impl SlotControl {
 pub struct TaskLabel {
     /// Lineage entry of the image that the task executes; 0: not known.
     pub exec_id: u64,
-    /// Inode and device of the executable.
-    pub exe_ino: u64,
+    /// Identity and device of the executable, as in [`crate::behaviour::BehaviourKey`].
+    pub exe_id: u64,
     pub exe_dev: u32,
     pub slot: u32,
     pub generation: u32,
@@ -107,4 +107,6 @@ impl TaskFlags {
     pub const EXEC_SESSION: u32 = 4;
     /// In a listen(2) that chooses the port itself: reported when it returns.
     pub const LISTEN_PENDING: u32 = 8;
+    /// Outlived its container, whose slot is another's now; the generation tells.
+    pub const ORPHAN: u32 = 16;
 }

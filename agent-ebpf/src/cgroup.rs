@@ -63,8 +63,9 @@ pub fn slot(key: &CgroupKey) -> Option<SlotRef> {
     unsafe { CGROUPS.get(key) }.copied()
 }
 
+/// The task's cgroup in cgroup2.
 #[inline(always)]
-fn v2_of_task(task: Kptr) -> Option<Kptr> {
+pub fn v2_of_task(task: Kptr) -> Option<Kptr> {
     task.follow(offset!(task_cgroups))?.follow(offset!(cset_dfl_cgrp))
 }
 
@@ -201,6 +202,14 @@ unsafe fn is_monitor(text: *const u8, start: u32) -> bool {
     }
 }
 
+/// `init.scope`, `session-1.scope`: other scopes may be a runtime's (`runc-web.scope`, `machine-x.scope`).
+#[inline(always)]
+unsafe fn is_hosts_scope(text: *const u8) -> bool {
+    // SAFETY: the buffer is longer.
+    let start = unsafe { *text.cast::<[u8; 8]>() };
+    start == *b"session-" || start == *b"init.sco"
+}
+
 /// Names of systemd units, by their suffix.
 #[inline(always)]
 unsafe fn is_unit(text: *const u8, len: u32) -> bool {
@@ -218,7 +227,7 @@ unsafe fn is_unit(text: *const u8, len: u32) -> bool {
             *tail.add(4),
             *tail.add(5),
         ];
-        six == *b".scope"
+        six == *b".scope" && is_hosts_scope(text)
             || six == *b".slice"
             || six == *b".mount"
             || six == *b"socket"
@@ -399,7 +408,7 @@ const NO_BEHAVIOUR: BehaviourKey = BehaviourKey {
     kind: EventKind(0),
     access: 0,
     exe_dev: 0,
-    exe_ino: 0,
+    exe_id: 0,
     object: [0; 2],
     detail: 0,
 };

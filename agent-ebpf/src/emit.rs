@@ -9,8 +9,9 @@ use crate::task::{Actor, Deed};
 use agent_common::behaviour::BehaviourValue;
 use agent_common::counter::{KernelError, Outcome};
 use agent_common::event::{EventHeader, EventKind, RecordFlags};
-use aya_ebpf::bindings::{BPF_ANY, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
-use aya_ebpf::helpers::generated::{bpf_ktime_get_boot_ns, bpf_ringbuf_output};
+use agent_common::limits::ACTIVITY_RING_BYTES;
+use aya_ebpf::bindings::{BPF_ANY, BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
+use aya_ebpf::helpers::generated::{bpf_ktime_get_boot_ns, bpf_ringbuf_output, bpf_ringbuf_query};
 use core::ptr::addr_of_mut;
 
 /// Index of the last wake-up in `CPU_STATE`.
@@ -18,16 +19,36 @@ const LAST_WAKE: u32 = 1;
 /// A CPU wakes the daemon at most once per this time, ns; it polls anyway.
 const WAKE_INTERVAL_NS: u64 = 1_000_000;
 
-/// Deviations of one container per second that are urgent: 128 of the usual 500 bytes are a sixteenth of the ring.
-const URGENT_PER_SECOND: u64 = 128;
-/// 2^30 ns are the second of the quota.
+/// Bytes of one container in the urgent ring per second: a sixteenth of the ring.
+const URGENT_BYTES: u64 = 64 << 10;
+/// Bytes of one container in the other ring per window: a quarter of it, and little once it is half full, so that a flood
+/// does not push out what another container shows once, also when the daemon is late.
+const ACTIVITY_BYTES: u64 = 1 << 20;
+const CROWDED_BYTES: u64 = 16 << 10;
+/// 2^30 ns are the second of the urgent ring.
 const SECOND_SHIFT: u32 = 30;
+/// 2^26 ns, 67 ms, the window of the other: the daemon polls more often.
+const WINDOW_SHIFT: u32 = 26;
 
-/// Use of the urgent ring by one slot.
+/// Which ring.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    Urgent,
+    Activity,
+}
+
+/// Use of a ring by a slot.
+#[repr(C)]
+pub struct Used {
+    window: u64,
+    bytes: u64,
+}
+
+/// Use of both rings by one slot.
 #[repr(C)]
 pub struct Quota {
-    second: u64,
-    used: u64,
+    urgent: Used,
+    activity: Used,
 }
 
 /// A record to be filled: behaviour admitted, scratch taken.
@@ -50,7 +71,10 @@ fn judge(actor: &Actor, kind: EventKind, deed: &Deed) -> *mut Scratch {
     let mut flags = 0;
     if let Some(value) = BEHAVIOURS.get_ptr_mut(&key) {
         // SAFETY: a live map value (an evicted one may be reused: a count is lost then, nothing else).
-        unsafe { atomic::add(addr_of_mut!((*value).count), 1) };
+        unsafe {
+            atomic::add(addr_of_mut!((*value).count), 1);
+            (*value).last_boot_ns = bpf_ktime_get_boot_ns();
+        }
         if !actor.exports_all() {
             count::outcome(kind, Outcome::REPEATED);
             return core::ptr::null_mut();
@@ -105,9 +129,11 @@ fn submit(scratch: *mut Scratch) -> u32 {
             (*header).slot,
         )
     };
-    let urgent = flags & RecordFlags::DEVIATION != 0 && is_within_quota(slot, time);
-    let sent = output(scratch, urgent);
-    if !sent {
+    let len = scratch::len(scratch);
+    let urgent = flags & RecordFlags::DEVIATION != 0 && is_urgent(slot, len);
+    if !urgent && !is_within_quota(slot, Lane::Activity, len) {
+        lose(kind, Outcome::LOST_QUOTA, slot);
+    } else if !output(scratch, urgent) {
         lose(kind, Outcome::LOST_RING_FULL, slot);
     } else {
         count::outcome(kind, Outcome::SENT);
@@ -115,6 +141,7 @@ fn submit(scratch: *mut Scratch) -> u32 {
             let value = BehaviourValue {
                 count: 1,
                 first_boot_ns: time,
+                last_boot_ns: time,
             };
             // SAFETY: as above; the kernel copies the key.
             let key = unsafe { &(*header).behaviour };
@@ -140,27 +167,57 @@ pub fn submit_lifecycle(scratch: *mut Scratch, slot: u32) -> u32 {
     0
 }
 
-/// True when the container may still use the urgent ring in this second; what exceeds it goes with the activity, so that
-/// one noisy container cannot push another's alert out.
+/// What exceeds a container's share of the urgent ring goes with the activity, so that one noisy container cannot push
+/// another's alert out.
 #[inline(always)]
-fn is_within_quota(slot: u32, now: u64) -> bool {
+fn is_urgent(slot: u32, len: u32) -> bool {
+    let within = is_within_quota(slot, Lane::Urgent, len);
+    if !within {
+        count::error(KernelError::ALERT_QUOTA);
+    }
+    within
+}
+
+/// Takes `len` bytes of the slot's share of a ring; false when it has no more in this window.
+#[inline(always)]
+pub fn is_within_quota(slot: u32, lane: Lane, len: u32) -> bool {
     let Some(quota) = QUOTAS.get_ptr_mut(slot) else {
         return true;
     };
-    let second = now >> SECOND_SHIFT;
-    // SAFETY: a live map value. CPUs that begin a second at once lose a count or two.
+    // SAFETY: a live map value. CPUs that begin a window at once lose a count or two.
     unsafe {
-        if (*quota).second != second {
-            (*quota).second = second;
-            (*quota).used = 0;
+        let now = bpf_ktime_get_boot_ns();
+        let (used, window, share) = match lane {
+            Lane::Urgent => (addr_of_mut!((*quota).urgent), now >> SECOND_SHIFT, URGENT_BYTES),
+            Lane::Activity => (
+                addr_of_mut!((*quota).activity),
+                now >> WINDOW_SHIFT,
+                activity_share(),
+            ),
+        };
+        if (*used).window != window {
+            (*used).window = window;
+            (*used).bytes = 0;
         }
-        atomic::add(addr_of_mut!((*quota).used), 1);
-        if (*quota).used <= URGENT_PER_SECOND {
-            return true;
-        }
+        atomic::add(addr_of_mut!((*used).bytes), u64::from(len));
+        (*used).bytes <= share
     }
-    count::error(KernelError::ALERT_QUOTA);
-    false
+}
+
+#[inline(always)]
+fn activity_share() -> u64 {
+    // SAFETY: the map outlives the program.
+    let waiting = unsafe {
+        bpf_ringbuf_query(
+            core::ptr::from_ref(&ACTIVITY).cast_mut().cast(),
+            u64::from(BPF_RB_AVAIL_DATA),
+        )
+    };
+    if waiting > u64::from(ACTIVITY_RING_BYTES) / 2 {
+        CROWDED_BYTES
+    } else {
+        ACTIVITY_BYTES
+    }
 }
 
 /// Books a lost record, and marks its container.

@@ -1,6 +1,7 @@
 //! Identity of files: what the kernel holds, not what a path says.
 
 use crate::global::offset;
+use crate::hash;
 use crate::kernel::Kptr;
 use crate::path::Location;
 use agent_common::event::{FileFlags, FileObject};
@@ -52,6 +53,19 @@ pub fn at(location: Location) -> Option<FileObject> {
     object(Kptr(location.dentry).follow(offset!(dentry_inode))?, location)
 }
 
+/// A number for what a dentry names; without all that [`object`] finds out, for the verifier follows each branch of it.
+#[inline(never)]
+pub fn place(dentry: u64) -> u64 {
+    let Some(inode) = Kptr(dentry).follow(offset!(dentry_inode)) else {
+        return dentry;
+    };
+    let superblock = Kptr(inode.read_or_zero(offset!(inode_sb)));
+    hash::pair(
+        inode.read_or_zero(offset!(inode_ino)),
+        u64::from(superblock.read_or_zero::<u32>(offset!(sb_dev))),
+    )
+}
+
 /// Identity of an inode seen at `location`.
 #[inline(always)]
 pub fn object(inode: Kptr, location: Location) -> Option<FileObject> {
@@ -61,7 +75,10 @@ pub fn object(inode: Kptr, location: Location) -> Option<FileObject> {
     let nlink = inode.read_or_zero::<u32>(offset!(inode_nlink));
     let mut flags = 0;
     if magic == OVERLAY {
-        flags |= FileFlags::OVERLAY | upper_flag(inode);
+        flags |= FileFlags::OVERLAY;
+        if upper_dentry(inode).is_some() {
+            flags |= FileFlags::UPPER;
+        }
     }
     if nlink == 0 {
         flags |= FileFlags::UNLINKED;
@@ -87,18 +104,31 @@ pub fn object(inode: Kptr, location: Location) -> Option<FileObject> {
     })
 }
 
+/// What tells a file from every other on its device, also from those that had its inode number before it: the number,
+/// and in the upper half the generation. Of an overlay's file that of the file in the upper layer.
+#[inline(always)]
+pub fn identity(file: Kptr) -> u64 {
+    let inode = file.follow(offset!(file_f_inode)).unwrap_or(Kptr(0));
+    let superblock = Kptr(inode.read_or_zero(offset!(inode_sb)));
+    let mut real = inode;
+    if superblock.read_or_zero::<u64>(offset!(sb_magic)) as u32 == OVERLAY
+        && let Some(upper) = upper_dentry(inode)
+    {
+        real = Kptr(upper.read_or_zero(offset!(dentry_inode)));
+    }
+    let generation = u64::from(real.read_or_zero::<u32>(offset!(inode_generation)));
+    inode.read_or_zero::<u64>(offset!(inode_ino)) ^ generation << 32
+}
+
 /// An overlay inode is followed by the private part that points to its upper dentry, if there is one.
 #[inline(always)]
-fn upper_flag(inode: Kptr) -> u16 {
+fn upper_dentry(inode: Kptr) -> Option<Kptr> {
     let upper = if offset!(ovl_upperdentry) == MISSING {
         offset!(inode_size)
     } else {
         offset!(ovl_upperdentry).wrapping_sub(offset!(ovl_vfs_inode))
     };
-    match inode.follow(upper) {
-        Some(_) => FileFlags::UPPER,
-        None => 0,
-    }
+    inode.follow(upper)
 }
 
 #[inline(always)]

@@ -7,14 +7,13 @@ use crate::file;
 use crate::global::offset;
 use crate::kernel::{Kptr, Task, load};
 use crate::maps::{SEED, SLOT_STATE, TASKS};
-use crate::path::Location;
 use agent_common::counter::KernelError;
 use agent_common::slot::{NO_SLOT, SlotFlags, SlotRef, TaskFlags, TaskLabel};
 
 /// Storage that was created but never filled.
 pub const UNKNOWN: TaskLabel = TaskLabel {
     exec_id: 0,
-    exe_ino: 0,
+    exe_id: 0,
     exe_dev: 0,
     slot: NO_SLOT,
     generation: 0,
@@ -27,7 +26,10 @@ pub fn of(task: Task) -> Option<*mut TaskLabel> {
     if let Some(label) = TASKS.get(task) {
         // SAFETY: a live map value.
         let known = unsafe { *label };
-        if known.flags & TaskFlags::KNOWN != 0 && known.slot != NO_SLOT && !is_stale(&known) {
+        if known.flags & TaskFlags::KNOWN != 0
+            && known.slot != NO_SLOT
+            && (known.flags & TaskFlags::ORPHAN != 0 || !is_stale(&known))
+        {
             return Some(label);
         }
         // A thread without a container may be older than its process's move into one.
@@ -74,10 +76,15 @@ fn find(task: Task) -> u32 {
         label = unsafe { *known };
     }
     if label.flags & TaskFlags::KNOWN == 0 || label.slot != NO_SLOT && is_stale(&label) {
-        let exec_id = label.exec_id;
+        let before = label;
         label = from_kernel(Kptr(task as u64));
-        if label.exec_id == 0 {
-            label.exec_id = exec_id;
+        if before.exec_id != 0 {
+            label.exec_id = before.exec_id;
+        }
+        // Who outlived the container does not become the host's.
+        if label.slot == NO_SLOT && before.slot != NO_SLOT {
+            label = before;
+            label.flags |= TaskFlags::ORPHAN;
         }
     }
     match TASKS.get_or_create(task) {
@@ -98,7 +105,7 @@ pub fn from_kernel(task: Kptr) -> TaskLabel {
     if let Some(id) = unsafe { SEED.get(tgid) } {
         label.exec_id = *id;
     }
-    (label.exe_dev, label.exe_ino) = executable(task).unwrap_or((0, 0));
+    (label.exe_dev, label.exe_id) = executable(task).unwrap_or((0, 0));
     if let Some(slot) = cgroup::slot_of_task(task) {
         join(&mut label, slot);
     }
@@ -110,7 +117,7 @@ pub fn from_kernel(task: Kptr) -> TaskLabel {
 pub fn join(label: &mut TaskLabel, slot: SlotRef) {
     label.slot = slot.slot;
     label.generation = slot.generation;
-    label.flags |= TaskFlags::KNOWN;
+    label.flags = label.flags & !TaskFlags::ORPHAN | TaskFlags::KNOWN;
     let live = SLOT_STATE
         .get(slot.slot)
         .is_some_and(|state| state.flags.0 & SlotFlags::LIVE != 0);
@@ -119,11 +126,10 @@ pub fn join(label: &mut TaskLabel, slot: SlotRef) {
     }
 }
 
-/// Device and inode of the task's executable.
+/// Device and identity of the task's executable.
 #[inline(always)]
 fn executable(task: Kptr) -> Option<(u32, u64)> {
     let file = task.follow(offset!(task_mm))?.follow(offset!(mm_exe_file))?;
-    let location = Location::read(file.field(offset!(file_f_path))?)?;
-    let object = file::object(file.follow(offset!(file_f_inode))?, location)?;
-    Some((object.dev, object.ino))
+    let superblock = file.follow(offset!(file_f_inode))?.follow(offset!(inode_sb))?;
+    Some((superblock.read(offset!(sb_dev))?, file::identity(file)))
 }

@@ -48,7 +48,7 @@ pub fn record(task: Task, label: *mut TaskLabel, parent: u64, open: &OpenFile) -
     // A lookup keeps the parent's entry warm.
     let _warm = LINEAGE.get_ptr(&parent);
     let Some(scratch) = scratch::take() else {
-        count::error(KernelError::MAP_UPDATE);
+        count::error(KernelError::SCRATCH_BUSY);
         return 0;
     };
     let entry: *mut LineageEntry = scratch::begin_entry(scratch);
@@ -93,6 +93,7 @@ pub fn record(task: Task, label: *mut TaskLabel, parent: u64, open: &OpenFile) -
 unsafe fn strings(scratch: *mut scratch::Scratch, entry: *mut LineageEntry, task: Kptr, open: &OpenFile) {
     // SAFETY: the caller's; each copy is bounded by its field.
     unsafe {
+        let args = arguments(scratch, task, LINEAGE_ARGS as u32);
         let mut path = StrRef::default();
         let mut cwd = StrRef::default();
         if let Some(root) = header::root(task) {
@@ -101,7 +102,6 @@ unsafe fn strings(scratch: *mut scratch::Scratch, entry: *mut LineageEntry, task
                 cwd = path::append(scratch, location, root);
             }
         }
-        let args = arguments(scratch, task, LINEAGE_ARGS as u32);
         let (len, cut) = keep(
             scratch,
             path,

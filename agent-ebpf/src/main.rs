@@ -18,6 +18,7 @@ mod count;
 mod emit;
 mod file;
 mod global;
+mod hash;
 mod header;
 mod hooks;
 mod kernel;

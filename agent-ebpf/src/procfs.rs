@@ -3,6 +3,7 @@
 //! what matters (its own, init's, another's).
 
 use crate::global::offset;
+use crate::hash::Hasher;
 use crate::header;
 use crate::kernel::{Kptr, Task};
 
@@ -20,7 +21,7 @@ pub fn identity(task: Task, dentry: u64) -> u64 {
     let leader = kernel.follow(offset!(task_group_leader)).unwrap_or(kernel);
     let own = header::innermost_pid(leader).map_or(0, |(pid, _)| pid);
     let mut dentry = Kptr(dentry);
-    let mut hash = 0xcbf2_9ce4_8422_2325;
+    let mut hasher = Hasher::new();
     for _ in 0..LEVELS {
         let Some(parent) = dentry.follow(offset!(dentry_parent)) else {
             break;
@@ -28,32 +29,34 @@ pub fn identity(task: Task, dentry: u64) -> u64 {
         if parent == dentry {
             break;
         }
-        hash = mix(hash, token(dentry, own));
+        take(&mut hasher, dentry, own);
         dentry = parent;
     }
-    hash
+    hasher.finish()
 }
 
-/// The first 16 bytes of a name in one number, or what kind of process id it is.
+/// The first 16 bytes of a name and its length, or what kind of process id it is.
 #[inline(always)]
-fn token(dentry: Kptr, own: u32) -> u64 {
+fn take(hasher: &mut Hasher, dentry: Kptr, own: u32) {
     let Some(name) = dentry
         .follow(offset!(dentry_name))
         .and_then(|name| name.read::<[u64; 2]>(0))
     else {
-        return 0;
+        return hasher.word(0);
     };
     // Bytes behind the terminator are whatever was there before.
     let len = dentry.read_or_zero::<u32>(offset!(dentry_name_len));
     let first = keep(name[0], len);
     if (first as u8).is_ascii_digit() && len < 8 {
-        return match number(first, len) {
+        return hasher.word(match number(first, len) {
             1 => INIT,
             pid if pid == own => OWN,
             _ => OTHER,
-        };
+        });
     }
-    mix(first, keep(name[1], len.saturating_sub(8)))
+    hasher.word(first);
+    hasher.word(keep(name[1], len.saturating_sub(8)));
+    hasher.word(u64::from(len));
 }
 
 /// The first `len` bytes of eight.
@@ -77,9 +80,4 @@ fn number(digits: u64, len: u32) -> u32 {
         }
     }
     value
-}
-
-#[inline(always)]
-fn mix(hash: u64, value: u64) -> u64 {
-    (hash ^ value).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(29)
 }

@@ -126,7 +126,7 @@ pub fn append(scratch: *mut Scratch, from: Memory, len: u32) -> StrRef {
     // Opaque to the compiler: it must not drop the mask that the verifier needs.
     let wanted = core::hint::black_box(wanted) & PATH_MASK;
     if wanted == 0 {
-        return StrRef::default();
+        return StrRef { off: 0, len: flag };
     }
     // SAFETY: `cursor + wanted` is within `record` by the two masks.
     let failed = unsafe {
@@ -155,7 +155,10 @@ pub fn append_str(scratch: *mut Scratch, from: Memory, max: u32) -> StrRef {
     let max = if max < PATH_MASK { max } else { PATH_MASK };
     let max = core::hint::black_box(max) & PATH_MASK;
     if max == 0 {
-        return StrRef::default();
+        return StrRef {
+            off: 0,
+            len: StrRef::TRUNCATED,
+        };
     }
     // SAFETY: as above.
     let written = unsafe {

@@ -176,7 +176,8 @@ pub fn deed(protocol: u16, address: &SocketAddress, port: u16) -> Deed {
 /// Port in the key of a bind or listen: a port that the kernel chose would be new every time.
 #[inline(always)]
 pub fn generalised(port: u16) -> u16 {
-    if u32::from(port) >= setting!(ephemeral_low) {
+    let number = u32::from(port);
+    if number >= setting!(ephemeral_low) && number <= setting!(ephemeral_high) {
         0
     } else {
         port

@@ -1,5 +1,6 @@
 //! Who acts: the gate that every hook passes first.
 
+use crate::cgroup;
 use crate::count;
 use crate::kernel::{Kptr, Task};
 use crate::label;
@@ -34,9 +35,9 @@ impl Actor {
             slot: self.label.slot,
             epoch: self.control.epoch,
             kind,
-            access: deed.access,
+            access: deed.access | session(&self.label),
             exe_dev: self.label.exe_dev,
-            exe_ino: self.label.exe_ino,
+            exe_id: self.label.exe_id,
             object: deed.object,
             detail: deed.detail,
         }
@@ -46,6 +47,16 @@ impl Actor {
     #[inline(always)]
     pub fn exports_all(&self) -> bool {
         self.control.flags & SlotControl::EXPORT_ALL != 0
+    }
+}
+
+/// In a key's access: by an exec session. Rules judge what `docker exec` does otherwise than the service.
+#[inline(always)]
+fn session(label: &TaskLabel) -> u16 {
+    if label.flags & TaskFlags::EXEC_SESSION != 0 {
+        0x8000
+    } else {
+        0
     }
 }
 
@@ -76,6 +87,8 @@ pub fn admit(kind: EventKind, task: Task) -> Option<Actor> {
 pub fn enter_by_cgroup(kind: EventKind) -> Option<Actor> {
     // SAFETY: always valid.
     let task = unsafe { bpf_get_current_task() };
+    // Most tasks are the host's: the rest of a label costs ten reads more.
+    cgroup::slot_of_task(Kptr(task))?;
     let label = label::from_kernel(Kptr(task));
     judge(kind, task as Task, label)
 }
@@ -88,7 +101,8 @@ fn judge(kind: EventKind, task: Task, label: TaskLabel) -> Option<Actor> {
     let state = SLOT_STATE.get_ptr(label.slot)?;
     // SAFETY: a live map value.
     let flags = unsafe { (*state).flags.0 };
-    if flags & (SlotFlags::LIVE | SlotFlags::CANDIDATE) == SlotFlags::CANDIDATE {
+    let is_candidate = flags & (SlotFlags::LIVE | SlotFlags::CANDIDATE) == SlotFlags::CANDIDATE;
+    if is_candidate && label.flags & TaskFlags::ORPHAN == 0 {
         return None;
     }
     count::outcome(kind, Outcome::SEEN);

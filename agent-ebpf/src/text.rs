@@ -2,6 +2,7 @@
 
 use crate::file;
 use crate::global::offset;
+use crate::hash::Hasher;
 use crate::kernel::Kptr;
 use crate::maps::WATCHED_NAMES;
 use crate::path::{self, Location};
@@ -61,9 +62,7 @@ impl Text {
             Self::Absent => 0,
             Self::Memory(Memory::Kernel(address)) => hash_kernel(address),
             Self::Memory(Memory::User(address)) => hash_user(address),
-            Self::Path(location) => file::at(location).map_or(location.dentry, |file| {
-                mix(mix(FNV_BASIS, file.ino), u64::from(file.dev))
-            }),
+            Self::Path(location) => file::place(location.dentry),
         }
     }
 
@@ -79,65 +78,69 @@ impl Text {
 }
 
 #[inline(always)]
-pub fn mix(hash: u64, value: u64) -> u64 {
-    (hash ^ value).wrapping_mul(FNV_PRIME).rotate_left(29)
-}
-
-#[inline(always)]
-fn fold(hash: u64, words: &[u64; CHUNK_WORDS]) -> u64 {
-    let mut hash = hash;
+fn fold(hasher: &mut Hasher, words: &[u64; CHUNK_WORDS]) {
     for word in words {
-        hash = mix(hash, *word);
+        hasher.word(*word);
     }
-    hash
 }
 
 #[inline(never)]
 fn hash_kernel(address: u64) -> u64 {
-    let mut hash = FNV_BASIS;
+    let mut hasher = Hasher::new();
     for chunk in 0..CHUNKS {
         let mut words = [0; CHUNK_WORDS];
         let from = address.wrapping_add(u64::from(chunk) * (CHUNK - 1));
         // SAFETY: the helper checks the address, and writes at most the array.
         let read =
             unsafe { bpf_probe_read_kernel_str(words.as_mut_ptr().cast(), CHUNK as u32, from as *const _) };
-        hash = fold(hash, &words);
+        fold(&mut hasher, &words);
         if read != CHUNK as i64 {
             break;
         }
     }
-    hash
+    hasher.finish()
 }
 
 #[inline(never)]
 fn hash_user(address: u64) -> u64 {
-    let mut hash = FNV_BASIS;
+    let mut hasher = Hasher::new();
     for chunk in 0..CHUNKS {
         let mut words = [0; CHUNK_WORDS];
         let from = address.wrapping_add(u64::from(chunk) * (CHUNK - 1));
         // SAFETY: as above.
         let read =
             unsafe { bpf_probe_read_user_str(words.as_mut_ptr().cast(), CHUNK as u32, from as *const _) };
-        hash = fold(hash, &words);
+        fold(&mut hasher, &words);
         if read != CHUNK as i64 {
             break;
         }
     }
-    hash
+    hasher.finish()
 }
 
 /// Hash of `len` bytes (at most 127) that may hold anything.
 #[inline(never)]
 pub fn hash_bytes(address: u64, len: u32) -> u64 {
-    let mut words = [0_u64; 16];
     let len = core::hint::black_box(len) & 127;
-    // SAFETY: the helper checks the address, and the mask the length.
-    unsafe { bpf_probe_read_kernel(words.as_mut_ptr().cast(), len, address as *const _) };
-    let mut hash = mix(FNV_BASIS, u64::from(len));
-    for word in words {
-        hash = mix(hash, word);
+    let mut hasher = Hasher::new();
+    hasher.word(u64::from(len));
+    // In two parts: with room for all of it the callers' stacks overflow ("combined stack size of 3 calls is 544", 6.1).
+    for part in [0, 64] {
+        if part >= len {
+            break;
+        }
+        let mut words = [0; CHUNK_WORDS];
+        let wanted = if len - part < 64 { len - part } else { 64 };
+        let wanted = core::hint::black_box(wanted) & 127;
+        if wanted > 64 {
+            break;
+        }
+        let from = address.wrapping_add(u64::from(part));
+        // SAFETY: the helper checks the address, and the length is at most the array's.
+        unsafe { bpf_probe_read_kernel(words.as_mut_ptr().cast(), wanted, from as *const _) };
+        fold(&mut hasher, &words);
     }
-    hash
+    hasher.finish()
 }
 
 /// True when the base name with this hash is watched.

@@ -2,6 +2,7 @@
 
 use crate::Test;
 use crate::lab::container::{lifecycle, remove};
+use crate::lab::hierarchy::Version;
 use crate::lab::{Container, Spec, World, hierarchies};
 use agent::event::{ContainerOp, Payload, RawEvent, SlotKey};
 use agent_common::counter::Outcome;
@@ -31,6 +32,10 @@ pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "identity::leaving_the_cgroup_keeps_the_label_and_is_reported",
         run: leaving,
+    },
+    Test {
+        name: "identity::a_child_born_outside_is_reported_and_keeps_the_label",
+        run: born_outside,
     },
     Test {
         name: "identity::host_tasks_export_nothing",
@@ -176,6 +181,25 @@ fn leaving(world: &mut World) -> Result<()> {
     // And what it starts from there.
     let path = world.file("child-of-left")?.to_string_lossy().into_owned();
     container.init.act(&format!("run open-read {path}"))?;
+    let child = world.expect("FILE_OPEN", |event| {
+        (opened(event)? == path).then(|| event.slot())
+    })?;
+    ensure!(child == Some(container.slot), "{child:?}");
+    Ok(())
+}
+
+/// CLONE_INTO_CGROUP knows cgroup2 only.
+fn born_outside(world: &mut World) -> Result<()> {
+    let outside = hierarchies()
+        .into_iter()
+        .find(|one| one.version == Version::V2)
+        .context("no cgroup2")?;
+    let mut container = Container::start(world, Spec::default())?;
+    let path = world.file("born-outside")?.to_string_lossy().into_owned();
+    let root = outside.root.to_string_lossy().into_owned();
+    container.init.act(&format!("born-in {root} open-read {path}"))?;
+    let left = world.expect("LEFT", |event| lifecycle(event, ContainerOp::LEFT, &container.id))?;
+    ensure!(left == container.slot, "{left:?}");
     let child = world.expect("FILE_OPEN", |event| {
         (opened(event)? == path).then(|| event.slot())
     })?;

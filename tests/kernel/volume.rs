@@ -3,7 +3,7 @@
 use crate::Test;
 use crate::identity::opened;
 use crate::lab::{Container, Spec, World};
-use agent::event::{EventHeader, RecordFlags};
+use agent::event::{EventHeader, Payload, RecordFlags};
 use agent_common::counter::Outcome;
 use agent_common::event::EventKind;
 use agent_common::slot::SlotControl;
@@ -29,8 +29,12 @@ pub(crate) const TESTS: &[Test] = &[
         run: rearm,
     },
     Test {
-        name: "volume::a_full_ring_is_counted_and_said",
-        run: ring_full,
+        name: "volume::a_flood_is_held_to_its_share_and_said",
+        run: flood,
+    },
+    Test {
+        name: "volume::a_file_with_a_used_inode_number_is_another_one",
+        run: reused_inode,
     },
     Test {
         name: "volume::the_books_balance",
@@ -38,7 +42,7 @@ pub(crate) const TESTS: &[Test] = &[
     },
 ];
 
-/// More than the activity ring holds.
+/// More than one container's share of the activity ring.
 const FLOOD: u64 = 40_000;
 
 /// A container and a file of its own.
@@ -154,23 +158,31 @@ fn rearm(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-fn ring_full(world: &mut World) -> Result<()> {
+/// One container cannot use the ring up: what another shows once meanwhile arrives.
+fn flood(world: &mut World) -> Result<()> {
     let mut scene = Scene::set(world, "flooded")?;
+    let mut other = Scene::set(world, "beside-the-flood")?;
     scene.control(world, |control| control.flags |= SlotControl::EXPORT_ALL)?;
     let lost = |world: &World| -> Result<u64> {
-        Ok(world
-            .sensor
-            .books
-            .read()?
-            .get(EventKind::FILE_OPEN, Outcome::LOST_RING_FULL))
+        let books = world.sensor.books.read()?;
+        let reasons = [Outcome::LOST_RING_FULL, Outcome::LOST_QUOTA];
+        Ok(reasons
+            .iter()
+            .map(|reason| books.get(EventKind::FILE_OPEN, *reason))
+            .sum())
     };
     let before = lost(world)?;
     // Nobody reads the ring meanwhile.
     scene.open(FLOOD)?;
+    other.open(1)?;
     let lost = lost(world)? - before;
-    ensure!(lost > 0, "{FLOOD} records fit the ring");
+    ensure!(lost > 0, "{FLOOD} records fit the container's share");
     // A batch holds as many bytes as the ring, and the other ring may have something too.
     world.pump()?;
+    ensure!(
+        other.events(world)?.len() == 1,
+        "the flood pushed out another's event"
+    );
     let events = scene.events(world)?;
     let sent = u64::try_from(events.len())?;
     // Other containers of the machine may have lost some too.
@@ -182,9 +194,32 @@ fn ring_full(world: &mut World) -> Result<()> {
     let key = events[0].behaviour;
     let count = world.sensor.slots.occurrences(&key);
     ensure!(count == Some(FLOOD), "counted {count:?}");
-    scene.open(1)?;
-    let last = *scene.events(world)?.last().context("nothing after the flood")?;
+    let last = wait_until("the share of the next moment", Duration::from_secs(10), || {
+        let seen = scene.events(world).ok()?.len();
+        scene.open(1).ok()?;
+        let events = scene.events(world).ok()?;
+        (events.len() > seen).then(|| events.last().copied()).flatten()
+    })?;
     ensure!(last.flags.has(RecordFlags::LOSSY), "flags {:#x}", last.flags.0);
+    Ok(())
+}
+
+/// Filesystems give a number that was given back to the next file.
+fn reused_inode(world: &mut World) -> Result<()> {
+    const ROUNDS: usize = 5;
+    let mut container = Container::start(world, Spec::default())?;
+    let path = world.path("dropped").to_string_lossy().into_owned();
+    for _ in 0..ROUNDS {
+        std::fs::copy("/proc/self/exe", &path)?;
+        let deed = format!("exec {path} once open-read /proc/self/stat");
+        container.init.act(&deed)?;
+        std::fs::remove_file(&path)?;
+    }
+    let executed = world.count(|event| match &event.payload {
+        Payload::Exec(exec) => exec.path.to_text() == path,
+        _ => false,
+    })?;
+    ensure!(executed == ROUNDS, "{executed} of {ROUNDS} programs seen");
     Ok(())
 }
 

@@ -52,9 +52,10 @@ pub struct FileOpenEvent {
     pub open_flags: u32,
     /// `FMODE_*` bits: 1 read, 2 write, 32 exec.
     pub f_mode: u32,
-    /// Absolute, in the task's root.
+    /// Absolute, in the task's root. Of a refused attempt (`file` is zero) what was asked for.
     pub path: StrRef,
-    /// From the root of the file's own filesystem; for a bind mount of the host's disk, the host's path. May be empty.
+    /// From the root of the file's own filesystem; for a bind mount of the host's disk, the host's path. May be empty. Of a
+    /// refused attempt the directory that a relative path begins at.
     pub fs_path: StrRef,
 }
 const _: () = assert!(size_of::<FileOpenEvent>() == 200);

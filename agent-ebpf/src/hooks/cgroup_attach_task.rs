@@ -2,16 +2,20 @@
 
 use crate::cgroup::{self, Lifecycle};
 use crate::count;
+use crate::emit::{self, Lane};
 use crate::header;
 use crate::kernel::{Kptr, Task};
 use crate::label;
 use crate::maps::{SLOT_STATE, TASKS};
 use crate::task;
-use agent_common::counter::KernelError;
-use agent_common::event::ContainerOp;
+use agent_common::counter::{KernelError, Outcome};
+use agent_common::event::{ContainerOp, EventKind};
 use agent_common::slot::{NO_SLOT, SlotFlags, SlotRef, TaskFlags, TaskLabel};
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
+
+/// What a report of leaving takes of the ring, about.
+const LEFT_BYTES: u32 = 512;
 
 /// `cgroup_attach_task(struct cgroup *dst, const char *path, struct task_struct *task, bool threadgroup)`, since 4.19.
 /// Does not fire for CLONE_INTO_CGROUP: the fork program compares cgroups.
@@ -27,21 +31,27 @@ pub fn cgroup_attach_task(ctx: BtfTracePointContext) -> i32 {
         Some(label) => unsafe { *label },
         None => label::UNKNOWN,
     };
-    if belongs(&known) {
+    moved(task, &known, target, ctx.arg(1));
+    0
+}
+
+/// A task with the label `known` is in a cgroup of `target` now; `path` is the cgroup's, or 0.
+#[inline(always)]
+pub fn moved(task: Task, known: &TaskLabel, target: Option<SlotRef>, path: u64) {
+    if belongs(known) {
         if target.is_none_or(|target| target.slot != known.slot) {
-            leave(&known, ctx.arg(1));
+            leave(known, path);
         }
-        return 0;
+        return;
     }
     if let Some(target) = target {
         enter(task, target);
     }
-    0
 }
 
 /// The label names a slot that still belongs to the same container, and to one that is more than a candidate.
 #[inline(always)]
-pub fn belongs(label: &TaskLabel) -> bool {
+fn belongs(label: &TaskLabel) -> bool {
     label.slot != NO_SLOT
         && SLOT_STATE.get(label.slot).is_some_and(|state| {
             state.generation == label.generation
@@ -49,6 +59,7 @@ pub fn belongs(label: &TaskLabel) -> bool {
         })
 }
 
+/// A container's own doing is within its quota; the runtime's is never in question.
 #[inline(always)]
 fn leave(label: &TaskLabel, path: u64) {
     let left = Lifecycle {
@@ -59,12 +70,17 @@ fn leave(label: &TaskLabel, path: u64) {
         },
         path,
     };
-    cgroup::report(task::current(), &left);
+    if emit::is_within_quota(label.slot, Lane::Urgent, LEFT_BYTES) {
+        cgroup::report(task::current(), &left);
+    } else {
+        count::outcome(EventKind::CONTAINER, Outcome::SEEN);
+        emit::lose(EventKind::CONTAINER, Outcome::LOST_QUOTA, label.slot);
+    }
 }
 
-/// Labels a task that enters a slot. Also for tasks that are born in its cgroup.
+/// Labels a task that enters a slot.
 #[inline(always)]
-pub fn enter(task: Task, target: SlotRef) {
+fn enter(task: Task, target: SlotRef) {
     let Some(label) = TASKS.get_or_create(task) else {
         count::error(KernelError::TASK_STORAGE);
         return;
@@ -75,7 +91,10 @@ pub fn enter(task: Task, target: SlotRef) {
     // SAFETY: live map values.
     unsafe {
         label::join(&mut *label, target);
-        (*label).flags |= TaskFlags::RUNTIME_INIT;
+        // What a container pulls into its cgroup is no runtime.
+        if !by_container() {
+            (*label).flags |= TaskFlags::RUNTIME_INIT;
+        }
         if (*state).flags.0 & SlotFlags::LIVE != 0 {
             (*label).flags |= TaskFlags::EXEC_SESSION;
         }
@@ -83,4 +102,13 @@ pub fn enter(task: Task, target: SlotRef) {
             (*state).runtime_mnt_ns = header::mount_namespace(Kptr(task::current() as u64));
         }
     }
+}
+
+/// The current task is a container's: whom it moves is not being started by a runtime.
+#[inline(always)]
+fn by_container() -> bool {
+    // SAFETY: a live map value.
+    TASKS
+        .get(task::current())
+        .is_some_and(|label| unsafe { belongs(&*label) })
 }

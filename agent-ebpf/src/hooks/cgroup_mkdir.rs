@@ -1,10 +1,12 @@
 //! A cgroup is made: is it a container's?
 
 use crate::cgroup::{self, Lifecycle, Named};
+use crate::count;
 use crate::kernel::Kptr;
 use crate::maps::SLOT_STATE;
 use crate::scratch::{self, Scratch};
 use crate::task;
+use agent_common::counter::KernelError;
 use agent_common::event::ContainerOp;
 use agent_common::slot::{CgroupKey, SlotFlags, SlotRef};
 use aya_ebpf::macros::btf_tracepoint;
@@ -16,7 +18,10 @@ pub fn cgroup_mkdir(ctx: BtfTracePointContext) -> i32 {
     let cgroup = Kptr(ctx.arg(0));
     let path: u64 = ctx.arg(1);
     let Some(key) = cgroup::key(cgroup) else { return 0 };
-    let Some(scratch) = scratch::take() else { return 0 };
+    let Some(scratch) = scratch::take() else {
+        count::error(KernelError::SCRATCH_BUSY);
+        return 0;
+    };
     let created = assign(scratch, cgroup, key);
     scratch::release(scratch);
     if let Some(slot) = created {

@@ -5,6 +5,7 @@ use crate::emit;
 use crate::file::{self, OpenFile};
 use crate::global::offset;
 use crate::header::{self, Origin, Report};
+use crate::hooks::open_attempt;
 use crate::kernel::{Kptr, Task};
 use crate::path::{self, Location};
 use crate::procfs;
@@ -70,11 +71,14 @@ fn is_kernels_own(task: Task, file: Kptr) -> bool {
         .is_some_and(|location| location.is_internal())
 }
 
-/// open, openat, openat2, creat and open_by_handle_at return a descriptor.
+/// open, openat, openat2, creat and open_by_handle_at return: a descriptor, or that the kernel refused.
 #[btf_tracepoint(function = "sys_exit")]
 pub fn exit_open(ctx: BtfTracePointContext) -> i32 {
     let call = Syscall::of(&ctx);
     if call.ret < 0 {
+        if open_attempt::is_telling(&call) {
+            open_attempt::report(&call);
+        }
         return 0;
     }
     let Some(actor) = task::enter(KIND) else { return 0 };
@@ -106,7 +110,7 @@ pub fn opened(actor: &Actor, file: Kptr, report: Report) {
     if mode & FMODE_PATH != 0 || file::is_directory(&open.object) {
         return count::outcome(KIND, Outcome::SUPPRESSED_UNWATCHED);
     }
-    let Some(draft) = emit::draft(actor, KIND, deed(actor, &open, mode)) else {
+    let Some(draft) = emit::draft(actor, KIND, deed(actor, file, &open, mode)) else {
         return;
     };
     let flags = report.flags | deviation(&open, mode);
@@ -124,7 +128,7 @@ pub fn opened(actor: &Actor, file: Kptr, report: Report) {
         // From the record: flags that stay on the stack are constants to the verifier, and it would follow the walk once for
         // each combination.
         let flags = core::ptr::read_volatile(&raw const (*record).file.flags);
-        if flags & FileFlags::BIND_MOUNT != 0 {
+        if is_shown_elsewhere(flags, mode) {
             (*record).fs_path = path::append_in_filesystem(draft.scratch, open.location);
         }
     }
@@ -133,7 +137,7 @@ pub fn opened(actor: &Actor, file: Kptr, report: Report) {
 
 /// The behaviour: which file, to read or to write, made or not.
 #[inline(always)]
-fn deed(actor: &Actor, open: &OpenFile, mode: u32) -> Deed {
+fn deed(actor: &Actor, file: Kptr, open: &OpenFile, mode: u32) -> Deed {
     let mut access = (mode & 3) as u16 | open.object.flags & FileFlags::UPPER;
     if mode & FMODE_CREATED != 0 {
         access |= 0x100;
@@ -141,12 +145,12 @@ fn deed(actor: &Actor, open: &OpenFile, mode: u32) -> Deed {
     let object = if open.object.magic == file::PROC {
         procfs::identity(actor.task, open.location.dentry)
     } else {
-        open.object.ino
+        file::identity(file)
     };
     Deed {
         access,
         object: [object, u64::from(open.object.dev)],
-        detail: 0,
+        detail: u64::from(open.object.rdev),
     }
 }
 
@@ -159,4 +163,13 @@ fn deviation(open: &OpenFile, mode: u32) -> u32 {
     } else {
         0
     }
+}
+
+/// Whether the path in the file's own filesystem is wanted: of bind mounts, and of writes to what is not the container's
+/// own, for a host's disk may be mounted whole, and its path be a chroot's. One branch, for the verifier follows each.
+#[inline(always)]
+fn is_shown_elsewhere(flags: u16, mode: u32) -> bool {
+    let writes = mode & FMODE_WRITE != 0;
+    let overlay = flags & FileFlags::OVERLAY != 0;
+    flags & FileFlags::BIND_MOUNT != 0 || (writes & !overlay)
 }

@@ -14,6 +14,7 @@ mod mount;
 mod mount_exit;
 mod names;
 mod net;
+mod open_attempt;
 mod ptrace;
 mod rename;
 mod sched_process_exec;

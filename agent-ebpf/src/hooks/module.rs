@@ -2,7 +2,7 @@
 //! seen at the call's return only, with every backend.
 
 use crate::emit;
-use crate::file::OpenFile;
+use crate::file::{self, OpenFile};
 use crate::header::{self, Origin, Report};
 use crate::kernel::Kptr;
 use crate::path;
@@ -24,7 +24,8 @@ const FAILED: u16 = 0x100;
 #[derive(Clone, Copy)]
 struct Operation {
     op: ModuleOp,
-    file: Option<OpenFile>,
+    /// The `struct file` of the module.
+    file: Option<Kptr>,
     name: Text,
 }
 
@@ -74,12 +75,12 @@ pub fn fentry_module_request(ctx: FEntryContext) -> i32 {
 #[inline(always)]
 fn reads(file: u64, id: u32, origin: Origin) {
     if id == MODULE {
-        before(ModuleOp::FINIT, OpenFile::read(Kptr(file)), Text::Absent, origin);
+        before(ModuleOp::FINIT, Some(Kptr(file)), Text::Absent, origin);
     }
 }
 
 #[inline(always)]
-fn before(op: ModuleOp, file: Option<OpenFile>, name: Text, origin: Origin) {
+fn before(op: ModuleOp, file: Option<Kptr>, name: Text, origin: Origin) {
     let report = Report {
         kind: KIND,
         origin,
@@ -150,7 +151,7 @@ fn loaded_from_memory(call: &Syscall) {
 fn loaded_from_file(call: &Syscall) {
     let operation = Operation {
         op: ModuleOp::FINIT,
-        file: syscall::file(call.arg::<0>() as u32).and_then(OpenFile::read),
+        file: syscall::file(call.arg::<0>() as u32),
         name: Text::Absent,
     };
     changes(&operation, returned(call, Origin::DESCRIPTOR));
@@ -170,9 +171,10 @@ fn returned(call: &Syscall, origin: Origin) -> Report {
 fn changes(operation: &Operation, report: Report) {
     let Some(actor) = task::enter(KIND) else { return };
     let failed = if report.ret < 0 { FAILED } else { 0 };
-    let object = match operation.file {
-        Some(open) => [open.object.ino, u64::from(open.object.dev)],
-        None => [operation.name.identity(), 0],
+    let open = operation.file.and_then(OpenFile::read);
+    let object = match (operation.file, open) {
+        (Some(file), Some(open)) => [file::identity(file), u64::from(open.object.dev)],
+        _ => [operation.name.identity(), 0],
     };
     let deed = Deed {
         access: operation.op.0 as u16 | failed,
@@ -189,10 +191,10 @@ fn changes(operation: &Operation, report: Report) {
     let record: *mut ModuleEvent = draft.begin(&actor, report);
     // SAFETY: scratch memory that this program took.
     unsafe {
-        (*record).file = operation.file.map_or_else(Default::default, |open| open.object);
+        (*record).file = open.map_or_else(Default::default, |open| open.object);
         (*record).op = operation.op;
         (*record).path = StrRef::default();
-        match operation.file {
+        match open {
             Some(open) => {
                 if let Some(root) = header::root(Kptr(actor.task as u64)) {
                     (*record).path = path::append(draft.scratch, open.location, root);

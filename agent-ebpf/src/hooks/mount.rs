@@ -4,12 +4,13 @@
 use crate::emit;
 use crate::file;
 use crate::global::offset;
+use crate::hash;
 use crate::header::{Origin, Report};
 use crate::kernel::Kptr;
 use crate::path::Location;
 use crate::syscall;
 use crate::task::{self, Deed};
-use crate::text::{Text, mix};
+use crate::text::Text;
 use agent_common::event::{EventKind, FileObject, MountEvent, MountOp, RecordFlags};
 use aya_ebpf::macros::{fentry, lsm};
 use aya_ebpf::programs::{FEntryContext, LsmContext};
@@ -93,8 +94,8 @@ pub fn report(operation: &Operation, outcome: Outcome) {
     let deed = Deed {
         access: operation.op.0 as u16 | failed,
         object: [
-            mix(operation.source.identity(), operation.fstype.identity()),
-            mix(operation.target.identity(), operation.file.ino),
+            hash::pair(operation.source.identity(), operation.fstype.identity()),
+            hash::pair(operation.target.identity(), operation.file.ino),
         ],
         detail: operation.flags,
     };

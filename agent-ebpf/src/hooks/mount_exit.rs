@@ -12,14 +12,21 @@ use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
 
 const OPEN_TREE_CLONE: u64 = 1;
+/// A magic number in the upper half of the flags, from before 2.4: the kernel drops it.
+const MS_MGC_VAL: u64 = 0xc0ed_0000;
+const MS_MGC_MSK: u64 = 0xffff_0000;
 const MOVE_MOUNT_F_EMPTY_PATH: u64 = 4;
 
 /// mount(source, target, fstype, flags, data).
 #[btf_tracepoint(function = "sys_exit")]
 pub fn exit_mount(ctx: BtfTracePointContext) -> i32 {
     let call = Syscall::of(&ctx);
+    let mut flags = call.arg::<3>();
+    if flags & MS_MGC_MSK == MS_MGC_VAL {
+        flags &= !MS_MGC_MSK;
+    }
     let operation = Operation {
-        flags: call.arg::<3>(),
+        flags,
         source: Text::user(call.arg::<0>()),
         target: Text::user(call.arg::<1>()),
         fstype: Text::user(call.arg::<2>()),

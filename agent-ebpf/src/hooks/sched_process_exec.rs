@@ -14,6 +14,7 @@ use crate::path;
 use crate::scratch::{self, Memory};
 use crate::stdio;
 use crate::task::{self, Deed};
+use agent_common::counter::Outcome;
 use agent_common::event::{ContainerOp, EventKind, ExecEvent, FileFlags, RecordFlags, StrRef};
 use agent_common::limits::{MAX_ARGS, MAX_PATH};
 use agent_common::slot::{NO_SLOT, SlotFlags, SlotRef, SlotState, TaskFlags, TaskLabel};
@@ -26,7 +27,7 @@ const KIND: EventKind = EventKind::EXEC;
 #[derive(Clone, Copy)]
 struct Before {
     exec_id: u64,
-    exe_ino: u64,
+    exe_id: u64,
     exe_dev: u32,
 }
 
@@ -37,24 +38,36 @@ pub fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
     let task: Task = ctx.arg(0);
     let bprm = Kptr(ctx.arg(2));
     let Some(label) = label::of(task) else { return 0 };
-    let Some(open) = bprm.follow(offset!(bprm_file)).and_then(OpenFile::read) else {
-        return 0;
+    let Some(file) = bprm.follow(offset!(bprm_file)) else {
+        return unreadable(task);
+    };
+    let Some(open) = OpenFile::read(file) else {
+        return unreadable(task);
     };
     // SAFETY: a live map value; only its own task changes it.
     let before = unsafe {
         let before = Before {
             exec_id: (*label).exec_id,
-            exe_ino: (*label).exe_ino,
+            exe_id: (*label).exe_id,
             exe_dev: (*label).exe_dev,
         };
         (*label).exec_id = lineage::next_id();
-        (*label).exe_ino = open.object.ino;
+        (*label).exe_id = file::identity(file);
         (*label).exe_dev = open.object.dev;
         before
     };
     leave_runtime(task, label);
     lineage::record(task, label, before.exec_id, &open);
     report(task, &before, &open, bprm);
+    0
+}
+
+/// An image that cannot be told is a lost event, when it is a container's.
+#[inline(never)]
+fn unreadable(task: Task) -> i32 {
+    if let Some(actor) = task::admit(KIND, task) {
+        emit::lose(KIND, Outcome::LOST_UNREADABLE, actor.label.slot);
+    }
     0
 }
 
@@ -115,14 +128,15 @@ fn report(task: Task, before: &Before, open: &OpenFile, bprm: Kptr) -> u32 {
     let Some(mut actor) = task::admit(KIND, task) else {
         return 0;
     };
-    // The old image acts, the new one is the object.
-    actor.label.exe_ino = before.exe_ino;
+    // The old image acts, the new one, which the label names already, is the object.
+    let object = [actor.label.exe_id, u64::from(open.object.dev)];
+    actor.label.exe_id = before.exe_id;
     actor.label.exe_dev = before.exe_dev;
     let kernel = Kptr(task as u64);
     let stdio = stdio::of(kernel);
     let deed = Deed {
         access: (open.object.flags & FileFlags::UPPER) | (stdio.inet as u16) << 8,
-        object: [open.object.ino, u64::from(open.object.dev)],
+        object,
         detail: 0,
     };
     let Some(draft) = emit::draft(&actor, KIND, deed) else {
@@ -143,6 +157,8 @@ fn report(task: Task, before: &Before, open: &OpenFile, bprm: Kptr) -> u32 {
         (*record).stdio_peer = stdio.peer;
         (*record).path = StrRef::default();
         (*record).cwd = StrRef::default();
+        // First: paths may be long, and what is said to a shell tells more.
+        (*record).args = arguments(draft.scratch, kernel, MAX_ARGS as u32);
         if let Some(root) = header::root(kernel) {
             (*record).path = path::append(draft.scratch, open.location, root);
             if let Some(cwd) = header::working_directory(kernel) {
@@ -151,7 +167,6 @@ fn report(task: Task, before: &Before, open: &OpenFile, bprm: Kptr) -> u32 {
         }
         let name = bprm.follow(offset!(bprm_filename)).map_or(0, |name| name.0);
         (*record).filename = scratch::append_str(draft.scratch, Memory::Kernel(name), MAX_PATH as u32);
-        (*record).args = arguments(draft.scratch, kernel, MAX_ARGS as u32);
     }
     draft.submit();
     0

@@ -27,15 +27,22 @@ pub fn sched_process_fork(ctx: BtfTracePointContext) -> i32 {
         None => count::error(KernelError::TASK_STORAGE),
     }
     // CLONE_INTO_CGROUP fires no attach event.
-    if !cgroup_attach_task::belongs(&inherited) && changed_cgroup(Kptr(parent as u64), Kptr(child as u64)) {
-        if let Some(target) = cgroup::slot_of_task(Kptr(child as u64)) {
-            cgroup_attach_task::enter(child, target);
-        }
+    let born_in = Kptr(born_elsewhere(Kptr(parent as u64), Kptr(child as u64)));
+    if born_in.0 != 0 {
+        let target = cgroup::key(born_in).and_then(|key| cgroup::slot(&key));
+        cgroup_attach_task::moved(child, &inherited, target, 0);
     }
     0
 }
 
-#[inline(always)]
-fn changed_cgroup(parent: Kptr, child: Kptr) -> bool {
-    parent.read::<u64>(offset!(task_cgroups)) != child.read::<u64>(offset!(task_cgroups))
+/// The child's cgroup in cgroup2, the only hierarchy for CLONE_INTO_CGROUP, when it is not its parent's; else 0. A function of
+/// its own: inlined, the compiler shifts the tasks' pointers ("R9 pointer arithmetic with <<= operator prohibited", 6.18).
+#[inline(never)]
+fn born_elsewhere(parent: Kptr, child: Kptr) -> u64 {
+    if parent.read::<u64>(offset!(task_cgroups)) == child.read::<u64>(offset!(task_cgroups)) {
+        return 0;
+    }
+    let before = cgroup::v2_of_task(parent).map_or(0, |cgroup| cgroup.0);
+    let now = cgroup::v2_of_task(child).map_or(0, |cgroup| cgroup.0);
+    if now == before { 0 } else { now }
 }

@@ -12,11 +12,15 @@ use agent_common::slot::NO_SLOT;
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
 
+/// `__X32_SYSCALL_BIT`.
+const X32: u32 = 0x4000_0000;
+
 /// `sys_exit(struct pt_regs *regs, long ret)`, all kernels. Runs for every system call of the host: the bitmap comes first.
 #[btf_tracepoint(function = "sys_exit")]
 pub fn sys_exit(ctx: BtfTracePointContext) -> i32 {
     let call = Syscall::of(&ctx);
-    let number = call.number();
+    // A bit marks calls by the x32 convention; most have the native numbers.
+    let number = call.number() & !X32;
     if number >= MAX_SYSCALLS {
         return 0;
     }

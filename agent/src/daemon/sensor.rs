@@ -265,7 +265,7 @@ fn capability(report: &CapabilityReport) -> CapabilityStatus {
 fn is_lost(outcome: Outcome) -> bool {
     matches!(
         outcome,
-        Outcome::LOST_RING_FULL | Outcome::LOST_SCRATCH_BUSY | Outcome::LOST_UNREADABLE
+        Outcome::LOST_RING_FULL | Outcome::LOST_SCRATCH_BUSY | Outcome::LOST_UNREADABLE | Outcome::LOST_QUOTA
     )
 }
 

@@ -5,8 +5,8 @@
 mod tests;
 
 use crate::event::{
-    Bpf, EventHeader, EventKind, Exec, ExecId, FileOpen, KernelString, Lifecycle, Module, Mount, Name, Net,
-    Payload, Ptrace, RawEvent, Setns, UnixConnect,
+    Bpf, EventHeader, EventKind, Exec, ExecId, FileObject, FileOpen, KernelString, Lifecycle, Module, Mount,
+    Name, Net, Payload, Ptrace, RawEvent, Setns, UnixConnect,
 };
 use agent_common::event::{
     BpfEvent, ContainerEvent, ExecEvent, FileOpenEvent, ModuleEvent, MountEvent, NameEvent, NetEvent,
@@ -104,7 +104,11 @@ impl Record<'_> {
         let start = usize::from(reference.off);
         let len = usize::from(reference.len & !StrRef::TRUNCATED);
         if len == 0 {
-            return Ok(KernelString::default());
+            // No room was left for it: that it was cut is all that is known.
+            return Ok(KernelString {
+                truncated: reference.len & StrRef::TRUNCATED != 0,
+                ..KernelString::default()
+            });
         }
         let bytes = self
             .bytes
@@ -132,12 +136,19 @@ impl Record<'_> {
 
     fn file_open(self) -> Result<FileOpen, DecodeError> {
         let event: FileOpenEvent = self.fixed()?;
+        let (path, fs_path) = (self.text(event.path)?, self.text(event.fs_path)?);
+        let (path, fs_path) = if event.file == FileObject::default() {
+            // Nothing was opened: what was asked for, and the directory that it was asked for in.
+            (path.resolved_in(&fs_path), KernelString::default())
+        } else {
+            (path, fs_path)
+        };
         Ok(FileOpen {
             file: event.file,
             open_flags: event.open_flags,
             f_mode: event.f_mode,
-            path: self.text(event.path)?,
-            fs_path: self.text(event.fs_path)?,
+            path,
+            fs_path,
         })
     }
 

@@ -28,6 +28,31 @@ impl KernelString {
         escape(&self.bytes)
     }
 
+    /// The path taken in `directory` when it is relative, without `.`, `..` and doubled slashes. Of its text alone: what
+    /// links lead to is not known.
+    #[must_use]
+    pub fn resolved_in(&self, directory: &Self) -> Self {
+        let relative = !self.bytes.starts_with(b"/");
+        let start: &[u8] = if relative { &directory.bytes } else { b"" };
+        let mut components: Vec<&[u8]> = Vec::new();
+        for component in start.split_str("/").chain(self.bytes.split_str("/")) {
+            match component {
+                b"" | b"." => {}
+                b".." => drop(components.pop()),
+                name => components.push(name),
+            }
+        }
+        let mut bytes = BString::default();
+        for component in components {
+            bytes.push(b'/');
+            bytes.extend_from_slice(component);
+        }
+        Self {
+            bytes,
+            truncated: self.truncated || (relative && directory.truncated),
+        }
+    }
+
     /// The last component of a path.
     #[must_use]
     pub fn file_name(&self) -> &BStr {

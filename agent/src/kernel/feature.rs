@@ -7,6 +7,7 @@ use agent_common::event::Namespaces;
 use agent_common::offsets::{MISSING, Offsets};
 use agent_common::settings::{Registers, Settings};
 use rustix::fs::{CWD, Mode, OFlags};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -61,12 +62,15 @@ impl Features {
                 .as_ref()
                 .and_then(|v1| mount_point("cgroup", Some(v1.controller))),
         };
+        let (ephemeral_low, ephemeral_high) = ephemeral_ports();
         let settings = Settings {
             v1_hierarchy: v1.as_ref().map_or(0, |v1| v1.number),
             v1_subsystem: v1
                 .and_then(|v1| types.enumerator("cgroup_subsys_id", v1.enumerator))
                 .unwrap_or(0),
-            ephemeral_low: ephemeral_low(),
+            ephemeral_low,
+            ephemeral_high,
+            hash_key: std::array::from_fn(|_| RandomState::new().build_hasher().finish()),
             host: host_namespaces(),
             registers: registers(&types),
             ..Settings::UNSET
@@ -150,11 +154,14 @@ fn mount_point(fstype: &str, option: Option<&str>) -> Option<PathBuf> {
     })
 }
 
-fn ephemeral_low() -> u32 {
-    std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range")
-        .ok()
-        .and_then(|range| range.split_whitespace().next()?.parse().ok())
-        .unwrap_or(Settings::UNSET.ephemeral_low)
+/// Lowest and highest port that the kernel gives to sockets that did not ask for one.
+fn ephemeral_ports() -> (u32, u32) {
+    let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
+    let mut ports = range.split_whitespace().map_while(|port| port.parse().ok());
+    match (ports.next(), ports.next()) {
+        (Some(low), Some(high)) => (low, high),
+        _ => (Settings::UNSET.ephemeral_low, Settings::UNSET.ephemeral_high),
+    }
 }
 
 fn host_namespaces() -> Namespaces {

@@ -1,7 +1,7 @@
 //! Executing, opening, removing and renaming.
 
 use super::{Check, Stage, word};
-use agent::event::{Exec, FileObject, FileOpen, Name, Payload, RecordFlags};
+use agent::event::{Exec, FileObject, FileOpen, Name, Payload, RecordFlags, Trust};
 use agent::kernel::Capability;
 use anyhow::{Context, Result, ensure};
 use std::fs;
@@ -33,6 +33,26 @@ pub(super) const CHECKS: &[Check] = &[
         capability: Capability::FileOpen,
         what: "write to procfs is urgent",
         run: open_kernel_file,
+    },
+    Check {
+        capability: Capability::FileOpen,
+        what: "refused open to write",
+        run: refused,
+    },
+    Check {
+        capability: Capability::FileOpen,
+        what: "refused open to write below a descriptor",
+        run: refused_below,
+    },
+    Check {
+        capability: Capability::FileOpen,
+        what: "refused creat",
+        run: refused_creat,
+    },
+    Check {
+        capability: Capability::FileOpen,
+        what: "write shows the path in the file's filesystem",
+        run: shown_elsewhere,
     },
     Check {
         capability: Capability::Unlink,
@@ -152,6 +172,68 @@ fn open_kernel_file(stage: &mut Stage<'_>) -> Result<()> {
         header.flags.0
     );
     ensure!(open.file.magic == PROC, "filesystem {:#x}", open.file.magic);
+    Ok(())
+}
+
+/// A program that runs cannot be written: `ETXTBSY`.
+const TEXT_BUSY: i32 = 26;
+
+/// The event of an attempt: nothing but arguments.
+fn attempt(stage: &mut Stage<'_>, deed: &str) -> Result<FileOpen> {
+    let error = stage.container.init.attempt(deed)?.err();
+    ensure!(error == Some(TEXT_BUSY), "{deed} gave {error:?}");
+    let picked = |payload: &Payload| match payload {
+        Payload::FileOpen(open) if open.file == FileObject::default() => Some(open.clone()),
+        _ => None,
+    };
+    let (header, open) = stage.world.expect_of(&stage.container, "the attempt", picked)?;
+    ensure!(header.ret == -TEXT_BUSY, "result {}", header.ret);
+    ensure!(
+        header.flags.trust() == Trust::ARGUMENTS,
+        "trust {}",
+        header.flags.trust().name()
+    );
+    ensure!(open.writes(), "mode {:#x}", open.f_mode);
+    Ok(open)
+}
+
+fn refused(stage: &mut Stage<'_>) -> Result<()> {
+    let open = attempt(stage, "open-write /proc/self/../self/exe")?;
+    ensure!(open.path.to_text() == "/proc/self/exe", "path {}", open.path);
+    Ok(())
+}
+
+fn refused_below(stage: &mut Stage<'_>) -> Result<()> {
+    let open = attempt(stage, "write-in /proc/self exe")?;
+    let path = open.path.to_text();
+    ensure!(
+        path.starts_with("/proc/") && path.ends_with("/exe"),
+        "path {path}"
+    );
+    ensure!(path != "/proc/self/exe", "the folder is what it really is");
+    Ok(())
+}
+
+fn refused_creat(stage: &mut Stage<'_>) -> Result<()> {
+    let open = attempt(stage, "creat /proc/thread-self/exe")?;
+    ensure!(
+        open.path.to_text() == "/proc/thread-self/exe",
+        "path {}",
+        open.path
+    );
+    Ok(())
+}
+
+/// A disk of the host may be mounted whole, and a chroot's path says nothing.
+fn shown_elsewhere(stage: &mut Stage<'_>) -> Result<()> {
+    let path = stage.world.path("host-file");
+    stage.act(&format!("open-write {}", word(&path)))?;
+    let (_, open) = opened(stage, &path)?;
+    let own = open.fs_path.to_text();
+    ensure!(
+        !own.is_empty() && path.to_string_lossy().ends_with(&own),
+        "path {own} in its filesystem"
+    );
     Ok(())
 }
 

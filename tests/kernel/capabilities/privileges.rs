@@ -16,6 +16,11 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         capability: Capability::Mount,
+        what: "mount with the magic number of old",
+        run: mount_old,
+    },
+    Check {
+        capability: Capability::Mount,
         what: "fsopen, fsmount, move_mount",
         run: fsmount,
     },
@@ -46,9 +51,18 @@ const MS_NOSUID: u64 = 2;
 const BPF_MAP_CREATE: u32 = 0;
 
 fn mount(stage: &mut Stage<'_>) -> Result<()> {
-    let target = stage.world.path("mounted");
+    mounted(stage, "mount", "mounted")
+}
+
+/// The magic number says nothing: the flags are what is left without it.
+fn mount_old(stage: &mut Stage<'_>) -> Result<()> {
+    mounted(stage, "mount-old", "mounted-old")
+}
+
+fn mounted(stage: &mut Stage<'_>, deed: &str, name: &str) -> Result<()> {
+    let target = stage.world.path(name);
     fs::create_dir(&target)?;
-    stage.act(&format!("mount vigia-source {}", word(&target)))?;
+    stage.act(&format!("{deed} vigia-source {}", word(&target)))?;
     let (_, mount) = stage.expect(Capability::Mount, |payload| match payload {
         Payload::Mount(mount) => Some(mount.clone()),
         _ => None,
@@ -61,7 +75,10 @@ fn mount(stage: &mut Stage<'_>) -> Result<()> {
         fstype,
         ..
     } = &mount;
-    ensure!(*op == MountOp::MOUNT && mount_flags & MS_NOSUID != 0, "{mount:?}");
+    ensure!(
+        *op == MountOp::MOUNT && mount_flags & 0xffff_ffff == MS_NOSUID,
+        "{mount:?}"
+    );
     ensure!(
         source.to_text() == "vigia-source" && fstype.to_text() == "tmpfs",
         "{mount:?}"

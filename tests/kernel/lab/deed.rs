@@ -33,6 +33,12 @@ pub(crate) fn perform(words: &[&str]) -> io::Result<i64> {
             let flags = OFlags::RDONLY | OFlags::CLOEXEC;
             Ok(rustix::fs::openat2(CWD, *path, flags, Mode::empty(), ResolveFlags::empty()).map(|_| 0)?)
         }
+        ["write-in", folder, name] => {
+            let folder = File::open(folder)?;
+            Ok(rustix::fs::openat(&folder, *name, OFlags::WRONLY, Mode::empty()).map(|_| 0)?)
+        }
+        ["creat", path] => raw::creat(path),
+        ["born-in", folder, words @ ..] => born_in(folder, words),
         ["open32", path] => raw::open32(path),
         ["uring-open", path] => uring::open(path),
         ["unlink", path] => fs::remove_file(path).map(|()| 0),
@@ -104,6 +110,10 @@ fn mounts(words: &[&str]) -> io::Result<i64> {
         ["mount", source, target] => {
             Ok(mount(*source, *target, "tmpfs", MountFlags::NOSUID, None).map(|()| 0)?)
         }
+        ["mount-old", source, target] => {
+            let flags = MountFlags::from_bits_retain(0xc0ed_0000) | MountFlags::NOSUID;
+            Ok(mount(*source, *target, "tmpfs", flags, None).map(|()| 0)?)
+        }
         ["fsmount", target] => {
             let context = fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
             fsconfig_create(context.as_fd())?;
@@ -168,6 +178,24 @@ fn orphan(words: &[&str]) -> io::Result<i64> {
     match rustix::process::wait(rustix::process::WaitOptions::empty())? {
         Some((_, status)) if status.exit_status() == Some(0) => Ok(0),
         other => Err(io::Error::other(format!("the orphan ended with {other:?}"))),
+    }
+}
+
+/// A child that is born in another control group, and does it there.
+fn born_in(folder: &str, words: &[&str]) -> io::Result<i64> {
+    let group = File::open(folder)?;
+    let arguments: Vec<&str> = super::ONCE.iter().chain(words).copied().collect();
+    let image = raw::Image {
+        program: super::OWN_PROGRAM,
+        arguments: &arguments,
+        stdin: File::open("/dev/null")?,
+        stdout: OpenOptions::new().write(true).open("/dev/null")?,
+    };
+    let child = raw::clone_into(group.as_fd(), &image)?;
+    let pid = rustix::process::Pid::from_raw(i32::try_from(child).map_err(io::Error::other)?);
+    match rustix::process::waitpid(pid, rustix::process::WaitOptions::empty())? {
+        Some((_, status)) if status.exit_status() == Some(0) => Ok(0),
+        other => Err(io::Error::other(format!("it ended with {other:?}"))),
     }
 }
 

@@ -4,7 +4,7 @@
 pub(crate) mod actor;
 pub(crate) mod container;
 mod deed;
-mod hierarchy;
+pub(crate) mod hierarchy;
 pub(crate) mod raw;
 mod uring;
 pub(crate) mod world;

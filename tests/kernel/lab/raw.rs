@@ -39,6 +39,17 @@ pub(crate) fn create_map() -> io::Result<i64> {
     Ok(0)
 }
 
+/// creat(2).
+pub(crate) fn creat(path: &str) -> io::Result<i64> {
+    let path = CString::new(path)?;
+    // SAFETY: the path is terminated.
+    let fd = unsafe { libc::creat(path.as_ptr(), 0o600) };
+    check(fd.into())?;
+    // SAFETY: the kernel has just made this descriptor for us.
+    drop(unsafe { OwnedFd::from_raw_fd(fd) });
+    Ok(0)
+}
+
 /// Attaches to a process as a debugger, without stopping it.
 pub(crate) fn seize(pid: u32) -> io::Result<i64> {
     // SAFETY: PTRACE_SEIZE reads no memory of ours.

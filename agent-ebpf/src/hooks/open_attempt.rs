@@ -1,0 +1,185 @@
+//! An open for writing that the kernel refused. Nothing was resolved: what was asked for is reported, and says so.
+//! A file that is simply not there tells nothing; what may not be written does.
+
+use crate::emit;
+use crate::global::offset;
+use crate::header::{self, Origin, Report};
+use crate::kernel::{Kptr, read_user};
+use crate::path::{self, Location};
+use crate::scratch::{self, Memory};
+use crate::syscall::{self, Syscall};
+use crate::task::{self, Actor, Deed};
+use crate::text::Text;
+use agent_common::event::{EventKind, FileObject, FileOpenEvent, StrRef};
+use agent_common::limits::MAX_PATH;
+use aya_ebpf::macros::btf_tracepoint;
+use aya_ebpf::programs::BtfTracePointContext;
+
+const KIND: EventKind = EventKind::FILE_OPEN;
+/// In a key's access: the attempt failed.
+const REFUSED: u16 = 0x200;
+const EPERM: i64 = -1;
+const EACCES: i64 = -13;
+const ETXTBSY: i64 = -26;
+const EROFS: i64 = -30;
+const AT_FDCWD: i32 = -100;
+/// `O_CREAT | O_WRONLY | O_TRUNC`: what creat(2) stands for.
+const CREAT: u32 = 0o1101;
+const O_ACCMODE: u32 = 3;
+const O_TRUNC: u32 = 0o1000;
+
+/// Numbers of open, creat, openat and openat2, native and of 32-bit calls.
+struct Numbers {
+    open: u32,
+    creat: u32,
+    openat: u32,
+    openat2: u32,
+}
+
+#[cfg(not(bpf_target_arch = "x86_64"))]
+const NONE: u32 = u32::MAX;
+#[cfg(bpf_target_arch = "x86_64")]
+const NATIVE: Numbers = Numbers {
+    open: 2,
+    creat: 85,
+    openat: 257,
+    openat2: 437,
+};
+#[cfg(not(bpf_target_arch = "x86_64"))]
+const NATIVE: Numbers = Numbers {
+    open: NONE,
+    creat: NONE,
+    openat: 56,
+    openat2: 437,
+};
+const COMPAT: Numbers = Numbers {
+    open: 5,
+    creat: 8,
+    openat: if cfg!(bpf_target_arch = "x86_64") {
+        295
+    } else {
+        322
+    },
+    openat2: 437,
+};
+
+/// What was asked for.
+#[derive(Clone, Copy)]
+struct Asked {
+    directory: i32,
+    path: u64,
+    flags: u32,
+}
+
+/// The opening calls fail, beside hooks on objects: they see only what the kernel grants so far.
+#[btf_tracepoint(function = "sys_exit")]
+pub fn refused_open(ctx: BtfTracePointContext) -> i32 {
+    let call = Syscall::of(&ctx);
+    if is_telling(&call) {
+        report(&call);
+    }
+    0
+}
+
+/// Refused for what it is, not because it is not there.
+#[inline(always)]
+pub fn is_telling(call: &Syscall) -> bool {
+    matches!(call.ret, EPERM | EACCES | ETXTBSY | EROFS)
+}
+
+/// Reports the attempt when it was one to write.
+#[inline(never)]
+pub fn report(call: &Syscall) -> u32 {
+    let Some(asked) = asked(call) else { return 0 };
+    if asked.flags & (O_ACCMODE | O_TRUNC) == 0 {
+        return 0;
+    }
+    let Some(actor) = task::enter(KIND) else { return 0 };
+    attempt(&actor, &asked, call);
+    0
+}
+
+#[inline(always)]
+fn asked(call: &Syscall) -> Option<Asked> {
+    let numbers = if call.is_compat() { &COMPAT } else { &NATIVE };
+    let number = call.number();
+    let (first, second) = (call.arg::<0>(), call.arg::<1>());
+    if number == numbers.openat || number == numbers.openat2 {
+        let third = call.arg::<2>();
+        let flags = if number == numbers.openat {
+            third as u32
+        } else {
+            // `struct open_how` begins with its flags.
+            read_user::<u64>(third)? as u32
+        };
+        return Some(Asked {
+            directory: first as i32,
+            path: second,
+            flags,
+        });
+    }
+    let flags = if number == numbers.open {
+        second as u32
+    } else if number == numbers.creat {
+        CREAT
+    } else {
+        return None;
+    };
+    Some(Asked {
+        directory: AT_FDCWD,
+        path: first,
+        flags,
+    })
+}
+
+#[inline(always)]
+fn attempt(actor: &Actor, asked: &Asked, call: &Syscall) {
+    let from = base(actor, asked);
+    let deed = Deed {
+        access: REFUSED | (asked.flags & O_ACCMODE) as u16,
+        object: [Text::user(asked.path).identity(), from.dentry],
+        detail: call.ret as u64,
+    };
+    let Some(draft) = emit::draft(actor, KIND, deed) else {
+        return;
+    };
+    let report = Report {
+        kind: KIND,
+        origin: Origin::ARGUMENTS,
+        flags: call.flags(),
+        ret: call.result(),
+    };
+    let record: *mut FileOpenEvent = draft.begin(actor, report);
+    // SAFETY: scratch memory that this program took.
+    unsafe {
+        (*record).file = FileObject::default();
+        (*record).open_flags = asked.flags;
+        // As the kernel makes it of the flags: O_RDONLY 0 reads, O_WRONLY 1 writes, O_RDWR 2 does both.
+        (*record).f_mode = (asked.flags + 1) & O_ACCMODE;
+        (*record).path = scratch::append_str(draft.scratch, Memory::User(asked.path), MAX_PATH as u32);
+        (*record).fs_path = StrRef::default();
+        if from.dentry != 0
+            && let Some(root) = header::root(Kptr(actor.task as u64))
+        {
+            (*record).fs_path = path::append(draft.scratch, from, root);
+        }
+    }
+    draft.submit();
+}
+
+/// The directory that a relative path begins at; nowhere for an absolute one.
+#[inline(always)]
+fn base(actor: &Actor, asked: &Asked) -> Location {
+    const NOWHERE: Location = Location { dentry: 0, mnt: 0 };
+    if read_user::<u8>(asked.path) == Some(b'/') {
+        return NOWHERE;
+    }
+    let directory = if asked.directory == AT_FDCWD {
+        header::working_directory(Kptr(actor.task as u64))
+    } else {
+        syscall::file(asked.directory as u32)
+            .and_then(|file| file.field(offset!(file_f_path)))
+            .and_then(Location::read)
+    };
+    directory.unwrap_or(NOWHERE)
+}
