@@ -107,17 +107,15 @@ pub fn object(inode: Kptr, location: Location) -> Option<FileObject> {
 /// What tells a file from every other on its device, also from those that had its inode number before it: the number,
 /// and in the upper half the generation. Of an overlay's file that of the file in the upper layer.
 #[inline(always)]
-pub fn identity(file: Kptr) -> u64 {
-    let inode = file.follow(offset!(file_f_inode)).unwrap_or(Kptr(0));
-    let superblock = Kptr(inode.read_or_zero(offset!(inode_sb)));
-    let mut real = inode;
-    if superblock.read_or_zero::<u64>(offset!(sb_magic)) as u32 == OVERLAY
+pub fn identity(file: Kptr, object: &FileObject) -> u64 {
+    let mut inode = Kptr(file.read_or_zero(offset!(file_f_inode)));
+    if object.flags & FileFlags::UPPER != 0
         && let Some(upper) = upper_dentry(inode)
     {
-        real = Kptr(upper.read_or_zero(offset!(dentry_inode)));
+        inode = Kptr(upper.read_or_zero(offset!(dentry_inode)));
     }
-    let generation = u64::from(real.read_or_zero::<u32>(offset!(inode_generation)));
-    inode.read_or_zero::<u64>(offset!(inode_ino)) ^ generation << 32
+    let generation = u64::from(inode.read_or_zero::<u32>(offset!(inode_generation)));
+    object.ino ^ generation << 32
 }
 
 /// An overlay inode is followed by the private part that points to its upper dentry, if there is one.

@@ -3,7 +3,7 @@
 
 use crate::cgroup;
 use crate::count;
-use crate::file;
+use crate::file::{self, OpenFile};
 use crate::global::offset;
 use crate::kernel::{Kptr, Task, load};
 use crate::maps::{SEED, SLOT_STATE, TASKS};
@@ -130,6 +130,6 @@ pub fn join(label: &mut TaskLabel, slot: SlotRef) {
 #[inline(always)]
 fn executable(task: Kptr) -> Option<(u32, u64)> {
     let file = task.follow(offset!(task_mm))?.follow(offset!(mm_exe_file))?;
-    let superblock = file.follow(offset!(file_f_inode))?.follow(offset!(inode_sb))?;
-    Some((superblock.read(offset!(sb_dev))?, file::identity(file)))
+    let object = OpenFile::read(file)?.object;
+    Some((object.dev, file::identity(file, &object)))
 }

@@ -145,7 +145,7 @@ fn deed(actor: &Actor, file: Kptr, open: &OpenFile, mode: u32) -> Deed {
     let object = if open.object.magic == file::PROC {
         procfs::identity(actor.task, open.location.dentry)
     } else {
-        file::identity(file)
+        file::identity(file, &open.object)
     };
     Deed {
         access,

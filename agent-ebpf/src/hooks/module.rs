@@ -173,7 +173,7 @@ fn changes(operation: &Operation, report: Report) {
     let failed = if report.ret < 0 { FAILED } else { 0 };
     let open = operation.file.and_then(OpenFile::read);
     let object = match (operation.file, open) {
-        (Some(file), Some(open)) => [file::identity(file), u64::from(open.object.dev)],
+        (Some(file), Some(open)) => [file::identity(file, &open.object), u64::from(open.object.dev)],
         _ => [operation.name.identity(), 0],
     };
     let deed = Deed {

@@ -52,7 +52,7 @@ pub fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
             exe_dev: (*label).exe_dev,
         };
         (*label).exec_id = lineage::next_id();
-        (*label).exe_id = file::identity(file);
+        (*label).exe_id = file::identity(file, &open.object);
         (*label).exe_dev = open.object.dev;
         before
     };
