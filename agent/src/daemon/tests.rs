@@ -1,6 +1,7 @@
 use super::*;
-use crate::alert::{Action, Alert, Repeat, SCHEMA};
+use crate::alert::{Action, Alert, AlertContainer, AlertImage, Repeat, SCHEMA};
 use crate::config::{Config, FileSink, Flags, Sources, load};
+use crate::container::Labels;
 use crate::control::client::Client;
 use crate::control::protocol::{Answer, Request};
 use crate::control::{ControlRequest, Filter, Taps};
@@ -134,4 +135,36 @@ async fn a_sink_that_cannot_be_opened_stops_the_start() {
         error.contains("`alerts`") && error.contains("none/alerts"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn the_critical_alert_of_an_image_with_endless_labels_arrives() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut links, _requests) = links(&dir.path().join("unused"));
+    let spool = Spool::open(&Options {
+        dir: dir.path().join("spool"),
+        max_bytes: 16 << 20,
+        sinks: vec!["a".to_owned()],
+    });
+    let spool = links.spool.insert(spool.unwrap()).clone();
+    let alert = Alert {
+        container: Some(AlertContainer {
+            id: "ab".to_owned(),
+            name: None,
+            runtime: None,
+            image: AlertImage::default(),
+            pod: None,
+            labels: Labels::from([("a".to_owned(), "x".repeat(2 << 20))]),
+            labels_omitted: 0,
+            privileged: false,
+        }),
+        ..alert()
+    };
+    links.raise(&alert);
+    let records = spool.reader("a").unwrap().next_batch(8).await.unwrap();
+    let arrived: Alert = serde_json::from_slice(&records[0].payload).unwrap();
+    assert_eq!((arrived.rule, arrived.severity), (alert.rule, alert.severity));
+    assert_eq!(arrived.evidence["omitted"], serde_json::json!(["labels"]));
+    assert!(spool.stats().dropped_total().all(|(_, count)| count == 0));
+    spool.close();
 }
