@@ -209,12 +209,14 @@ fn filters_combine() {
 #[test]
 fn the_second_daemon_learns_who_holds_the_lock() {
     let dir = tempfile::tempdir().unwrap();
-    let first = lock::InstanceLock::acquire(dir.path()).unwrap();
-    let error = lock::InstanceLock::acquire(dir.path()).unwrap_err().to_string();
+    let first = lock::InstanceLock::of_run_dir(dir.path()).unwrap();
+    let error = lock::InstanceLock::of_run_dir(dir.path())
+        .unwrap_err()
+        .to_string();
     assert!(
         error.contains(&format!("process {} holds", std::process::id())),
         "{error}"
     );
     drop(first);
-    lock::InstanceLock::acquire(dir.path()).unwrap();
+    lock::InstanceLock::of_run_dir(dir.path()).unwrap();
 }

@@ -65,16 +65,20 @@ pub struct Outlets {
     /// Stopped last.
     sinks: Tasks,
     spool: Spool,
-    _lock: InstanceLock,
+    /// Of the run folder and the spool's.
+    _locks: [InstanceLock; 2],
 }
 
 impl Outlets {
-    /// Takes the lock and starts everything. The engine's task is to be added to [`Outlets::tasks`].
+    /// Takes the locks and starts everything. The engine's task is to be added to [`Outlets::tasks`].
     ///
     /// # Errors
     /// When another daemon runs, a port is taken, or a path cannot be written.
     pub async fn start(config: &Config) -> Result<(Self, EngineLinks), DaemonError> {
-        let lock = InstanceLock::acquire(&config.run_dir)?;
+        let locks = [
+            InstanceLock::of_run_dir(&config.run_dir)?,
+            InstanceLock::of_spool(&config.spool_dir())?,
+        ];
         let (tasks, sink_tasks) = (Tasks::new(), Tasks::new());
         let metrics = Arc::new(Metrics::new()?);
         let readiness = Readiness::default();
@@ -113,7 +117,7 @@ impl Outlets {
             tasks,
             sinks: sink_tasks,
             spool,
-            _lock: lock,
+            _locks: locks,
         };
         Ok((outlets, links))
     }

@@ -168,3 +168,29 @@ async fn the_critical_alert_of_an_image_with_endless_labels_arrives() {
     assert!(spool.stats().dropped_total().all(|(_, count)| count == 0));
     spool.close();
 }
+
+#[tokio::test]
+async fn two_daemons_with_run_folders_of_their_own_do_not_share_a_spool() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(dir.path());
+    let (outlets, _links) = Outlets::start(&config).await.unwrap();
+    let other = Config {
+        run_dir: dir.path().join("other"),
+        ..config.clone()
+    };
+    let error = Outlets::start(&other).await.unwrap_err();
+    let message = error.to_string();
+    assert!(matches!(error, DaemonError::Lock(_)));
+    for part in [
+        format!("process {} holds", std::process::id()),
+        "spool/agent.lock".to_owned(),
+        "`state_dir`".to_owned(),
+    ] {
+        assert!(message.contains(&part), "{part} is missing in {message}");
+    }
+    outlets.tasks().stop();
+    outlets.run().await.unwrap();
+    let (outlets, _links) = Outlets::start(&other).await.unwrap();
+    outlets.tasks().stop();
+    outlets.run().await.unwrap();
+}
