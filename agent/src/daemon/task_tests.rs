@@ -335,3 +335,26 @@ async fn a_reload_that_fails_changes_nothing() {
         Err(refusal)
     );
 }
+
+#[tokio::test]
+async fn every_runtime_event_of_a_burst_is_noted() {
+    let dir = tempfile::tempdir().unwrap();
+    let (links, requests) = links(dir.path());
+    let metrics = Arc::clone(&links.metrics);
+    let mut running = start(links, requests);
+    let connected = |runtime: &str| RuntimeEvent::Connected {
+        runtime: runtime.to_owned(),
+    };
+    let lost = RuntimeEvent::Disconnected {
+        runtime: "docker".to_owned(),
+        reason: "gone".to_owned(),
+    };
+    for event in [connected("docker"), lost, connected("podman")] {
+        running.runtimes.try_send(event).unwrap();
+    }
+    running
+        .during(tokio::time::sleep(Duration::from_millis(60)))
+        .await;
+    let up = |runtime| metrics.runtime_up.with_label_values(&[runtime]).get();
+    assert_eq!((up("docker"), up("podman")), (0, 1));
+}
