@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 pub const DEFAULT_FILE: &str = "/etc/vigia/config.yaml";
 const PREFIX: &str = "VIGIA_";
 /// Variables with the prefix that are no configuration keys.
-const OTHER_VARIABLES: [&str; 4] = ["VIGIA_CONFIG", "VIGIA_LOG", "VIGIA_EBPF_OBJECT", "VIGIA_TEST"];
+const OTHER_VARIABLES: [&str; 3] = ["VIGIA_CONFIG", "VIGIA_LOG", "VIGIA_EBPF_OBJECT"];
+/// Variables of the tests.
+const TEST_PREFIX: &str = "VIGIA_TEST_";
 
 /// Why there is no configuration. Exit code 78.
 #[derive(Debug, thiserror::Error)]
@@ -127,7 +129,7 @@ fn apply_environment(raw: RawConfig, environment: &[(String, String)]) -> Result
         let Some(name) = variable.strip_prefix(PREFIX) else {
             continue;
         };
-        if OTHER_VARIABLES.iter().any(|other| variable.starts_with(other)) {
+        if OTHER_VARIABLES.contains(&variable.as_str()) || variable.starts_with(TEST_PREFIX) {
             continue;
         }
         let path: Vec<String> = name.split("__").map(str::to_lowercase).collect();

@@ -154,6 +154,34 @@ fn environment_overrides_the_file_and_errors_name_the_variable() {
 }
 
 #[test]
+fn only_whole_names_are_reserved() {
+    let config = load_with(&[
+        ("VIGIA_LOG__LEVEL", "debug"),
+        ("VIGIA_LOG__FORMAT", "json"),
+        ("VIGIA_LOG", "agent::spool=trace"),
+        ("VIGIA_CONFIG", "/x"),
+        ("VIGIA_TEST_AGENT", "/x"),
+    ])
+    .unwrap();
+    assert_eq!(
+        config.log,
+        RawLog {
+            level: LogLevel::Debug,
+            format: LogFormat::Json
+        }
+    );
+    for unknown in [
+        "VIGIA_LOGS",
+        "VIGIA_LOG_LEVEL",
+        "VIGIA_CONFIGURATION",
+        "VIGIA_TEST",
+    ] {
+        let error = load_with(&[(unknown, "x")]).unwrap_err().to_string();
+        assert!(error.contains(unknown), "{error}");
+    }
+}
+
+#[test]
 fn docker_host_is_honoured() {
     let address = |host| load_with(&[("DOCKER_HOST", host)]).map(|config| config.docker.address);
     assert_eq!(
