@@ -1,5 +1,6 @@
 //! The layers in their order, each with errors that name it.
 
+use super::injected::is_injected;
 use super::validate::{Problem, validate};
 use super::yaml::{self, Segment, YamlError};
 use super::{Config, FileSink, RawConfig, SinkConfig, SinkKind};
@@ -129,7 +130,8 @@ fn apply_environment(raw: RawConfig, environment: &[(String, String)]) -> Result
         let Some(name) = variable.strip_prefix(PREFIX) else {
             continue;
         };
-        if OTHER_VARIABLES.contains(&variable.as_str()) || variable.starts_with(TEST_PREFIX) {
+        let other = OTHER_VARIABLES.contains(&variable.as_str()) || variable.starts_with(TEST_PREFIX);
+        if other || is_injected(variable, text) {
             continue;
         }
         let path: Vec<String> = name.split("__").map(str::to_lowercase).collect();

@@ -1,6 +1,7 @@
 //! Configuration: defaults, then the file, then `VIGIA_*`, then flags. [`RawConfig`] is what was written,
 //! [`Config`] is what was understood: valid by construction.
 
+mod injected;
 mod layers;
 mod raw;
 #[cfg(test)]

@@ -182,6 +182,20 @@ fn only_whole_names_are_reserved() {
 }
 
 #[test]
+fn a_kubernetes_service_named_like_the_agent_does_not_stop_it() {
+    let config = load_with(&[
+        ("VIGIA_SERVICE_HOST", "10.96.7.1"),
+        ("VIGIA_SERVICE_PORT_METRICS", "9478"),
+        ("VIGIA_PORT", "tcp://10.96.7.1:9478"),
+        ("VIGIA_PORT_9478_TCP_ADDR", "10.96.7.1"),
+        ("VIGIA_METRICS__LISTEN", "0.0.0.0:1"),
+    ])
+    .unwrap();
+    assert_eq!(config.metrics.listen, Some("0.0.0.0:1".parse().unwrap()));
+    assert!(load_with(&[("VIGIA_METRICS__PORT", "9478")]).is_err());
+}
+
+#[test]
 fn docker_host_is_honoured() {
     let address = |host| load_with(&[("DOCKER_HOST", host)]).map(|config| config.docker.address);
     assert_eq!(
