@@ -9,6 +9,7 @@ use super::audit::{Audit, EQUATIONS};
 use super::exports::Exports;
 use super::maps::SensorMaps;
 use super::recorder::Recorder;
+use super::spool_watch::SpoolWatch;
 use super::view;
 use crate::container::RuntimeEvent;
 use crate::control::{ControlRequest, Refusal, TapItem};
@@ -70,6 +71,7 @@ struct State {
     reloading: Option<Reloading>,
     exports: Exports,
     audit: Audit,
+    spool: SpoolWatch,
     ticked: Instant,
     collected: Instant,
     host_read: Instant,
@@ -95,6 +97,7 @@ impl EngineTask {
             reloading: None,
             exports: Exports::default(),
             audit: Audit::default(),
+            spool: SpoolWatch::default(),
             ticked: now,
             collected: now,
             host_read: now,

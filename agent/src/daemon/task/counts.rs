@@ -4,10 +4,12 @@ use super::EngineTask;
 use super::State;
 use crate::daemon::view;
 use crate::engine::Input;
+use std::time::Instant;
 
 impl State {
     pub(super) fn collect(&mut self) {
         self.audit();
+        self.watch_spool();
         let EngineTask {
             engine,
             kernel,
@@ -19,6 +21,16 @@ impl State {
         view::collect(engine, &links.metrics);
         if let Some(recorder) = recorder {
             recorder.flush();
+        }
+    }
+
+    /// Tells what the spool could not keep.
+    fn watch_spool(&mut self) {
+        let Some(spool) = &self.task.links.spool else {
+            return;
+        };
+        for finding in self.spool.read(spool.stats(), Instant::now()) {
+            self.handle(Input::Sensor(finding));
         }
     }
 
