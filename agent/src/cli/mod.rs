@@ -135,6 +135,15 @@ pub struct ClientFlags {
     pub run_dir: Option<PathBuf>,
 }
 
+impl ClientFlags {
+    fn to_flags(&self) -> Flags {
+        Flags {
+            run_dir: self.run_dir.clone(),
+            ..Flags::default()
+        }
+    }
+}
+
 /// Parses the command line, runs the command, reports failures on stderr.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -183,14 +192,17 @@ pub fn load_config(file: Option<&PathBuf>, flags: Flags) -> Result<Loaded, Failu
     Ok(load(&Sources::from_process(file.cloned(), flags))?)
 }
 
+/// As [`load_config`], for subcommands that never ask Docker.
+///
+/// # Errors
+/// With exit code 78 when it is wrong.
+fn load_without_docker(file: Option<&PathBuf>, flags: Flags) -> Result<Loaded, Failure> {
+    let sources = Sources::from_process(file.cloned(), flags);
+    Ok(load(&sources.without_docker())?)
+}
+
 fn client_config(file: Option<&PathBuf>, flags: &ClientFlags) -> Result<Loaded, Failure> {
-    load_config(
-        file,
-        Flags {
-            run_dir: flags.run_dir.clone(),
-            ..Flags::default()
-        },
-    )
+    load_without_docker(file, flags.to_flags())
 }
 
 /// A runtime for commands that wait for one thing at a time.

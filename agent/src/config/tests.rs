@@ -53,7 +53,13 @@ fn printed_defaults_are_the_defaults() {
         })
         .collect();
     let printed: RawConfig = yaml::parse("default.yaml".as_ref(), &uncommented).unwrap();
-    assert_eq!(validate(&printed, None).unwrap().sinks.len(), 2);
+    assert_eq!(
+        validate(&printed, &DockerVariables::default())
+            .unwrap()
+            .sinks
+            .len(),
+        2
+    );
 }
 
 #[test]
@@ -216,4 +222,21 @@ fn docker_host_is_honoured() {
             .to_string()
             .contains("DOCKER_HOST")
     );
+    let off = ("VIGIA_RUNTIMES__DOCKER__ENABLED", "false");
+    let config = load_with(&[("DOCKER_HOST", "ssh://h"), off]).unwrap();
+    assert!(!config.docker.enabled);
+}
+
+#[test]
+fn commands_that_never_ask_docker_do_not_read_its_variables() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("config.yaml");
+    std::fs::write(&file, "").unwrap();
+    let sources = Sources {
+        file: Some(file),
+        environment: vec![("DOCKER_HOST".to_owned(), "ssh://h".to_owned())],
+        flags: Flags::default(),
+    };
+    assert!(load(&sources).is_err());
+    assert!(load(&sources.without_docker()).is_ok());
 }
