@@ -98,6 +98,10 @@ impl EngineLinks {
             watchers: self.taps.len(),
             ..StatusReport::default()
         };
+        if !report.ready {
+            let reason = self.readiness.get().reason();
+            report.problems.push(format!("not ready: {reason}"));
+        }
         let Some(spool) = &self.spool else {
             return report;
         };

@@ -9,7 +9,7 @@ use crate::detect::{Class, Severity};
 use crate::event::Timestamp;
 use crate::spool::{Options, Spool};
 use crate::telemetry::Metrics;
-use crate::telemetry::http::Readiness;
+use crate::telemetry::http::{Readiness, Ready};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -107,8 +107,12 @@ async fn an_alert_reaches_file_watcher_metrics_and_status_and_everything_stops()
     assert_eq!((report.sinks[0].name.as_str(), report.watchers), ("alerts", 1));
 
     let started = Instant::now();
+    links.readiness.set(Ready::Yes);
+    assert!(links.status().problems.is_empty());
     outlets.tasks().stop();
     outlets.run().await.unwrap();
+    assert_eq!(links.readiness.get(), Ready::Stopping);
+    assert_eq!(links.status().problems, ["not ready: the agent stops"]);
     assert!(started.elapsed() < Duration::from_secs(5));
     assert_eq!(
         std::fs::read_to_string(dir.path().join("alerts")).unwrap(),
