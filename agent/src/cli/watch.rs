@@ -95,9 +95,18 @@ async fn alone(file: Option<&PathBuf>, args: &WatchArgs) -> Result<(), Failure> 
     let sensor = daemon::load_sensor(SensorConfig::default())?;
     let tasks = Tasks::new();
     let stream = daemon::watch_alone(config, prepared, sensor, args.filter(), &tasks)?;
-    let followed = follow(Lines::Local(stream), args.view(), args.detail()).await;
-    tasks.drain(GRACE).await;
-    Ok(followed?)
+    let stop = tasks.token();
+    let followed = tokio::select! {
+        followed = follow(Lines::Local(stream), args.view(), args.detail()) => followed,
+        () = stop.cancelled() => Err(ClientError::Ended),
+    };
+    match tasks.drain(GRACE).await.failure {
+        Some((task, error)) => Err(Failure::message(
+            Exit::Unavailable,
+            format!("{task}: {error:#}; nothing more is shown"),
+        )),
+        None => Ok(followed?),
+    }
 }
 
 fn parse_class(word: &str) -> Result<Class, String> {

@@ -32,6 +32,8 @@ pub enum ClientError {
     Busy { path: PathBuf },
     #[error("the agent closed the connection")]
     Closed,
+    #[error("the agent ended: nothing more is shown\n  help: see its log; `agent watch` again when it runs")]
+    Ended,
     #[error("the agent on {} did not answer within {} s\n  help: look at its log; it may be stopping, or too busy", path.display(), patience.as_secs())]
     Timeout { path: PathBuf, patience: Duration },
 }
