@@ -57,7 +57,7 @@ pub enum Command {
     Profile(ProfileCommand),
     /// List the rules with their documentation
     Rules(rules::RulesArgs),
-    /// Say what a rule means, why it matters and what to do
+    /// Say what a rule means, why it matters and what to do; or what an alert says
     Explain(explain::ExplainArgs),
     /// Print, check and document the configuration
     #[command(subcommand)]
@@ -177,7 +177,7 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Profile(ProfileCommand::List(args)) => profile::list(file, args),
         Command::Profile(ProfileCommand::Show(args)) => profile::show(file, args),
         Command::Rules(args) => rules::run(args),
-        Command::Explain(args) => explain::run(args),
+        Command::Explain(args) => explain::run(file, args),
         Command::Config(command) => config::run(file, command),
         Command::Spool(args) => spool::run(file, args),
         Command::Version => say(concat!("agent ", env!("CARGO_PKG_VERSION"), "\n")),

@@ -10,6 +10,7 @@
 //! One thread writes. It commits as soon as something is there; what arrives during a commit makes the next batch.
 
 mod cursor;
+mod find;
 mod inbox;
 mod inspect;
 mod reader;
@@ -22,6 +23,7 @@ mod tail;
 mod tests;
 mod writer;
 
+pub use find::newest;
 pub use inspect::{CursorReport, SegmentReport, SpoolReport, inspect};
 pub use reader::SpoolReader;
 pub use record::{Record, SEVERITIES, Sequence, severity_number};

@@ -216,6 +216,23 @@ async fn damage_is_counted_set_aside_and_costs_only_what_it_touches() {
     spool.close();
 }
 
+#[tokio::test]
+async fn the_newest_record_is_found_while_the_spool_is_in_use() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = options(dir.path());
+    let spool = Spool::open(&options).unwrap();
+    for number in [1, 2, 1, 3] {
+        spool.append_line(Severity::High, payload(number));
+    }
+    spool.flush().await;
+    let found = |number| newest(&options.dir, |record| record.payload == payload(number)).unwrap();
+    assert_eq!(found(1).unwrap().sequence, Sequence(3));
+    assert_eq!(found(2).unwrap().sequence, Sequence(2));
+    assert!(found(9).is_none());
+    spool.close();
+    assert!(newest(&dir.path().join("none"), |_| true).is_err());
+}
+
 fn segment_bytes(count: u64) -> (Vec<u8>, Vec<Record>, Vec<std::ops::Range<usize>>) {
     let mut bytes = vec![0; 24];
     let mut ranges = Vec::new();

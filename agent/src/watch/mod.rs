@@ -3,7 +3,7 @@
 
 mod view;
 
-pub use view::{Detail, View, render};
+pub use view::{Detail, View, clean, render};
 
 use crate::control::client::{Client, ClientError};
 use crate::control::protocol::{Missed, Request};

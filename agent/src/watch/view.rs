@@ -267,8 +267,9 @@ fn severity_style(severity: &str) -> Style {
     }
 }
 
-/// Names come from strangers: nothing of them may move the cursor.
-fn clean(text: &str, max: usize) -> String {
+/// At most `max` characters of `text` for a terminal. Names come from strangers: nothing of them may move the cursor.
+#[must_use]
+pub fn clean(text: &str, max: usize) -> String {
     let mut out = String::new();
     for character in text.chars().take(max) {
         if character.is_control() {
