@@ -66,6 +66,11 @@ impl Enricher {
         &mut self.index
     }
 
+    /// The wall clock was set: events from now on are told in its time.
+    pub fn set_clock(&mut self, clock: Clock) {
+        self.clock = clock;
+    }
+
     /// Lookups of the lineage.
     #[must_use]
     pub fn lineage_stats(&self) -> LineageStats {

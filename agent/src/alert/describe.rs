@@ -23,6 +23,7 @@ pub(super) fn container(container: &Container) -> AlertContainer {
         }),
         pod: known.and_then(|known| known.pod.clone()),
         labels: known.map(|known| known.labels.clone()).unwrap_or_default(),
+        labels_omitted: known.map_or(0, |known| known.labels_omitted),
         privileged: known.is_some_and(|known| known.privileged),
     }
 }

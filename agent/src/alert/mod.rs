@@ -9,6 +9,7 @@ mod builder;
 mod describe;
 mod evidence;
 mod ids;
+mod line;
 mod model;
 pub mod schema;
 

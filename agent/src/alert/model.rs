@@ -1,4 +1,4 @@
-use crate::container::Pod;
+use crate::container::{Labels, Pod};
 use crate::detect::{Class, Severity};
 use crate::event::Timestamp;
 use schemars::JsonSchema;
@@ -62,7 +62,11 @@ pub struct AlertContainer {
     pub runtime: Option<String>,
     pub image: AlertImage,
     pub pod: Option<Pod>,
-    pub labels: BTreeMap<String, String>,
+    #[schemars(with = "BTreeMap<String, String>")]
+    pub labels: Labels,
+    /// Labels that are not shown: they were too many or too long.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub labels_omitted: u32,
     pub privileged: bool,
 }
 
@@ -129,4 +133,8 @@ pub struct Repeat {
     pub first: Timestamp,
     #[schemars(with = "String")]
     pub last: Timestamp,
+}
+
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }

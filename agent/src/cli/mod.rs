@@ -57,7 +57,7 @@ pub enum Command {
     Profile(ProfileCommand),
     /// List the rules with their documentation
     Rules(rules::RulesArgs),
-    /// Say what a rule means, why it matters and what to do
+    /// Say what a rule means, why it matters and what to do; or what an alert says
     Explain(explain::ExplainArgs),
     /// Print, check and document the configuration
     #[command(subcommand)]
@@ -135,6 +135,15 @@ pub struct ClientFlags {
     pub run_dir: Option<PathBuf>,
 }
 
+impl ClientFlags {
+    fn to_flags(&self) -> Flags {
+        Flags {
+            run_dir: self.run_dir.clone(),
+            ..Flags::default()
+        }
+    }
+}
+
 /// Parses the command line, runs the command, reports failures on stderr.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -168,7 +177,7 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Profile(ProfileCommand::List(args)) => profile::list(file, args),
         Command::Profile(ProfileCommand::Show(args)) => profile::show(file, args),
         Command::Rules(args) => rules::run(args),
-        Command::Explain(args) => explain::run(args),
+        Command::Explain(args) => explain::run(file, args),
         Command::Config(command) => config::run(file, command),
         Command::Spool(args) => spool::run(file, args),
         Command::Version => say(concat!("agent ", env!("CARGO_PKG_VERSION"), "\n")),
@@ -183,14 +192,17 @@ pub fn load_config(file: Option<&PathBuf>, flags: Flags) -> Result<Loaded, Failu
     Ok(load(&Sources::from_process(file.cloned(), flags))?)
 }
 
+/// As [`load_config`], for subcommands that never ask Docker.
+///
+/// # Errors
+/// With exit code 78 when it is wrong.
+fn load_without_docker(file: Option<&PathBuf>, flags: Flags) -> Result<Loaded, Failure> {
+    let sources = Sources::from_process(file.cloned(), flags);
+    Ok(load(&sources.without_docker())?)
+}
+
 fn client_config(file: Option<&PathBuf>, flags: &ClientFlags) -> Result<Loaded, Failure> {
-    load_config(
-        file,
-        Flags {
-            run_dir: flags.run_dir.clone(),
-            ..Flags::default()
-        },
-    )
+    load_without_docker(file, flags.to_flags())
 }
 
 /// A runtime for commands that wait for one thing at a time.

@@ -1,7 +1,7 @@
 //! `agent profile lint|list|show`.
 
 use super::output::say_json;
-use super::{Exit, Failure, Output, load_config, say};
+use super::{Exit, Failure, Output, load_without_docker, say};
 use crate::config::Flags;
 use crate::profile::store::{Presence, load_file, load_files, load_folder, profile_files};
 use crate::profile::{CompiledProfile, Profile, ProfileError, ProfileSet};
@@ -147,7 +147,7 @@ fn load(file: Option<&PathBuf>, folder: Option<&Path>) -> Result<ProfileSet, Fai
     match folder {
         Some(folder) => Ok(load_folder(folder, Presence::Required)?),
         None => Ok(load_folder(
-            &load_config(file, Flags::default())?.config.profiles_dir,
+            &load_without_docker(file, Flags::default())?.config.profiles_dir,
             Presence::Optional,
         )?),
     }

@@ -4,6 +4,7 @@ use super::{Exit, Failure, RunFlags, load_config, require_capabilities};
 use crate::config::Config;
 use crate::daemon::{self, Outlets, SensorParts};
 use crate::kernel::{KernelError, SensorConfig};
+use crate::telemetry::http::Ready;
 use crate::telemetry::logs;
 use agent_common::slot::SlotFlags;
 use clap::Args;
@@ -53,13 +54,16 @@ fn announce(config: &Config, sensor: &SensorParts) {
     let candidate = |flags: u32| flags & SlotFlags::CANDIDATE != 0;
     let containers = sensor.running.iter().filter(|found| !candidate(found.flags));
     let metrics = config.metrics.listen.map(|address| address.to_string());
+    if sensor.ready != Ready::Yes {
+        tracing::error!(reason = sensor.ready.reason(), "agent runs, but is not ready");
+    }
     tracing::info!(
         kernel = %rustix::system::uname().release().to_string_lossy(),
         containers = containers.count(),
         blind_capabilities = sensor.findings.len(),
         metrics = metrics.as_deref().unwrap_or("off"),
         socket = %config.socket().display(),
-        "agent is ready"
+        "agent runs"
     );
 }
 

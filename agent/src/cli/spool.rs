@@ -1,7 +1,7 @@
 //! `agent spool`.
 
 use super::output::say_json;
-use super::{Exit, Failure, Output, load_config, say};
+use super::{Exit, Failure, Output, load_without_docker, say};
 use crate::config::Flags;
 use crate::spool::{SpoolReport, inspect};
 use clap::{Args, ValueEnum};
@@ -31,7 +31,7 @@ enum Action {
 pub(super) fn run(file: Option<&PathBuf>, args: &SpoolArgs) -> Result<Exit, Failure> {
     let dir = match &args.dir {
         Some(dir) => dir.clone(),
-        None => load_config(file, Flags::default())?.config.spool_dir(),
+        None => load_without_docker(file, Flags::default())?.config.spool_dir(),
     };
     let report = inspect(&dir)?;
     match args.output {

@@ -54,11 +54,7 @@ fn head(text: &mut String, report: &StatusReport) -> std::fmt::Result {
         uptime_seconds,
         ..
     } = report;
-    let ready = if report.ready {
-        "ready"
-    } else {
-        "not ready: kernel programs are not attached"
-    };
+    let ready = if report.ready { "ready" } else { "not ready" };
     writeln!(
         text,
         "agent {version} on {node}, process {pid}, up {uptime_seconds} s, {ready}"

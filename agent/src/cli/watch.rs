@@ -1,8 +1,7 @@
 //! `agent watch`.
 
 use super::output::wants_colour;
-use super::{ClientFlags, Exit, Failure, block_on, client_config, require_capabilities};
-use crate::config::Config;
+use super::{ClientFlags, Exit, Failure, block_on, client_config, load_config, require_capabilities};
 use crate::control::Filter;
 use crate::control::client::ClientError;
 use crate::daemon;
@@ -80,7 +79,7 @@ pub(super) fn run(file: Option<&PathBuf>, args: &WatchArgs) -> Result<Exit, Fail
     block_on(async {
         match Lines::from_daemon(&loaded.config.socket(), args.filter()).await {
             Ok(lines) => follow(lines, args.view(), args.detail()).await?,
-            Err(ClientError::NotRunning { .. }) => alone(&loaded.config, args).await?,
+            Err(ClientError::NotRunning { .. }) => alone(file, args).await?,
             Err(error) => return Err(error.into()),
         }
         Ok(Exit::Ok)
@@ -88,16 +87,26 @@ pub(super) fn run(file: Option<&PathBuf>, args: &WatchArgs) -> Result<Exit, Fail
 }
 
 /// No daemon runs: with a sensor of this process, for as long as it watches.
-async fn alone(config: &Config, args: &WatchArgs) -> Result<(), Failure> {
+async fn alone(file: Option<&PathBuf>, args: &WatchArgs) -> Result<(), Failure> {
+    let config = &load_config(file, args.client.to_flags())?.config;
     require_capabilities()?;
     logs::start(&config.log, std::env::var("VIGIA_LOG").ok().as_deref())?;
     let prepared = daemon::prepare(config)?;
     let sensor = daemon::load_sensor(SensorConfig::default())?;
     let tasks = Tasks::new();
     let stream = daemon::watch_alone(config, prepared, sensor, args.filter(), &tasks)?;
-    let followed = follow(Lines::Local(stream), args.view(), args.detail()).await;
-    tasks.drain(GRACE).await;
-    Ok(followed?)
+    let stop = tasks.token();
+    let followed = tokio::select! {
+        followed = follow(Lines::Local(stream), args.view(), args.detail()) => followed,
+        () = stop.cancelled() => Err(ClientError::Ended),
+    };
+    match tasks.drain(GRACE).await.failure {
+        Some((task, error)) => Err(Failure::message(
+            Exit::Unavailable,
+            format!("{task}: {error:#}; nothing more is shown"),
+        )),
+        None => Ok(followed?),
+    }
 }
 
 fn parse_class(word: &str) -> Result<Class, String> {

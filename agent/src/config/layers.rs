@@ -1,5 +1,7 @@
 //! The layers in their order, each with errors that name it.
 
+use super::docker::DockerVariables;
+use super::injected::is_injected;
 use super::validate::{Problem, validate};
 use super::yaml::{self, Segment, YamlError};
 use super::{Config, FileSink, RawConfig, SinkConfig, SinkKind};
@@ -11,7 +13,11 @@ use std::path::{Path, PathBuf};
 pub const DEFAULT_FILE: &str = "/etc/vigia/config.yaml";
 const PREFIX: &str = "VIGIA_";
 /// Variables with the prefix that are no configuration keys.
-const OTHER_VARIABLES: [&str; 4] = ["VIGIA_CONFIG", "VIGIA_LOG", "VIGIA_EBPF_OBJECT", "VIGIA_TEST"];
+const OTHER_VARIABLES: [&str; 3] = ["VIGIA_CONFIG", "VIGIA_LOG", "VIGIA_EBPF_OBJECT"];
+/// Docker's own variables that are honoured.
+const DOCKER_VARIABLES: [&str; 2] = ["DOCKER_HOST", "DOCKER_TLS_VERIFY"];
+/// Variables of the tests.
+const TEST_PREFIX: &str = "VIGIA_TEST_";
 
 /// Why there is no configuration. Exit code 78.
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +65,7 @@ impl Sources {
     pub fn from_process(file: Option<PathBuf>, flags: Flags) -> Self {
         let environment = std::env::vars_os()
             .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
-            .filter(|(key, _)| key.starts_with(PREFIX) || key == "DOCKER_HOST")
+            .filter(|(key, _)| key.starts_with(PREFIX) || DOCKER_VARIABLES.contains(&key.as_str()))
             .collect();
         Self {
             file,
@@ -68,11 +74,20 @@ impl Sources {
         }
     }
 
-    fn docker_host(&self) -> Option<&str> {
+    /// For commands that never ask Docker: what is wrong with its variables must not stop them.
+    #[must_use]
+    pub fn without_docker(mut self) -> Self {
         self.environment
-            .iter()
-            .find(|(key, _)| key == "DOCKER_HOST")
-            .map(|(_, value)| value.as_str())
+            .retain(|(key, _)| !DOCKER_VARIABLES.contains(&key.as_str()));
+        self
+    }
+
+    fn docker(&self) -> DockerVariables {
+        let [host, tls_verify] = DOCKER_VARIABLES.map(|name| {
+            let found = self.environment.iter().find(|(key, _)| key == name);
+            found.map(|(_, value)| value.clone()).unwrap_or_default()
+        });
+        DockerVariables { host, tls_verify }
     }
 }
 
@@ -90,7 +105,6 @@ pub struct Loaded {
 /// # Errors
 /// The first thing that is wrong, with the layer it is in.
 pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
-    let docker_host = sources.docker_host();
     let file = sources.file.clone().or_else(|| {
         let path = Path::new(DEFAULT_FILE);
         path.exists().then(|| path.to_owned())
@@ -101,7 +115,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
     }
     raw = apply_environment(raw, &sources.environment)?;
     apply_flags(&mut raw, &sources.flags);
-    let mut config = validate(&raw, docker_host).map_err(value_error)?;
+    let mut config = validate(&raw, &sources.docker()).map_err(value_error)?;
     if let Some(path) = &sources.flags.alerts {
         config.sinks.push(alerts_sink(path, &config.sinks)?);
     }
@@ -111,7 +125,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
 fn read_file(file: &Path) -> Result<RawConfig, ConfigError> {
     let text = yaml::read(file)?;
     let raw: RawConfig = yaml::parse(file, &text)?;
-    validate(&raw, None).map_err(|problem| YamlError {
+    validate(&raw, &DockerVariables::default()).map_err(|problem| YamlError {
         file: file.to_owned(),
         position: yaml::locate(&text, &problem.path),
         reason: format!("{}: {}", dotted(&problem.path), problem.reason),
@@ -127,7 +141,8 @@ fn apply_environment(raw: RawConfig, environment: &[(String, String)]) -> Result
         let Some(name) = variable.strip_prefix(PREFIX) else {
             continue;
         };
-        if OTHER_VARIABLES.iter().any(|other| variable.starts_with(other)) {
+        let other = OTHER_VARIABLES.contains(&variable.as_str()) || variable.starts_with(TEST_PREFIX);
+        if other || is_injected(variable, text) {
             continue;
         }
         let path: Vec<String> = name.split("__").map(str::to_lowercase).collect();
@@ -136,10 +151,12 @@ fn apply_environment(raw: RawConfig, environment: &[(String, String)]) -> Result
             reason,
             help: "keys are those of `agent config default`, nested ones joined by `__`".to_owned(),
         })?;
-        validate(&raw, None).map_err(|Problem { reason, help, .. }| ConfigError::Environment {
-            variable: variable.clone(),
-            reason,
-            help,
+        validate(&raw, &DockerVariables::default()).map_err(|Problem { reason, help, .. }| {
+            ConfigError::Environment {
+                variable: variable.clone(),
+                reason,
+                help,
+            }
         })?;
     }
     Ok(raw)

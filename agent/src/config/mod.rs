@@ -1,6 +1,8 @@
 //! Configuration: defaults, then the file, then `VIGIA_*`, then flags. [`RawConfig`] is what was written,
 //! [`Config`] is what was understood: valid by construction.
 
+mod docker;
+mod injected;
 mod layers;
 mod raw;
 #[cfg(test)]
@@ -8,6 +10,7 @@ mod tests;
 mod validate;
 pub mod yaml;
 
+pub use docker::DockerVariables;
 pub use layers::{ConfigError, DEFAULT_FILE, Flags, Loaded, Sources, load};
 pub use raw::{LogFormat, LogLevel, OnExit, RawConfig, RawLog};
 pub use validate::{Problem, validate};

@@ -46,7 +46,7 @@ pub struct RawRuntimes {
 #[serde(default, deny_unknown_fields)]
 pub struct RawDocker {
     pub enabled: bool,
-    /// A path, `unix://…` or `tcp://host:port`. Left out: `DOCKER_HOST`, else `/var/run/docker.sock`.
+    /// A path, `unix://…` or `tcp://host:port`; no TLS. Left out: `DOCKER_HOST`, else `/var/run/docker.sock`.
     pub socket: Option<String>,
 }
 

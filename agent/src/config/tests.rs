@@ -53,7 +53,13 @@ fn printed_defaults_are_the_defaults() {
         })
         .collect();
     let printed: RawConfig = yaml::parse("default.yaml".as_ref(), &uncommented).unwrap();
-    assert_eq!(validate(&printed, None).unwrap().sinks.len(), 2);
+    assert_eq!(
+        validate(&printed, &DockerVariables::default())
+            .unwrap()
+            .sinks
+            .len(),
+        2
+    );
 }
 
 #[test]
@@ -154,6 +160,48 @@ fn environment_overrides_the_file_and_errors_name_the_variable() {
 }
 
 #[test]
+fn only_whole_names_are_reserved() {
+    let config = load_with(&[
+        ("VIGIA_LOG__LEVEL", "debug"),
+        ("VIGIA_LOG__FORMAT", "json"),
+        ("VIGIA_LOG", "agent::spool=trace"),
+        ("VIGIA_CONFIG", "/x"),
+        ("VIGIA_TEST_AGENT", "/x"),
+    ])
+    .unwrap();
+    assert_eq!(
+        config.log,
+        RawLog {
+            level: LogLevel::Debug,
+            format: LogFormat::Json
+        }
+    );
+    for unknown in [
+        "VIGIA_LOGS",
+        "VIGIA_LOG_LEVEL",
+        "VIGIA_CONFIGURATION",
+        "VIGIA_TEST",
+    ] {
+        let error = load_with(&[(unknown, "x")]).unwrap_err().to_string();
+        assert!(error.contains(unknown), "{error}");
+    }
+}
+
+#[test]
+fn a_kubernetes_service_named_like_the_agent_does_not_stop_it() {
+    let config = load_with(&[
+        ("VIGIA_SERVICE_HOST", "10.96.7.1"),
+        ("VIGIA_SERVICE_PORT_METRICS", "9478"),
+        ("VIGIA_PORT", "tcp://10.96.7.1:9478"),
+        ("VIGIA_PORT_9478_TCP_ADDR", "10.96.7.1"),
+        ("VIGIA_METRICS__LISTEN", "0.0.0.0:1"),
+    ])
+    .unwrap();
+    assert_eq!(config.metrics.listen, Some("0.0.0.0:1".parse().unwrap()));
+    assert!(load_with(&[("VIGIA_METRICS__PORT", "9478")]).is_err());
+}
+
+#[test]
 fn docker_host_is_honoured() {
     let address = |host| load_with(&[("DOCKER_HOST", host)]).map(|config| config.docker.address);
     assert_eq!(
@@ -174,4 +222,21 @@ fn docker_host_is_honoured() {
             .to_string()
             .contains("DOCKER_HOST")
     );
+    let off = ("VIGIA_RUNTIMES__DOCKER__ENABLED", "false");
+    let config = load_with(&[("DOCKER_HOST", "ssh://h"), off]).unwrap();
+    assert!(!config.docker.enabled);
+}
+
+#[test]
+fn commands_that_never_ask_docker_do_not_read_its_variables() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("config.yaml");
+    std::fs::write(&file, "").unwrap();
+    let sources = Sources {
+        file: Some(file),
+        environment: vec![("DOCKER_HOST".to_owned(), "ssh://h".to_owned())],
+        flags: Flags::default(),
+    };
+    assert!(load(&sources).is_err());
+    assert!(load(&sources.without_docker()).is_ok());
 }

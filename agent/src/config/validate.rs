@@ -1,8 +1,9 @@
 //! `RawConfig` to `Config`: after this, every value is usable as it is.
 
+use super::docker::{self, DockerVariables};
 use super::raw::{OnExit, RawConfig, RawSink};
 use super::yaml::{Segment, suggest};
-use super::{Config, Docker, DockerAddress, FileSink, Metrics, SinkConfig, SinkKind, Spool};
+use super::{Config, FileSink, Metrics, SinkConfig, SinkKind, Spool};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -31,7 +32,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    fn new(path: &str, reason: impl Into<String>, help: impl Into<String>) -> Self {
+    pub(super) fn new(path: &str, reason: impl Into<String>, help: impl Into<String>) -> Self {
         let path = path
             .split('.')
             .map(|part| {
@@ -51,7 +52,7 @@ impl Problem {
 ///
 /// # Errors
 /// The first value that cannot be used.
-pub fn validate(raw: &RawConfig, docker_host: Option<&str>) -> Result<Config, Problem> {
+pub fn validate(raw: &RawConfig, variables: &DockerVariables) -> Result<Config, Problem> {
     for (name, path) in [
         ("state_dir", &raw.state_dir),
         ("run_dir", &raw.run_dir),
@@ -78,7 +79,7 @@ pub fn validate(raw: &RawConfig, docker_host: Option<&str>) -> Result<Config, Pr
         run_dir: raw.run_dir.clone(),
         profiles_dir: raw.profiles_dir.clone(),
         metrics: metrics(raw)?,
-        docker: docker(raw, docker_host)?,
+        docker: docker::docker(&raw.runtimes.docker, variables)?,
         sinks: sinks(raw.sinks.as_deref())?,
         spool: spool(raw)?,
         on_exit: raw.on_exit,
@@ -115,39 +116,6 @@ fn metrics(raw: &RawConfig) -> Result<Metrics, Problem> {
         )
     })?;
     Ok(Metrics { listen: Some(listen) })
-}
-
-fn docker(raw: &RawConfig, docker_host: Option<&str>) -> Result<Docker, Problem> {
-    let written = raw.runtimes.docker.socket.as_deref();
-    let text = written.or(docker_host.filter(|host| !host.is_empty()));
-    let address = parse_docker(text.unwrap_or("/var/run/docker.sock")).ok_or_else(|| {
-        let origin = if written.is_some() { "" } else { "DOCKER_HOST: " };
-        Problem::new(
-            "runtimes.docker.socket",
-            format!(
-                "{origin}`{}` is no address of Docker's API",
-                text.unwrap_or_default()
-            ),
-            "write an absolute path, unix:///path or tcp://host:port",
-        )
-    })?;
-    Ok(Docker {
-        enabled: raw.runtimes.docker.enabled,
-        address,
-    })
-}
-
-fn parse_docker(text: &str) -> Option<DockerAddress> {
-    if let Some(rest) = text
-        .strip_prefix("tcp://")
-        .or_else(|| text.strip_prefix("http://"))
-    {
-        let (host, port) = rest.trim_end_matches('/').rsplit_once(':')?;
-        let port: u16 = port.parse().ok()?;
-        return (!host.is_empty()).then(|| DockerAddress::Tcp(format!("{host}:{port}")));
-    }
-    let path = Path::new(text.strip_prefix("unix://").unwrap_or(text));
-    path.is_absolute().then(|| DockerAddress::Unix(path.to_owned()))
 }
 
 fn spool(raw: &RawConfig) -> Result<Spool, Problem> {

@@ -1,5 +1,5 @@
+use super::Labels;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -34,7 +34,9 @@ pub struct ContainerMetadata {
     /// `docker`, `containerd`, `cri-o`, `podman`.
     pub runtime: String,
     pub image: ImageRef,
-    pub labels: BTreeMap<String, String>,
+    pub labels: Labels,
+    /// Labels that were too many or too long to be kept.
+    pub labels_omitted: u32,
     pub pod: Option<Pod>,
     pub privileged: bool,
     /// Names of the networks it is attached to.

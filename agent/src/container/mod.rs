@@ -5,10 +5,12 @@
 
 pub mod cgroup;
 mod index;
+mod labels;
 mod metadata;
 mod runtime;
 
 pub use index::{Attribution, ContainerIndex, IndexChange, IndexLimits, IndexStats, SlotReader};
+pub use labels::{Labels, MAX_LABEL_BYTES};
 pub use metadata::{ContainerMetadata, ImageRef, Metadata, MountPoint, Pod};
 pub use runtime::{ContainerRuntime, RuntimeError, RuntimeEvent};
 

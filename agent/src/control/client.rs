@@ -4,8 +4,12 @@ use super::RefusalCode;
 use super::protocol::{Answer, Envelope, MAX_LINE_BYTES, Request, VERSION};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
+
+/// How long an answer may take: longer than the daemon gives its engine.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -24,14 +28,22 @@ pub enum ClientError {
     Answer(#[from] serde_json::Error),
     #[error("{message}")]
     Refused { code: RefusalCode, message: String },
+    #[error("too many clients wait for the agent on {}\n  help: try again", path.display())]
+    Busy { path: PathBuf },
     #[error("the agent closed the connection")]
     Closed,
+    #[error("the agent ended: nothing more is shown\n  help: see its log; `agent watch` again when it runs")]
+    Ended,
+    #[error("the agent on {} did not answer within {} s\n  help: look at its log; it may be stopping, or too busy", path.display(), patience.as_secs())]
+    Timeout { path: PathBuf, patience: Duration },
 }
 
 /// A connection to the daemon.
 #[derive(Debug)]
 pub struct Client {
     stream: BufReader<UnixStream>,
+    path: PathBuf,
+    patience: Duration,
 }
 
 impl Client {
@@ -45,6 +57,10 @@ impl Client {
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ClientError::NotRunning {
                 path: path.to_owned(),
             },
+            // The queue of those who wait to be accepted is full.
+            io::ErrorKind::WouldBlock => ClientError::Busy {
+                path: path.to_owned(),
+            },
             _ => ClientError::Denied {
                 path: path.to_owned(),
                 source,
@@ -52,14 +68,36 @@ impl Client {
         })?;
         Ok(Self {
             stream: BufReader::new(stream),
+            path: path.to_owned(),
+            patience: PATIENCE,
         })
     }
 
-    /// Sends a request and waits for its answer.
+    /// The same with another time that an answer may take.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// Sends a request and waits for its answer, for a while.
     ///
     /// # Errors
-    /// When the connection breaks, or the daemon refuses.
+    /// When the connection breaks, the daemon refuses, or does not answer in time.
     pub async fn request(&mut self, request: Request) -> Result<Answer, ClientError> {
+        let patience = match request {
+            Request::Learn { seconds, .. } => self.patience.saturating_add(Duration::from_secs(seconds)),
+            Request::Status | Request::Watch { .. } | Request::Reload => self.patience,
+        };
+        let answered = tokio::time::timeout(patience, self.ask(request)).await;
+        answered.unwrap_or_else(|_| {
+            Err(ClientError::Timeout {
+                path: self.path.clone(),
+                patience,
+            })
+        })
+    }
+
+    async fn ask(&mut self, request: Request) -> Result<Answer, ClientError> {
         let mut line = serde_json::to_vec(&Envelope {
             version: VERSION,
             request,

@@ -1,4 +1,4 @@
-//! One daemon per run folder: a lock that the kernel releases however the daemon ends.
+//! One daemon per run folder and per spool: locks that the kernel releases however the daemon ends.
 
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -6,15 +6,21 @@ use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+/// Mode of the run folder: the socket's group may enter it.
+const RUN_DIR_MODE: u32 = 0o750;
+/// Mode of the spool's folder.
+const SPOOL_DIR_MODE: u32 = 0o700;
+
 /// Why the lock was not taken. Exit code 69.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     #[error(
-        "another agent runs already: process {holder} holds {}\n  help: stop it, or give this one another `run_dir`",
+        "another agent runs already: process {holder} holds {}\n  help: stop it; a second agent needs a `run_dir`, a \
+         `state_dir` and a `metrics.listen` of its own",
         path.display()
     )]
     Held { holder: String, path: PathBuf },
-    #[error("cannot take the lock {}: {source}\n  help: check the permissions of `run_dir`", path.display())]
+    #[error("cannot take the lock {}: {source}\n  help: check the permissions of its folder", path.display())]
     Io {
         path: PathBuf,
         #[source]
@@ -29,20 +35,33 @@ pub struct InstanceLock {
 }
 
 impl InstanceLock {
-    /// Makes `run_dir` if needed and takes its lock.
+    /// Makes `dir`, the run folder, if needed and takes its lock.
     ///
     /// # Errors
     /// When another process holds it, or the folder cannot be written.
-    pub fn acquire(run_dir: &Path) -> Result<Self, LockError> {
-        let path = run_dir.join("agent.lock");
+    pub fn of_run_dir(dir: &Path) -> Result<Self, LockError> {
+        Self::acquire(dir, RUN_DIR_MODE)
+    }
+
+    /// Makes `dir`, the spool's folder, if needed and takes its lock: two writers would destroy each other's
+    /// segments and cursors.
+    ///
+    /// # Errors
+    /// As [`Self::of_run_dir`].
+    pub fn of_spool(dir: &Path) -> Result<Self, LockError> {
+        Self::acquire(dir, SPOOL_DIR_MODE)
+    }
+
+    fn acquire(dir: &Path, mode: u32) -> Result<Self, LockError> {
+        let path = dir.join("agent.lock");
         let failed = |source| LockError::Io {
             path: path.clone(),
             source,
         };
         DirBuilder::new()
             .recursive(true)
-            .mode(0o750)
-            .create(run_dir)
+            .mode(mode)
+            .create(dir)
             .map_err(failed)?;
         let mut file = OpenOptions::new()
             .read(true)

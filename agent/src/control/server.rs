@@ -11,12 +11,16 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-/// Clients at once; further ones wait for a place.
-const MAX_CLIENTS: usize = 32;
+/// Clients at once that watch or learn; further ones are refused.
+const MAX_LONG: usize = 24;
+/// Clients at once that ask something short; further ones wait for a place. Watchers cannot take these.
+const MAX_SHORT: usize = 8;
 /// A client that says nothing for so long is sent away.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// A client that does not read its answer for so long is sent away.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// The engine answers within a poll interval; longer means that it is stopping.
 const ENGINE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest time of learning through the socket.
@@ -78,9 +82,10 @@ impl ControlServer {
     /// When the listener breaks.
     pub async fn serve(self, context: ServerContext) -> Result<(), ServerError> {
         let stop = context.tasks.token();
-        let places = Arc::new(Semaphore::new(MAX_CLIENTS));
+        let short = Arc::new(Semaphore::new(MAX_SHORT));
+        let long = Arc::new(Semaphore::new(MAX_LONG));
         loop {
-            let place = Arc::clone(&places).acquire_owned();
+            let place = Arc::clone(&short).acquire_owned();
             let (stream, place) = tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 next = async { (self.listener.accept().await, place.await) } => match next {
@@ -93,15 +98,18 @@ impl ControlServer {
                 },
             };
             let client = context.clone();
+            let places = Places {
+                short: place.ok(),
+                long: Arc::clone(&long),
+            };
             let token = stop.clone();
             context.tasks.spawn("control client", async move {
                 tokio::select! {
                     () = token.cancelled() => {}
-                    ended = client.serve(stream) => if let Err(error) = ended {
+                    ended = client.serve(stream, places) => if let Err(error) = ended {
                         tracing::debug!(%error, "control client went away");
                     },
                 }
-                drop(place);
                 Ok(())
             });
         }
@@ -124,11 +132,45 @@ fn is_transient(error: &io::Error) -> bool {
     )
 }
 
+/// A client's place, until it is known what it wants.
+struct Places {
+    short: Option<OwnedSemaphorePermit>,
+    long: Arc<Semaphore>,
+}
+
+impl Places {
+    /// The request with the place that it may keep; refused when there is none.
+    fn settle(
+        &mut self,
+        request: Result<Request, Refusal>,
+    ) -> (Result<Request, Refusal>, Option<OwnedSemaphorePermit>) {
+        match request {
+            Ok(request @ (Request::Watch { .. } | Request::Learn { .. })) => match self.stay() {
+                Ok(place) => (Ok(request), Some(place)),
+                Err(refusal) => (Err(refusal), None),
+            },
+            other => (other, self.short.take()),
+        }
+    }
+
+    /// Gives the place for short requests back, for one of those that may be held for ever.
+    fn stay(&mut self) -> Result<OwnedSemaphorePermit, Refusal> {
+        let place = Arc::clone(&self.long).try_acquire_owned();
+        let place = place.map_err(|_| Refusal {
+            code: RefusalCode::Unavailable,
+            message: format!("{MAX_LONG} clients watch or learn already; end one of them"),
+        })?;
+        self.short = None;
+        Ok(place)
+    }
+}
+
 impl ServerContext {
-    async fn serve(self, stream: UnixStream) -> io::Result<()> {
+    async fn serve(self, stream: UnixStream, mut places: Places) -> io::Result<()> {
         let (read, mut write) = stream.into_split();
         let mut read = BufReader::new(read);
-        let answer = match read_request(&mut read).await {
+        let (request, _place) = places.settle(read_request(&mut read).await);
+        let answer = match request {
             Ok(Request::Watch { filter }) => return self.watch(filter, read, write).await,
             Ok(Request::Learn { target, seconds }) => {
                 let duration = Duration::from_secs(seconds).min(MAX_LEARN);
@@ -156,7 +198,8 @@ impl ServerContext {
             Err(refusal) => Err(refusal),
         };
         let answer = answer.unwrap_or_else(|Refusal { code, message }| Answer::Refused { code, message });
-        send(&mut write, &answer).await
+        // A client that asks and does not read must not keep its place.
+        tokio::time::timeout(ANSWER_TIMEOUT, send(&mut write, &answer)).await?
     }
 
     async fn ask<T>(

@@ -167,6 +167,54 @@ async fn watchers_get_what_they_want_and_their_end_is_noticed() {
 }
 
 #[tokio::test]
+async fn watchers_without_number_do_not_keep_others_from_asking() {
+    let mut daemon = Daemon::start();
+    let mut watchers = Vec::new();
+    loop {
+        let mut client = daemon.client().await;
+        let filter = Filter::default();
+        match client.request(Request::Watch { filter }).await {
+            Ok(_) => watchers.push(client),
+            Err(ClientError::Refused { code, message }) => {
+                assert_eq!(code, RefusalCode::Unavailable);
+                assert!(message.contains("24 clients"), "{message}");
+                break;
+            }
+            Err(error) => panic!("{error}"),
+        }
+        assert!(watchers.len() < 100);
+    }
+    let mut client = daemon.client().await;
+    let (answer, ()) = tokio::join!(client.request(Request::Status), async {
+        let Some(ControlRequest::Status { reply }) = daemon.requests.recv().await else {
+            panic!()
+        };
+        reply.send(Box::default()).unwrap();
+    });
+    assert!(matches!(answer, Ok(Answer::Status { .. })));
+    drop(watchers.pop());
+    while daemon.taps.len() > watchers.len() {
+        tokio::task::yield_now().await;
+    }
+    let filter = Filter::default();
+    let again = daemon.client().await.request(Request::Watch { filter }).await;
+    assert!(matches!(again, Ok(Answer::Watching)));
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn a_daemon_that_does_not_answer_is_given_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("agent.sock");
+    let _deaf = tokio::net::UnixListener::bind(&path).unwrap();
+    let client = Client::connect(&path).await.unwrap();
+    let mut client = client.with_patience(Duration::from_millis(50));
+    let error = client.request(Request::Status).await.unwrap_err();
+    assert!(matches!(error, ClientError::Timeout { .. }));
+    assert!(error.to_string().contains("did not answer"), "{error}");
+}
+
+#[tokio::test]
 async fn a_slow_watcher_is_told_what_it_missed() {
     let taps = Taps::default();
     let mut stream = taps.watch(Filter::default());
@@ -209,12 +257,14 @@ fn filters_combine() {
 #[test]
 fn the_second_daemon_learns_who_holds_the_lock() {
     let dir = tempfile::tempdir().unwrap();
-    let first = lock::InstanceLock::acquire(dir.path()).unwrap();
-    let error = lock::InstanceLock::acquire(dir.path()).unwrap_err().to_string();
+    let first = lock::InstanceLock::of_run_dir(dir.path()).unwrap();
+    let error = lock::InstanceLock::of_run_dir(dir.path())
+        .unwrap_err()
+        .to_string();
     assert!(
         error.contains(&format!("process {} holds", std::process::id())),
         "{error}"
     );
     drop(first);
-    lock::InstanceLock::acquire(dir.path()).unwrap();
+    lock::InstanceLock::of_run_dir(dir.path()).unwrap();
 }

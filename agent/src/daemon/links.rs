@@ -52,8 +52,7 @@ impl EngineLinks {
 
     /// An alert goes to the spool, to watchers and into the metrics. Never waits.
     pub fn raise(&self, alert: &Alert) {
-        // An alert is a tree of strings and numbers: serialising it cannot fail.
-        let line = serde_json::to_string(alert).unwrap_or_default();
+        let line = alert.to_line(Spool::MAX_LINE_BYTES);
         self.taps.publish(&tap_item(alert), || Arc::from(line.as_str()));
         if alert.revision == 0 {
             let severity = alert.severity.name();
@@ -99,6 +98,10 @@ impl EngineLinks {
             watchers: self.taps.len(),
             ..StatusReport::default()
         };
+        if !report.ready {
+            let reason = self.readiness.get().reason();
+            report.problems.push(format!("not ready: {reason}"));
+        }
         let Some(spool) = &self.spool else {
             return report;
         };

@@ -13,6 +13,7 @@ mod recorder;
 mod run;
 mod sensor;
 mod signals;
+mod spool_watch;
 mod task;
 #[cfg(test)]
 mod task_tests;

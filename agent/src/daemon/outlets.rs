@@ -11,7 +11,7 @@ use crate::sink::{Sink, SinkDriver, SinkError, SinkStats};
 use crate::sinks::{FileAlerts, StdoutAlerts};
 use crate::spool::{Options, Spool, SpoolError};
 use crate::telemetry::Metrics;
-use crate::telemetry::http::{self, HttpError, Readiness};
+use crate::telemetry::http::{self, HttpError, Readiness, Ready};
 use crate::telemetry::metrics::{gauge, set_seconds, set_total};
 use std::io;
 use std::sync::Arc;
@@ -60,29 +60,39 @@ pub enum DaemonError {
 /// Everything behind the engine, running.
 #[derive(Debug)]
 pub struct Outlets {
-    /// Stopped first: control socket, metrics, signals, and what the caller adds (engine, runtimes).
+    /// Stopped first: control socket, signals, and what the caller adds (engine, runtimes).
     tasks: Tasks,
-    /// Stopped last.
+    /// Stopped last: sinks, and metrics, which say until the end that the agent is not ready any more.
     sinks: Tasks,
+    readiness: Readiness,
     spool: Spool,
-    _lock: InstanceLock,
+    /// Of the run folder and the spool's.
+    _locks: [InstanceLock; 2],
 }
 
 impl Outlets {
-    /// Takes the lock and starts everything. The engine's task is to be added to [`Outlets::tasks`].
+    /// Takes the locks and starts everything. The engine's task is to be added to [`Outlets::tasks`].
     ///
     /// # Errors
     /// When another daemon runs, a port is taken, or a path cannot be written.
     pub async fn start(config: &Config) -> Result<(Self, EngineLinks), DaemonError> {
-        let lock = InstanceLock::acquire(&config.run_dir)?;
+        let locks = [
+            InstanceLock::of_run_dir(&config.run_dir)?,
+            InstanceLock::of_spool(&config.spool_dir())?,
+        ];
         let (tasks, sink_tasks) = (Tasks::new(), Tasks::new());
         let metrics = Arc::new(Metrics::new()?);
         let readiness = Readiness::default();
         let taps = Taps::default();
         if let Some(address) = config.metrics.listen {
             let listener = http::bind(address).await?;
-            let server = http::serve(listener, Arc::clone(&metrics), readiness.clone(), tasks.token());
-            tasks.spawn("metrics", async move { Ok(server.await?) });
+            let server = http::serve(
+                listener,
+                Arc::clone(&metrics),
+                readiness.clone(),
+                sink_tasks.token(),
+            );
+            sink_tasks.spawn("metrics", async move { Ok(server.await?) });
         }
         let spool = Spool::open(&Options {
             dir: config.spool_dir(),
@@ -103,7 +113,7 @@ impl Outlets {
             spool: Some(spool.clone()),
             taps,
             metrics,
-            readiness,
+            readiness: readiness.clone(),
             requests,
             sinks,
             started: Instant::now(),
@@ -112,8 +122,9 @@ impl Outlets {
         let outlets = Self {
             tasks,
             sinks: sink_tasks,
+            readiness,
             spool,
-            _lock: lock,
+            _locks: locks,
         };
         Ok((outlets, links))
     }
@@ -134,6 +145,7 @@ impl Outlets {
             () = front.cancelled() => {}
             () = back.cancelled() => {}
         }
+        self.readiness.set(Ready::Stopping);
         let front = self.tasks.drain(FRONT_GRACE).await;
         let flushed = tokio::time::timeout(FLUSH_GRACE, self.spool.flush()).await;
         let back = self.sinks.drain(SINK_GRACE).await;

@@ -17,6 +17,7 @@ use crate::runtimes::docker::{Docker, DockerConfig};
 use crate::runtimes::supervisor;
 use crate::shutdown::Tasks;
 use crate::source::EventSource;
+use crate::telemetry::http::Ready;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -35,6 +36,8 @@ pub struct SensorParts {
     pub findings: Vec<SensorFinding>,
     /// Containers that run already.
     pub running: Vec<RunningContainer>,
+    /// Whether what is required is attached.
+    pub ready: Ready,
 }
 
 impl std::fmt::Debug for SensorParts {
@@ -103,7 +106,7 @@ pub async fn run(
     links: EngineLinks,
     sensor: SensorParts,
 ) -> Result<(), DaemonError> {
-    links.readiness.set_ready();
+    links.readiness.set(sensor.ready);
     start(config, prepared, links, sensor, outlets.tasks());
     outlets.run().await
 }

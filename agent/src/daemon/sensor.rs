@@ -9,10 +9,11 @@ use crate::control::{CapabilityStatus, KindCounters, StatusReport};
 use crate::detect::{SensorFinding, WATCHED_NAMES};
 use crate::engine::{KernelView, RunningContainer};
 use crate::event::{BootTime, EventKind, ExecId, SlotKey};
-use crate::kernel::{CapabilityReport, ContainerSlot, KernelError, Sensor, SensorConfig, Totals};
+use crate::kernel::{Capability, CapabilityReport, ContainerSlot, KernelError, Sensor, SensorConfig, Totals};
 use crate::process::LineageReader;
 use crate::source::{EventSource, RawBatch, SourceError};
 use crate::telemetry::Metrics;
+use crate::telemetry::http::Ready;
 use crate::telemetry::metrics::{set_seconds, set_total};
 use agent_common::behaviour::BehaviourKey;
 use agent_common::counter::Outcome;
@@ -51,6 +52,7 @@ pub fn load(config: SensorConfig) -> Result<SensorParts, KernelError> {
     sensor.slots.watch_names(WATCHED_NAMES)?;
     let running = sensor.slots.in_use().map(running).collect();
     let findings = sensor.reports().iter().filter_map(degraded).collect();
+    let ready = ready(sensor.reports());
     let source = |source| KernelError::Read {
         path: "the alert ring".to_owned(),
         source,
@@ -70,7 +72,21 @@ pub fn load(config: SensorConfig) -> Result<SensorParts, KernelError> {
         maps: Box::new(Maps(live)),
         findings,
         running,
+        ready,
     })
+}
+
+fn ready(reports: &[CapabilityReport]) -> Ready {
+    let attached = |required: &Capability| {
+        reports
+            .iter()
+            .any(|report| report.capability == *required && report.backend.is_some())
+    };
+    if Capability::REQUIRED.iter().all(attached) {
+        Ready::Yes
+    } else {
+        Ready::Blind
+    }
 }
 
 fn running(found: ContainerSlot) -> RunningContainer {
@@ -310,5 +326,39 @@ fn collect_totals(totals: &Totals, metrics: &Metrics) {
     }
     for (cause, count) in &totals.errors {
         set_total(&metrics.kernel_errors.with_label_values(&[cause]), *count);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Trust;
+    use crate::kernel::Backend;
+
+    #[test]
+    fn ready_means_that_what_is_required_is_attached() {
+        let reports = |blind: &[Capability]| -> Vec<CapabilityReport> {
+            let all = [
+                Capability::Identity,
+                Capability::Exec,
+                Capability::FileOpen,
+                Capability::Mount,
+            ];
+            all.into_iter()
+                .map(|capability| CapabilityReport {
+                    capability,
+                    backend: (!blind.contains(&capability)).then_some(Backend::Tracepoint),
+                    trust: Trust::RACY,
+                    reason_not_better: None,
+                    programs: Vec::new(),
+                })
+                .collect()
+        };
+        assert_eq!(ready(&reports(&[])), Ready::Yes);
+        assert_eq!(ready(&reports(&[Capability::Mount])), Ready::Yes, "it degrades");
+        for required in Capability::REQUIRED {
+            assert_eq!(ready(&reports(&[required])), Ready::Blind);
+        }
+        assert_eq!(ready(&[]), Ready::Blind);
     }
 }

@@ -1,25 +1,28 @@
 //! The task that owns the engine: records, runtime events, requests and time go in, in order; what comes out is
 //! handed on and never waited for.
 
+mod counts;
+mod requests;
+
 use super::EngineLinks;
 use super::audit::{Audit, EQUATIONS};
 use super::exports::Exports;
 use super::maps::SensorMaps;
 use super::recorder::Recorder;
+use super::spool_watch::SpoolWatch;
 use super::view;
 use crate::container::RuntimeEvent;
-use crate::control::protocol::{LearnTarget, Reloaded};
-use crate::control::{ControlRequest, Refusal, RefusalCode, TapItem};
+use crate::control::{ControlRequest, Refusal, TapItem};
 use crate::detect::SensorFinding;
-use crate::engine::{Engine, Input, Output, RunningContainer, Selector, SessionId};
+use crate::engine::{Engine, Input, Output, RunningContainer};
 use crate::event::BootTime;
 use crate::host::{HostFacts, HostSources};
 use crate::profile::ProfileSet;
 use crate::source::{EventSource, RawBatch, SourceError};
+use requests::{Reloading, Session, loaded};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 /// How often time is told to the engine.
@@ -53,22 +56,6 @@ pub struct EngineTask {
     pub recorder: Option<Recorder>,
 }
 
-/// Where a learned profile goes.
-type Reply = oneshot::Sender<Result<String, Refusal>>;
-
-/// A learning session that a client waits for.
-struct Session {
-    id: SessionId,
-    selector: Selector,
-    ends: Instant,
-    reply: Reply,
-}
-
-struct Reloading {
-    loading: JoinHandle<Result<Arc<ProfileSet>, Refusal>>,
-    reply: oneshot::Sender<Result<Reloaded, Refusal>>,
-}
-
 enum Step {
     Stop,
     Request(ControlRequest),
@@ -84,6 +71,7 @@ struct State {
     reloading: Option<Reloading>,
     exports: Exports,
     audit: Audit,
+    spool: SpoolWatch,
     ticked: Instant,
     collected: Instant,
     host_read: Instant,
@@ -109,6 +97,7 @@ impl EngineTask {
             reloading: None,
             exports: Exports::default(),
             audit: Audit::default(),
+            spool: SpoolWatch::default(),
             ticked: now,
             collected: now,
             host_read: now,
@@ -119,7 +108,7 @@ impl EngineTask {
                 Step::Stop => break,
                 Step::Request(request) => state.serve(request),
                 Step::Loaded(loaded) => state.loaded(loaded),
-                Step::Runtime(event) => state.runtime(event),
+                Step::Runtime(event) => state.runtimes(event),
                 Step::Batch(batch) => state.records(batch?),
             }
             state.pass_time();
@@ -164,6 +153,17 @@ impl State {
         }
     }
 
+    /// What a runtime tells, and what else waits, up to a burst: records come between two of them.
+    fn runtimes(&mut self, first: RuntimeEvent) {
+        self.runtime(first);
+        for _ in 0..RUNTIME_BURST {
+            let Ok(event) = self.task.runtimes.try_recv() else {
+                return;
+            };
+            self.runtime(event);
+        }
+    }
+
     fn runtime(&mut self, event: RuntimeEvent) {
         self.task.links.runtime(&event);
         // A runtime that started again has another socket.
@@ -171,12 +171,6 @@ impl State {
         self.handle(Input::Runtime(event));
         if connected {
             self.read_host(Instant::now());
-        }
-        for _ in 0..RUNTIME_BURST {
-            let Ok(event) = self.task.runtimes.try_recv() else {
-                return;
-            };
-            self.handle(Input::Runtime(event));
         }
     }
 
@@ -193,64 +187,6 @@ impl State {
                 let mut kernel = recorder.view(&input, kernel.view());
                 engine.handle(input, &mut kernel, &mut self.outputs);
             }
-        }
-    }
-
-    fn serve(&mut self, request: ControlRequest) {
-        match request {
-            ControlRequest::Status { reply } => {
-                let mut report = self.task.links.status();
-                self.task.kernel.describe(&mut report);
-                view::describe(&self.task.engine, &mut report);
-                let mismatches = self.audit.mismatches().iter().map(ToString::to_string);
-                report.records.mismatches = mismatches.collect();
-                report.node.clone_from(&self.task.host.node);
-                // The client may be gone: then nobody wants the answer. So with all replies here.
-                let _unwanted = reply.send(Box::new(report));
-            }
-            ControlRequest::Learn {
-                target,
-                duration,
-                reply,
-            } => self.learn(&target, duration, reply),
-            ControlRequest::Reload { reply } if self.reloading.is_some() => {
-                let _unwanted = reply.send(Err(unavailable("a reload is under way")));
-            }
-            ControlRequest::Reload { reply } => {
-                let load = Arc::clone(&self.task.load_profiles);
-                let loading = tokio::task::spawn_blocking(move || load());
-                self.reloading = Some(Reloading { loading, reply });
-            }
-        }
-    }
-
-    fn learn(&mut self, target: &LearnTarget, duration: Duration, reply: Reply) {
-        let selector = view::selector(target);
-        match self.task.engine.learn(selector.clone()) {
-            Ok((id, _)) => self.sessions.push(Session {
-                id,
-                selector,
-                ends: Instant::now() + duration,
-                reply,
-            }),
-            Err(error) => {
-                let _unwanted = reply.send(Err(view::refusal(error)));
-            }
-        }
-    }
-
-    /// Broken profiles change nothing: what was in force stays.
-    fn loaded(&mut self, loaded: Result<Arc<ProfileSet>, Refusal>) {
-        let answer = loaded.map(|set| {
-            let profiles = set.len();
-            self.task.engine.set_profiles(set);
-            Reloaded { profiles }
-        });
-        let outcome = if answer.is_ok() { "ok" } else { "refused" };
-        let reloads = &self.task.links.metrics.config_reloads;
-        reloads.with_label_values(&[outcome]).inc();
-        if let Some(Reloading { reply, .. }) = self.reloading.take() {
-            let _unwanted = reply.send(answer);
         }
     }
 
@@ -271,42 +207,6 @@ impl State {
         }
     }
 
-    fn collect(&mut self) {
-        self.audit();
-        let EngineTask {
-            engine,
-            kernel,
-            links,
-            recorder,
-            ..
-        } = &mut self.task;
-        kernel.collect(&links.metrics);
-        view::collect(engine, &links.metrics);
-        if let Some(recorder) = recorder {
-            recorder.flush();
-        }
-    }
-
-    /// Compares both sides of the books; tells what was lost.
-    fn audit(&mut self) {
-        let Some(books) = self.task.kernel.books() else {
-            return;
-        };
-        let live = self.task.engine.index().live();
-        let containers: Vec<_> = live
-            .map(|found| (found.key.slot, found.key.generation, found.id.to_string()))
-            .collect();
-        let slots = self.task.kernel.view();
-        for finding in self.audit.losses(&books, &containers, slots) {
-            self.handle(Input::Sensor(finding));
-        }
-        for mismatch in self.audit.read(&books, self.task.engine.stats()) {
-            tracing::error!(%mismatch, "the books do not balance: something was lost without being counted");
-            let metric = &self.task.links.metrics.accounting_mismatch;
-            metric.with_label_values(&[mismatch.equation]).inc();
-        }
-    }
-
     fn read_host(&mut self, now: Instant) {
         let EngineTask {
             host, host_sources, ..
@@ -315,17 +215,6 @@ impl State {
         let host = Box::new(host.clone());
         self.handle(Input::Host(host));
         self.host_read = now;
-    }
-
-    /// Sessions end in time, or when their client went away.
-    fn end_sessions(&mut self, now: Instant) {
-        let ended = self
-            .sessions
-            .extract_if(.., |session| now >= session.ends || session.reply.is_closed());
-        for session in ended {
-            let profile = view::learned(&mut self.task.engine, session.id);
-            let _unwanted = session.reply.send(profile);
-        }
     }
 
     fn set_exports(&mut self) {
@@ -392,9 +281,7 @@ impl State {
         if let Some(recorder) = self.task.recorder.take() {
             recorder.finish();
         }
-        for session in self.sessions {
-            let _unwanted = session.reply.send(Err(unavailable("the agent stops")));
-        }
+        self.refuse_sessions();
         Ok(())
     }
 
@@ -413,22 +300,6 @@ impl State {
             }
         }
         Ok(())
-    }
-}
-
-async fn loaded(reloading: Option<&mut Reloading>) -> Result<Arc<ProfileSet>, Refusal> {
-    match reloading {
-        None => std::future::pending().await,
-        Some(reloading) => (&mut reloading.loading)
-            .await
-            .unwrap_or_else(|_| Err(unavailable("reading the profiles failed"))),
-    }
-}
-
-fn unavailable(message: &str) -> Refusal {
-    Refusal {
-        code: RefusalCode::Unavailable,
-        message: message.to_owned(),
     }
 }
 

@@ -335,3 +335,42 @@ async fn a_reload_that_fails_changes_nothing() {
         Err(refusal)
     );
 }
+
+#[tokio::test]
+async fn every_runtime_event_of_a_burst_is_noted() {
+    let dir = tempfile::tempdir().unwrap();
+    let (links, requests) = links(dir.path());
+    let metrics = Arc::clone(&links.metrics);
+    let mut running = start(links, requests);
+    let connected = |runtime: &str| RuntimeEvent::Connected {
+        runtime: runtime.to_owned(),
+    };
+    let lost = RuntimeEvent::Disconnected {
+        runtime: "docker".to_owned(),
+        reason: "gone".to_owned(),
+    };
+    for event in [connected("docker"), lost, connected("podman")] {
+        running.runtimes.try_send(event).unwrap();
+    }
+    running
+        .during(tokio::time::sleep(Duration::from_millis(60)))
+        .await;
+    let up = |runtime| metrics.runtime_up.with_label_values(&[runtime]).get();
+    assert_eq!((up("docker"), up("podman")), (0, 1));
+}
+
+#[tokio::test]
+async fn alerts_that_the_spool_drops_are_an_alert() {
+    let dir = tempfile::tempdir().unwrap();
+    let (links, requests) = links(dir.path());
+    let spool = links.spool.clone().unwrap();
+    let mut watcher = links.taps.watch(Filter::default());
+    let too_long = vec![b'x'; crate::spool::Spool::MAX_LINE_BYTES + 1];
+    spool.append_line(crate::detect::Severity::High, too_long);
+    let mut running = start(links, requests);
+    let told = running.during(watcher.next()).await;
+    let Some(TapLine::Line(line)) = told else { panic!() };
+    let alert: crate::alert::Alert = serde_json::from_str(&line).unwrap();
+    assert_eq!(alert.rule, "sensor.alerts_dropped");
+    assert_eq!(alert.evidence["alerts"], 1);
+}

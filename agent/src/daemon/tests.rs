@@ -1,6 +1,7 @@
 use super::*;
-use crate::alert::{Action, Alert, Repeat, SCHEMA};
+use crate::alert::{Action, Alert, AlertContainer, AlertImage, Repeat, SCHEMA};
 use crate::config::{Config, FileSink, Flags, Sources, load};
+use crate::container::Labels;
 use crate::control::client::Client;
 use crate::control::protocol::{Answer, Request};
 use crate::control::{ControlRequest, Filter, Taps};
@@ -8,7 +9,7 @@ use crate::detect::{Class, Severity};
 use crate::event::Timestamp;
 use crate::spool::{Options, Spool};
 use crate::telemetry::Metrics;
-use crate::telemetry::http::Readiness;
+use crate::telemetry::http::{Readiness, Ready};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -106,8 +107,12 @@ async fn an_alert_reaches_file_watcher_metrics_and_status_and_everything_stops()
     assert_eq!((report.sinks[0].name.as_str(), report.watchers), ("alerts", 1));
 
     let started = Instant::now();
+    links.readiness.set(Ready::Yes);
+    assert!(links.status().problems.is_empty());
     outlets.tasks().stop();
     outlets.run().await.unwrap();
+    assert_eq!(links.readiness.get(), Ready::Stopping);
+    assert_eq!(links.status().problems, ["not ready: the agent stops"]);
     assert!(started.elapsed() < Duration::from_secs(5));
     assert_eq!(
         std::fs::read_to_string(dir.path().join("alerts")).unwrap(),
@@ -134,4 +139,62 @@ async fn a_sink_that_cannot_be_opened_stops_the_start() {
         error.contains("`alerts`") && error.contains("none/alerts"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn the_critical_alert_of_an_image_with_endless_labels_arrives() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut links, _requests) = links(&dir.path().join("unused"));
+    let spool = Spool::open(&Options {
+        dir: dir.path().join("spool"),
+        max_bytes: 16 << 20,
+        sinks: vec!["a".to_owned()],
+    });
+    let spool = links.spool.insert(spool.unwrap()).clone();
+    let alert = Alert {
+        container: Some(AlertContainer {
+            id: "ab".to_owned(),
+            name: None,
+            runtime: None,
+            image: AlertImage::default(),
+            pod: None,
+            labels: Labels::from([("a".to_owned(), "x".repeat(2 << 20))]),
+            labels_omitted: 0,
+            privileged: false,
+        }),
+        ..alert()
+    };
+    links.raise(&alert);
+    let records = spool.reader("a").unwrap().next_batch(8).await.unwrap();
+    let arrived: Alert = serde_json::from_slice(&records[0].payload).unwrap();
+    assert_eq!((arrived.rule, arrived.severity), (alert.rule, alert.severity));
+    assert_eq!(arrived.evidence["omitted"], serde_json::json!(["labels"]));
+    assert!(spool.stats().dropped_total().all(|(_, count)| count == 0));
+    spool.close();
+}
+
+#[tokio::test]
+async fn two_daemons_with_run_folders_of_their_own_do_not_share_a_spool() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(dir.path());
+    let (outlets, _links) = Outlets::start(&config).await.unwrap();
+    let other = Config {
+        run_dir: dir.path().join("other"),
+        ..config.clone()
+    };
+    let error = Outlets::start(&other).await.unwrap_err();
+    let message = error.to_string();
+    assert!(matches!(error, DaemonError::Lock(_)));
+    for part in [
+        format!("process {} holds", std::process::id()),
+        "spool/agent.lock".to_owned(),
+        "`state_dir`".to_owned(),
+    ] {
+        assert!(message.contains(&part), "{part} is missing in {message}");
+    }
+    outlets.tasks().stop();
+    outlets.run().await.unwrap();
+    let (outlets, _links) = Outlets::start(&other).await.unwrap();
+    outlets.tasks().stop();
+    outlets.run().await.unwrap();
 }

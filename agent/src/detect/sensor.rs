@@ -17,6 +17,10 @@ pub enum SensorFinding {
     RecordsUndecodable { records: u64, reason: String },
     /// Alerts that found no window to be folded in.
     WindowsExhausted { alerts: u64 },
+    /// Alerts that the spool dropped undelivered, since the agent started.
+    AlertsDropped { alerts: u64 },
+    /// The spool's disk refuses: alerts are in memory only.
+    SpoolDegraded,
 }
 
 impl SensorFinding {
@@ -58,6 +62,14 @@ impl SensorFinding {
             Self::WindowsExhausted { alerts } => {
                 let summary = format!("{alerts} alerts found no window: their repeats are not folded");
                 Finding::new(&sensor::WINDOWS_EXHAUSTED, "windows", summary).with("alerts", alerts)
+            }
+            Self::AlertsDropped { alerts } => {
+                let summary = format!("{alerts} alerts were dropped undelivered: the spool is full");
+                Finding::new(&sensor::ALERTS_DROPPED, "dropped", summary).with("alerts", alerts)
+            }
+            Self::SpoolDegraded => {
+                let summary = "The spool's disk refuses: alerts are kept in memory only";
+                Finding::new(&sensor::ALERTS_DROPPED, "disk", summary).with("degraded", true)
             }
         }
     }

@@ -157,7 +157,10 @@ impl Engine {
                     .observe_lifecycle(found.key, found.created, &lifecycle);
             }
             Input::Sensor(finding) => self.sensor(finding, outputs),
-            Input::Host(host) => self.host = *host,
+            Input::Host(host) => {
+                self.enricher.set_clock(host.clock);
+                self.host = *host;
+            }
             Input::Tick(time) => self.tick(time, kernel, outputs),
             Input::End => self.end(kernel, outputs),
         }

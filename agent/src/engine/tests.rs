@@ -367,3 +367,23 @@ fn records_that_cannot_be_read_are_an_alert() {
 fn patience_is_what_the_documentation_says() {
     assert_eq!(PATIENCE, Duration::from_secs(2));
 }
+
+#[test]
+fn a_wall_clock_that_was_set_dates_later_alerts() {
+    let mut run = Run::new();
+    run.feed(lifecycle(ContainerOp::LIVE, 1))
+        .feed(opens_core_pattern(2));
+    let mut host = run.engine.host.clone();
+    host.clock.boot_unix_ns += 3_600_000_000_000;
+    run.feed(Input::Host(Box::new(host)))
+        .feed(Input::Tick(BootTime(100 * SECOND)));
+    run.alerts.clear();
+    run.feed(opens_core_pattern(102));
+    let process = run.alerts[0].process.as_ref().unwrap();
+    assert_eq!(run.alerts[0].time.to_rfc3339(), "2023-11-14T23:15:02.000000000Z");
+    assert!(
+        process.start.to_rfc3339().starts_with("2023-11-14T23:13:2"),
+        "{:?}",
+        process.start
+    );
+}

@@ -22,6 +22,9 @@ const SOCKETS: [(&str, &str); 9] = [
     ("podman", "/run/podman/podman.sock"),
 ];
 
+/// Differences of the clocks that are no step: reading both takes time, and NTP slews.
+const CLOCK_TOLERANCE_NS: u64 = 10_000_000;
+
 /// What the configuration adds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HostSources {
@@ -49,9 +52,10 @@ impl HostFacts {
         facts
     }
 
-    /// Reads again what changes while the agent runs: sockets (a runtime that restarts makes a new one),
-    /// addresses, disks. A few milliseconds; worth it when a runtime connects and every minute.
+    /// Reads again what changes while the agent runs: sockets (a runtime that restarts makes a new one), addresses,
+    /// disks, the wall clock. A few milliseconds; worth it when a runtime connects and every minute.
     pub fn refresh(&mut self, sources: &HostSources) {
+        self.clock = renewed(self.clock, clock());
         self.runtime_sockets = sockets(sources);
         self.addresses = addresses();
         self.disks = disks();
@@ -201,7 +205,17 @@ fn namespaces() -> HostNamespaces {
     }
 }
 
-/// The offset between the clocks now; a later step of the wall clock shows in neither alerts nor replays.
+/// The old offset, unless the wall clock was set since (an agent may start before the host knows the time): times that
+/// alerts repeat, such as a process's start, must not tremble.
+fn renewed(old: Clock, now: Clock) -> Clock {
+    if old.boot_unix_ns.abs_diff(now.boot_unix_ns) > CLOCK_TOLERANCE_NS {
+        now
+    } else {
+        old
+    }
+}
+
+/// The offset between the clocks now.
 fn clock() -> Clock {
     let nanos = |time: Timespec| {
         time.tv_sec
@@ -246,6 +260,19 @@ mod tests {
         let ino = fs::metadata(&path).unwrap().ino();
         let found = facts.runtime_sockets.iter().filter(|socket| socket.ino == ino);
         assert_eq!((found.count(), facts.node.as_str()), (1, "n1"));
+    }
+
+    #[test]
+    fn a_clock_that_was_set_is_read_again_and_one_that_trembles_is_not() {
+        let (sources, now) = (HostSources::default(), clock());
+        let mut facts = HostFacts::gather(&sources);
+        facts.clock.boot_unix_ns -= 3_600_000_000_000;
+        facts.refresh(&sources);
+        assert!(facts.clock.boot_unix_ns.abs_diff(now.boot_unix_ns) < 1_000_000_000);
+        let trembling = Clock {
+            boot_unix_ns: now.boot_unix_ns + 1_000_000,
+        };
+        assert_eq!(renewed(now, trembling), now);
     }
 
     #[test]

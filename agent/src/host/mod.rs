@@ -1,4 +1,4 @@
-//! What is true of the host while the agent runs: gathered once at start, part of recordings.
+//! What is true of the host while the agent runs: gathered at start and renewed now and then, part of recordings.
 //!
 //! A plain value, so that detectors stay pure: whoever asks "is this the host's disk, socket, namespace or
 //! address?" compares numbers with this. The host is whatever process 1 of the agent's pid namespace sees;

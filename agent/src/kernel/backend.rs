@@ -43,6 +43,9 @@ pub enum Capability {
 }
 
 impl Capability {
+    /// Without these the agent is not ready: it cannot tell containers apart, or misses what most rules look at.
+    pub const REQUIRED: [Self; 3] = [Self::Identity, Self::Exec, Self::FileOpen];
+
     /// Name in `agent check`, metrics and alerts.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -4,11 +4,14 @@ use crate::config::FileSink;
 use crate::sink::{AlertBatch, Sink, SinkError};
 use async_trait::async_trait;
 use futures_util::FutureExt;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Alerts name paths, arguments and addresses: they are the owner's only.
+const MODE: u32 = 0o600;
 
 /// A rotated file.
 #[derive(Debug)]
@@ -64,21 +67,41 @@ fn append(config: &FileSink, file: Option<File>, lines: &[u8]) -> io::Result<Fil
         rotate(config)?;
         file = open(&config.path)?;
     }
-    file.write_all(lines)?;
-    file.sync_data()?;
+    whole_or_nothing(&mut file, |file| {
+        file.write_all(lines)?;
+        file.sync_data()
+    })?;
     Ok(file)
 }
 
-/// Opens for appending; a line that a crash left unfinished is ended first.
+/// The batch comes again: what a full disk took of it must not stay as half a line.
+fn whole_or_nothing(file: &mut File, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+    let before = file.metadata()?;
+    write(file).inspect_err(|_| {
+        // Without it the next opening ends the line that was begun.
+        if before.is_file() {
+            let _cut = file.set_len(before.len());
+        }
+    })
+}
+
+/// Opens for appending, and for nobody else to read; a line that a crash left unfinished is ended first.
 fn open(path: &Path) -> io::Result<File> {
     let mut file = OpenOptions::new()
         .append(true)
         .read(true)
         .create(true)
-        .mode(0o600)
+        .mode(MODE)
         .open(path)?;
+    let metadata = file.metadata()?;
+    if metadata.is_file() && metadata.mode() & 0o777 != MODE {
+        // Somebody else's file: alerts must arrive all the same.
+        if let Err(error) = file.set_permissions(Permissions::from_mode(MODE)) {
+            tracing::warn!(path = %path.display(), %error, "others may read the alerts: the file's mode stays as it is");
+        }
+    }
     let mut last = [b'\n'];
-    if file.metadata()?.is_file() && file.metadata()?.len() > 0 {
+    if metadata.is_file() && metadata.len() > 0 {
         file.seek(SeekFrom::End(-1))?;
         file.read_exact(&mut last)?;
     }
@@ -180,6 +203,33 @@ mod tests {
         std::fs::rename(&path, dir.path().join("moved")).unwrap();
         sink.deliver(&batch("b")).await.unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "b\n");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_others_could_read_is_closed_to_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("alerts");
+        std::fs::write(&path, "old\n").unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+        let mut sink = FileAlerts::open(config(dir.path(), 1000)).unwrap();
+        sink.deliver(&batch("new")).await.unwrap();
+        assert_eq!(path.metadata().unwrap().mode() & 0o777, MODE);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "old\nnew\n");
+    }
+
+    #[test]
+    fn a_write_that_fails_half_way_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("alerts");
+        let mut file = open(&path).unwrap();
+        whole_or_nothing(&mut file, |file| file.write_all(b"one\n")).unwrap();
+        let full = whole_or_nothing(&mut file, |file| {
+            file.write_all(b"{\"half")?;
+            Err(io::ErrorKind::StorageFull.into())
+        });
+        assert_eq!(full.unwrap_err().kind(), io::ErrorKind::StorageFull);
+        whole_or_nothing(&mut file, |file| file.write_all(b"two\n")).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "one\ntwo\n");
     }
 
     #[tokio::test]

@@ -10,6 +10,7 @@
 //! One thread writes. It commits as soon as something is there; what arrives during a commit makes the next batch.
 
 mod cursor;
+mod find;
 mod inbox;
 mod inspect;
 mod reader;
@@ -22,6 +23,7 @@ mod tail;
 mod tests;
 mod writer;
 
+pub use find::newest;
 pub use inspect::{CursorReport, SegmentReport, SpoolReport, inspect};
 pub use reader::SpoolReader;
 pub use record::{Record, SEVERITIES, Sequence, severity_number};
@@ -96,6 +98,8 @@ impl Shared {
 impl Spool {
     /// Alerts that may wait for the writer.
     pub const QUEUE: usize = inbox::MAX_QUEUED;
+    /// Longest line, bytes.
+    pub const MAX_LINE_BYTES: usize = record::MAX_PAYLOAD_BYTES;
 
     /// Opens the spool, recovers what an earlier run left, and starts the writer.
     ///
@@ -127,12 +131,10 @@ impl Spool {
 
     /// Hands an alert to the writer and returns its number at once. It reaches sinks when the disk has it.
     pub fn append(&self, alert: &Alert) -> Sequence {
-        // An alert is a tree of strings and numbers: serialising it cannot fail.
-        let payload = serde_json::to_vec(alert).unwrap_or_default();
-        self.append_line(alert.severity, payload)
+        self.append_line(alert.severity, alert.to_line(Self::MAX_LINE_BYTES).into_bytes())
     }
 
-    /// As [`Spool::append`], for a line that is JSON already.
+    /// As [`Spool::append`], for a line that is JSON already. A line longer than [`Self::MAX_LINE_BYTES`] is dropped.
     pub fn append_line(&self, severity: Severity, payload: Vec<u8>) -> Sequence {
         let (sequence, dropped) = self.shared.inbox.push(severity, payload);
         if let Some(dropped) = dropped {

@@ -12,7 +12,7 @@ use crate::detect::Severity;
 const MAGIC: [u8; 4] = *b"VREC";
 /// Bytes before the payload.
 pub(super) const HEADER_BYTES: usize = 32;
-/// Largest payload, bytes: an alert with the longest paths, arguments and labels is a tenth of it.
+/// Largest payload, bytes. Alerts with the longest paths, arguments and labels fit; see [`crate::alert::Alert::to_line`].
 pub(super) const MAX_PAYLOAD_BYTES: usize = 1 << 20;
 
 /// Number of a record; grows by one with each alert, gaps are what was dropped.

@@ -159,6 +159,40 @@ async fn a_disk_that_refuses_degrades_to_memory_and_recovers() {
     assert_eq!(inspect(&options.dir).unwrap().records, 1);
 }
 
+async fn wait_until(what: impl Fn() -> bool) {
+    for _ in 0..200 {
+        if what() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("it did not come about in time");
+}
+
+#[tokio::test]
+async fn a_disk_that_refuses_is_not_trusted_again_before_it_took_something() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options {
+        // Without sinks everything counts as delivered: nothing waits in memory, and no cursor is written.
+        sinks: Vec::new(),
+        ..options(dir.path())
+    };
+    let spool = Spool::open(&options).unwrap();
+    let aside = dir.path().join("aside");
+    std::fs::rename(&options.dir, &aside).unwrap();
+    spool.append_line(Severity::High, payload(1));
+    spool.flush().await;
+    wait_until(|| spool.stats().errors_total() >= 3).await;
+    assert!(spool.stats().degraded());
+    std::fs::rename(&aside, &options.dir).unwrap();
+    wait_until(|| !spool.stats().degraded()).await;
+    spool.append_line(Severity::High, payload(2));
+    spool.flush().await;
+    assert!(!spool.stats().degraded());
+    assert_eq!(inspect(&options.dir).unwrap().records, 1);
+    spool.close();
+}
+
 #[tokio::test]
 async fn damage_is_counted_set_aside_and_costs_only_what_it_touches() {
     let dir = tempfile::tempdir().unwrap();
@@ -180,6 +214,23 @@ async fn damage_is_counted_set_aside_and_costs_only_what_it_touches() {
     assert!(options.dir.join("damaged").read_dir().unwrap().next().is_some());
     assert_eq!(drain(&mut spool.reader("b").unwrap()).await.len(), 4);
     spool.close();
+}
+
+#[tokio::test]
+async fn the_newest_record_is_found_while_the_spool_is_in_use() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = options(dir.path());
+    let spool = Spool::open(&options).unwrap();
+    for number in [1, 2, 1, 3] {
+        spool.append_line(Severity::High, payload(number));
+    }
+    spool.flush().await;
+    let found = |number| newest(&options.dir, |record| record.payload == payload(number)).unwrap();
+    assert_eq!(found(1).unwrap().sequence, Sequence(3));
+    assert_eq!(found(2).unwrap().sequence, Sequence(2));
+    assert!(found(9).is_none());
+    spool.close();
+    assert!(newest(&dir.path().join("none"), |_| true).is_err());
 }
 
 fn segment_bytes(count: u64) -> (Vec<u8>, Vec<Record>, Vec<std::ops::Range<usize>>) {

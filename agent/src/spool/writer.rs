@@ -191,7 +191,12 @@ impl Writer {
         }
         let waiting = self.shared.tail().memory_only();
         self.retry_at = now + RETRY_INTERVAL;
-        match self.commit(&waiting) {
+        let written = if waiting.is_empty() {
+            self.probe()
+        } else {
+            self.commit(&waiting)
+        };
+        match written {
             Ok(()) => {
                 self.shared.tail().saved();
                 self.shared.stats.recover();
@@ -201,6 +206,17 @@ impl Writer {
                 self.degrade(&error);
             }
         }
+    }
+
+    /// Nothing waits, so a commit would not touch the disk: the next segment is made instead. It is removed when it
+    /// stays empty.
+    fn probe(&mut self) -> io::Result<()> {
+        if self.active.is_none() {
+            self.make_room();
+            let next = Sequence(self.shared.committed.borrow().0 + 1);
+            self.active = Some(SegmentWriter::create(&self.shared.dir, next)?);
+        }
+        Ok(())
     }
 
     /// Cursors first, then the segments behind them: the other way round a crash would skip.

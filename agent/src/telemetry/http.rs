@@ -9,7 +9,7 @@ use axum::routing::get;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -29,25 +29,56 @@ pub enum HttpError {
     Serve(#[source] io::Error),
 }
 
-/// True while the kernel programs are attached.
+/// Whether the agent does what it is there for.
 #[derive(Debug, Clone, Default)]
-pub struct Readiness(Arc<AtomicBool>);
+pub struct Readiness(Arc<AtomicU8>);
+
+/// What [`Readiness`] says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Ready {
+    /// The programs are not attached yet.
+    Starting,
+    /// Everything that is required is attached.
+    Yes,
+    /// The agent runs, but something that is required is not attached.
+    Blind,
+    /// The agent detaches.
+    Stopping,
+}
+
+impl Ready {
+    const ALL: [Self; 4] = [Self::Starting, Self::Yes, Self::Blind, Self::Stopping];
+
+    /// In words.
+    #[must_use]
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Starting => "kernel programs are not attached",
+            Self::Yes => "ok",
+            Self::Blind => "a required capability is blind: see `agent check`",
+            Self::Stopping => "the agent stops",
+        }
+    }
+}
 
 impl Readiness {
-    /// The programs are attached.
-    pub fn set_ready(&self) {
-        self.0.store(true, Ordering::Release);
+    /// From now on.
+    pub fn set(&self, ready: Ready) {
+        self.0.store(ready as u8, Ordering::Release);
     }
 
-    /// The programs are not attached any more.
-    pub fn set_unready(&self) {
-        self.0.store(false, Ordering::Release);
+    /// As it is now.
+    #[must_use]
+    pub fn get(&self) -> Ready {
+        let number = usize::from(self.0.load(Ordering::Acquire));
+        Ready::ALL.get(number).copied().unwrap_or(Ready::Starting)
     }
 
-    /// See the type.
+    /// True when everything that is required is attached.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.get() == Ready::Yes
     }
 }
 
@@ -100,15 +131,14 @@ async fn render(State((metrics, _)): State<(Arc<Metrics>, Readiness)>) -> Respon
     }
 }
 
-async fn ready(State((_, readiness)): State<(Arc<Metrics>, Readiness)>) -> (StatusCode, &'static str) {
-    if readiness.is_ready() {
-        (StatusCode::OK, "ok\n")
+async fn ready(State((_, readiness)): State<(Arc<Metrics>, Readiness)>) -> (StatusCode, String) {
+    let ready = readiness.get();
+    let status = if ready == Ready::Yes {
+        StatusCode::OK
     } else {
-        (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "kernel programs are not attached\n",
-        )
-    }
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (status, format!("{}\n", ready.reason()))
 }
 
 #[cfg(test)]
@@ -144,8 +174,12 @@ mod tests {
         tasks.spawn("metrics", async move { Ok(server.await?) });
         assert!(request(address, "/livez").await.starts_with("HTTP/1.1 200"));
         assert!(request(address, "/readyz").await.starts_with("HTTP/1.1 503"));
-        readiness.set_ready();
-        assert!(request(address, "/readyz").await.starts_with("HTTP/1.1 200"));
+        for (ready, status) in [(Ready::Yes, 200), (Ready::Blind, 503), (Ready::Stopping, 503)] {
+            readiness.set(ready);
+            let answer = request(address, "/readyz").await;
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+            assert!(answer.contains(ready.reason()), "{answer}");
+        }
         assert!(
             request(address, "/metrics")
                 .await

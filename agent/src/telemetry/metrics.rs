@@ -81,7 +81,7 @@ metrics! {
     program_seconds: CounterVec = "vigia_bpf_program_run_seconds_total" "Run time of a kernel program while kernel.bpf_stats_enabled is 1." ["program"];
     program_runs: IntCounterVec = "vigia_bpf_program_runs_total" "Runs of a kernel program while kernel.bpf_stats_enabled is 1." ["program"];
     capability: IntGaugeVec = "vigia_capability" "1 for the backend that serves a capability; `blind` when none does." ["capability", "backend"];
-    ready: IntGauge = "vigia_ready" "1 while the kernel programs are attached.";
+    ready: IntGauge = "vigia_ready" "1 while every required capability (identity, exec, file_open) is attached.";
     queue_depth: IntGaugeVec = "vigia_queue_depth" "Entries in a bounded queue." ["queue"];
     queue_capacity: IntGaugeVec = "vigia_queue_capacity" "Size of a bounded queue." ["queue"];
     queue_dropped: IntCounterVec = "vigia_queue_dropped_total" "Entries that found no room in a bounded queue." ["queue"];

@@ -3,7 +3,7 @@
 
 mod view;
 
-pub use view::{Detail, View, render};
+pub use view::{Detail, View, clean, render};
 
 use crate::control::client::{Client, ClientError};
 use crate::control::protocol::{Missed, Request};
@@ -44,10 +44,10 @@ impl Lines {
     }
 }
 
-/// Prints lines until the source ends, the reader of stdout goes away, or a signal comes.
+/// Prints lines until the reader of stdout goes away or a signal comes.
 ///
 /// # Errors
-/// When the connection breaks or stdout cannot be written.
+/// When the source ends, the connection breaks or stdout cannot be written.
 pub async fn follow(mut lines: Lines, view: View, detail: Detail) -> Result<(), ClientError> {
     let mut stdout = tokio::io::stdout();
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -58,9 +58,7 @@ pub async fn follow(mut lines: Lines, view: View, detail: Detail) -> Result<(), 
             _ = interrupt.recv() => return Ok(()),
             _ = terminate.recv() => return Ok(()),
         };
-        let Some(line) = next else {
-            return Ok(());
-        };
+        let line = next.ok_or(ClientError::Ended)?;
         let Some(text) = render(&line, view, detail).map(|text| text + "\n") else {
             continue;
         };
@@ -72,5 +70,40 @@ pub async fn follow(mut lines: Lines, view: View, detail: Detail) -> Result<(), 
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
             written => written?,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncBufReadExt, BufReader};
+    use tokio::net::UnixListener;
+
+    /// What a watcher is left with when the daemon says `lines` and is gone.
+    async fn watch_until_the_end(lines: &'static [u8]) -> ClientError {
+        let dir = tempfile::tempdir().unwrap();
+        let socket = dir.path().join("agent.sock");
+        let listener = UnixListener::bind(&socket).unwrap();
+        let daemon = async {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut stream = BufReader::new(stream);
+            stream.read_line(&mut String::new()).await.unwrap();
+            stream.write_all(b"{\"answer\":\"watching\"}\n").await.unwrap();
+            stream.write_all(lines).await.unwrap();
+        };
+        let watcher = async {
+            let lines = Lines::from_daemon(&socket, Filter::default()).await.unwrap();
+            follow(lines, View::Plain, Detail::Relevant).await.unwrap_err()
+        };
+        tokio::join!(daemon, watcher).1
+    }
+
+    #[tokio::test]
+    async fn the_end_of_the_daemon_is_told() {
+        let error = watch_until_the_end(b"").await;
+        assert!(matches!(error, ClientError::Ended), "{error}");
+        assert!(error.to_string().contains("the agent ended"));
+        let error = watch_until_the_end(b"{\"half").await;
+        assert!(matches!(error, ClientError::Closed), "{error}");
     }
 }

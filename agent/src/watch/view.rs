@@ -2,7 +2,7 @@
 
 use crate::control::protocol::MISSED_SCHEMA;
 use anstyle::{AnsiColor, Style};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::fmt::Write;
 
 /// How lines look.
@@ -22,9 +22,19 @@ pub enum Detail {
     Everything,
 }
 
+/// Ends of connections in evidence, best first: `remote_address`, `remote_port`.
+const ENDS: [&str; 2] = ["remote", "local"];
 /// Evidence that says what an event was about, best first.
-const OBJECTS: [&str; 8] = [
-    "path", "remote", "local", "target", "address", "socket", "filename", "source",
+const OBJECTS: [&str; 9] = [
+    "path",
+    "new_path",
+    "source",
+    "target",
+    "module",
+    "operation",
+    "target_host_pid",
+    "host_namespaces",
+    "gained_namespaces",
 ];
 /// Longest object that is shown, characters.
 const MAX_OBJECT: usize = 160;
@@ -183,36 +193,54 @@ fn object(value: &Value) -> String {
         let args: Vec<&str> = args.skip(1).filter_map(Value::as_str).collect();
         return clean(&args.join(" "), MAX_OBJECT);
     }
+    let shown = match ENDS.iter().find_map(|side| end(evidence, side)) {
+        Some(end) => vec![end],
+        None => named(evidence),
+    };
+    clean(&shown.join(" "), MAX_OBJECT)
+}
+
+/// `tcp 10.0.0.1:80 (db)`; the container at the other end is named when it is known.
+fn end(evidence: &Map<String, Value>, side: &str) -> Option<String> {
+    let address = evidence.get(&format!("{side}_address"))?.as_str()?;
+    let port = evidence.get(&format!("{side}_port"))?.as_u64()?;
+    let protocol = evidence.get("protocol").and_then(Value::as_str).unwrap_or("");
+    let peer = evidence.get("peer").and_then(|peer| peer.get("name")?.as_str());
+    let brackets = if address.contains(':') {
+        ("[", "]")
+    } else {
+        ("", "")
+    };
+    let end = format!("{protocol} {}{address}{}:{port}", brackets.0, brackets.1);
+    Some(peer.map_or_else(|| end.clone(), |peer| format!("{end} ({peer})")))
+}
+
+/// The two best of [`OBJECTS`], else whatever is there.
+fn named(evidence: &Map<String, Value>) -> Vec<String> {
     let found: Vec<String> = OBJECTS
         .iter()
         .filter_map(|key| scalar(evidence.get(*key)?))
         .take(2)
-        .map(|object| clean(&object, MAX_OBJECT))
         .collect();
     if !found.is_empty() {
-        return found.join(" ");
+        return found;
     }
     let rest = evidence.iter().filter(|(key, _)| *key != "kind");
-    let pairs: Vec<String> = rest
-        .filter_map(|(key, value)| Some(format!("{key}={}", scalar(value)?)))
+    rest.filter_map(|(key, value)| Some(format!("{key}={}", scalar(value)?)))
         .take(4)
-        .collect();
-    clean(&pairs.join(" "), MAX_OBJECT)
+        .collect()
 }
 
-/// A string or number; `{address, port}` as one word.
+/// A string, a number, or a list of them.
 fn scalar(value: &Value) -> Option<String> {
     match value {
         Value::String(text) if text.is_empty() => None,
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
-        Value::Object(fields) => {
-            let address = fields.get("address").and_then(Value::as_str)?;
-            Some(match fields.get("port").and_then(Value::as_u64) {
-                Some(port) if address.contains(':') => format!("[{address}]:{port}"),
-                Some(port) => format!("{address}:{port}"),
-                None => address.to_owned(),
-            })
+        Value::Array(items) if items.is_empty() => None,
+        Value::Array(items) => {
+            let items: Option<Vec<String>> = items.iter().map(scalar).collect();
+            Some(items?.join(","))
         }
         _ => None,
     }
@@ -239,8 +267,9 @@ fn severity_style(severity: &str) -> Style {
     }
 }
 
-/// Names come from strangers: nothing of them may move the cursor.
-fn clean(text: &str, max: usize) -> String {
+/// At most `max` characters of `text` for a terminal. Names come from strangers: nothing of them may move the cursor.
+#[must_use]
+pub fn clean(text: &str, max: usize) -> String {
     let mut out = String::new();
     for character in text.chars().take(max) {
         if character.is_control() {
@@ -258,14 +287,25 @@ fn clean(text: &str, max: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::alert::Activity;
+    use crate::detect::testing::{connect, file, listen, open, scene};
+    use crate::event::Payload;
 
     const ALERT: &str = r#"{"schema":"vigia.alert/v1","time":"2026-01-02T03:04:05.678901234Z","rule":"escape.core_pattern",
         "severity":"critical","summary":"sh wrote core_pattern","container":{"id":"0123456789abcdef","name":"web\u001b[2J",
         "image":{"ref":"nginx:1.25"}},"process":{"host_pid":9,"exe":"/bin/sh","ancestors":[{"exe":"/sbin/init"}]},
         "evidence":{"kind":"file_open"},"repeat":{"count":3}}"#;
-    const EVENT: &str = r#"{"schema":"vigia.event/v1","time":"2026-01-02T03:04:05.678901234Z","kind":"connect",
-        "container":{"id":"0123456789abcdef","name":null,"image":{"ref":null}},"process":{"exe":"/bin/nc"},
-        "evidence":{"kind":"connect","remote":{"address":"10.0.0.1","port":80}}}"#;
+    const EVENT: &str = r#"{"schema":"vigia.event/v1","kind":"connect","evidence":{"kind":"connect"}}"#;
+
+    /// What the daemon publishes of an event.
+    fn published(payload: Payload) -> String {
+        let scene = scene("nginx:1.25", "/bin/nc");
+        let event = scene.event(payload);
+        let activity = scene.with_context(&event, |context| {
+            Activity::of(&event, context.host, context.neighbours)
+        });
+        serde_json::to_string(&activity).unwrap()
+    }
 
     fn shown(line: &str, view: View) -> String {
         render(line, view, Detail::Relevant).unwrap()
@@ -323,9 +363,23 @@ mod tests {
 
     #[test]
     fn activity_shows_kind_executable_and_object() {
-        let text = shown(EVENT, View::Plain);
-        for part in ["0123456789ab ", "connect", "/bin/nc", "10.0.0.1:80"] {
-            assert!(text.contains(part), "{part} is missing in {text}");
+        for (payload, parts) in [
+            (connect("10.0.0.1", 80), ["web ", "connect", "tcp 10.0.0.1:80"]),
+            (
+                connect("2001:db8::1", 443),
+                ["web ", "connect", "tcp [2001:db8::1]:443"],
+            ),
+            (listen("0.0.0.0", 8080), ["web ", "listen", "tcp 0.0.0.0:8080"]),
+            (
+                open(file(0x9fa0), "/proc/kcore", "/kcore", 0),
+                ["web ", "file_open", "/proc/kcore"],
+            ),
+        ] {
+            let text = shown(&published(payload), View::Plain);
+            assert!(text.contains("/bin/nc"), "{text}");
+            for part in parts {
+                assert!(text.contains(part), "{part} is missing in {text}");
+            }
         }
     }
 

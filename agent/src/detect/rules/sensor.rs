@@ -8,6 +8,7 @@ pub(super) static ALL: &[&Rule] = &[
     &SLOTS_EXHAUSTED,
     &RECORDS_UNDECODABLE,
     &WINDOWS_EXHAUSTED,
+    &ALERTS_DROPPED,
 ];
 
 pub(crate) static EVENTS_LOST: Rule = Rule {
@@ -68,4 +69,17 @@ pub(crate) static WINDOWS_EXHAUSTED: Rule = Rule {
     why: "A flood of alerts hides the one that matters.",
     look_alikes: "None.",
     response: "Look at the container with the most alerts.",
+};
+
+/// Critical: a full spool drops the lowest severity first, and this is what must not be dropped.
+pub(crate) static ALERTS_DROPPED: Rule = Rule {
+    id: "sensor.alerts_dropped",
+    class: Class::Sensor,
+    severity: Severity::Critical,
+    attack: &["T1562"],
+    title: "Alerts were dropped, or a restart would drop them",
+    meaning: "The spool is full, or its disk refuses; alerts of the lowest severity go first.",
+    why: "What was dropped is gone; a flood of alerts is a way to hide one.",
+    look_alikes: "A receiver that is down for long; a full or broken disk.",
+    response: "See `agent status`: bring the sink or the disk back, or raise `spool.max_size_mib`.",
 };

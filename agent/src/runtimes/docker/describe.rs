@@ -1,13 +1,11 @@
 //! Docker's answers → [`ContainerMetadata`]. Pure; every field of an answer may be missing, and what an
 //! image's maker chooses (labels, names) is bounded.
 
-use crate::container::{ContainerMetadata, ImageRef, MountPoint, Pod};
+use crate::container::{ContainerMetadata, ImageRef, Labels, MountPoint, Pod};
 use bollard::models::{ContainerInspectResponse, ContainerSummary, EndpointSettings, ImageInspect};
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
-/// Labels kept per container.
-const MAX_LABELS: usize = 128;
 /// Bytes kept of a label, a name, an argument.
 const MAX_TEXT: usize = 4096;
 /// Mounts, networks, addresses, ports, arguments kept per container.
@@ -28,7 +26,7 @@ pub(super) struct ImageFacts {
 
 /// A line of the list.
 pub(super) fn summary(answer: ContainerSummary) -> ContainerMetadata {
-    let labels = labels(answer.labels.unwrap_or_default());
+    let (labels, labels_omitted) = labels(answer.labels.unwrap_or_default());
     let networks = answer.network_settings.and_then(|settings| settings.networks);
     let mut metadata = ContainerMetadata {
         name: name(&answer.names.unwrap_or_default().pop().unwrap_or_default()),
@@ -39,6 +37,7 @@ pub(super) fn summary(answer: ContainerSummary) -> ContainerMetadata {
         },
         pod: pod(&labels),
         labels,
+        labels_omitted,
         mounts: mounts(answer.mounts.unwrap_or_default()),
         ..ContainerMetadata::default()
     };
@@ -49,7 +48,7 @@ pub(super) fn summary(answer: ContainerSummary) -> ContainerMetadata {
 /// A container's full description.
 pub(super) fn inspect(answer: ContainerInspectResponse) -> ContainerMetadata {
     let config = answer.config.unwrap_or_default();
-    let labels = labels(config.labels.unwrap_or_default());
+    let (labels, labels_omitted) = labels(config.labels.unwrap_or_default());
     let networks = answer.network_settings.and_then(|settings| settings.networks);
     let command = [
         config.entrypoint.unwrap_or_default(),
@@ -65,6 +64,7 @@ pub(super) fn inspect(answer: ContainerInspectResponse) -> ContainerMetadata {
         },
         pod: pod(&labels),
         labels,
+        labels_omitted,
         privileged: answer
             .host_config
             .and_then(|host| host.privileged)
@@ -140,18 +140,16 @@ pub(super) fn name(name: &str) -> String {
     bounded(name.strip_prefix('/').unwrap_or(name).to_owned())
 }
 
-/// At most [`MAX_LABELS`] labels, in order of their keys.
-pub(super) fn labels(labels: HashMap<String, String>) -> BTreeMap<String, String> {
-    let sorted: BTreeMap<String, String> = labels.into_iter().collect();
-    sorted
+/// Each bounded, and all together; and the number of those that were left out.
+pub(super) fn labels(labels: HashMap<String, String>) -> (Labels, u32) {
+    let texts = labels
         .into_iter()
-        .take(MAX_LABELS)
-        .map(|(key, value)| (bounded(key), bounded(value)))
-        .collect()
+        .map(|(key, value)| (bounded(key), bounded(value)));
+    Labels::bounded(texts.collect())
 }
 
 /// The pod that a kubelet's labels name.
-pub(super) fn pod(labels: &BTreeMap<String, String>) -> Option<Pod> {
+pub(super) fn pod(labels: &Labels) -> Option<Pod> {
     let label = |key: &str| labels.get(key).cloned();
     Some(Pod {
         name: label("io.kubernetes.pod.name")?,

@@ -58,7 +58,7 @@ fn created(mut attributes: HashMap<String, String>) -> ContainerMetadata {
     let mut metadata = ContainerMetadata::default();
     metadata.image.reference = describe::bounded(attributes.remove("image").unwrap_or_default());
     metadata.name = describe::name(&attributes.remove("name").unwrap_or_default());
-    metadata.labels = describe::labels(attributes);
+    (metadata.labels, metadata.labels_omitted) = describe::labels(attributes);
     metadata.pod = describe::pod(&metadata.labels);
     metadata
 }
