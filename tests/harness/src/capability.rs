@@ -47,6 +47,8 @@ capabilities! {
     Compat = "compat",
     /// Rings may be made, and know the request in question.
     IoUring = "io_uring",
+    /// Nobody else uses the machine while time is measured.
+    Quiet = "quiet",
 }
 
 impl Capability {
@@ -58,13 +60,13 @@ impl Capability {
             .find(|capability| capability.name() == name)
     }
 
-    /// Whether a CI machine that lacks it is a broken CI machine. Hosted ones often refuse trampolines, and newer
-    /// ones have unified control groups only.
+    /// Whether a CI machine that lacks it is a broken CI machine. Hosted ones often refuse trampolines or are
+    /// shared, and newer ones have unified control groups only.
     #[must_use]
     pub fn is_required_in_ci(self) -> bool {
         !matches!(
             self,
-            Self::Trampolines | Self::CgroupV1 | Self::Compat | Self::IoUring
+            Self::Trampolines | Self::CgroupV1 | Self::Compat | Self::IoUring | Self::Quiet
         )
     }
 
@@ -74,7 +76,7 @@ impl Capability {
         match self {
             Self::Root => is_root(),
             Self::Bpf => is_root() && Path::new("/sys/kernel/btf/vmlinux").exists() && may_load_programs(),
-            Self::Trampolines | Self::Compat | Self::IoUring => false,
+            Self::Trampolines | Self::Compat | Self::IoUring | Self::Quiet => false,
             Self::Docker => {
                 is_root() && has_programs(&["dockerd", "docker", "runc", "iptables", "unshare", "nsenter"])
             }
