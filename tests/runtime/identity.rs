@@ -108,8 +108,8 @@ fn without_a_daemon_containers_have_their_ids() -> Result<()> {
     let agent = AgentProcess::start(&Options::default())?;
     let runc = Runc::prepare("plain")?;
     let container = runc.start(&["sleep", "1000"])?;
-    // Names are waited for five seconds.
-    std::thread::sleep(Duration::from_secs(6));
+    // Names are waited for some seconds.
+    agent.wait_for_container(&container.id, "unavailable")?;
     container.exec(&["sh", "-c", &drop_and_run("plain")])?;
     let alert = alert(&agent, "plain")?.value;
     assert_eq!(alert["container"]["id"], container.id.as_str(), "{alert}");
