@@ -236,15 +236,7 @@ fn a_broken_profile_changes_nothing_on_reload() -> Result<()> {
         .ok()
         .and_then(Pid::from_raw)
         .context("pid")?;
-    let profiles = || -> Result<serde_json::Value> {
-        let mut status = Command::new(paths::agent_binary());
-        status
-            .arg("--config")
-            .arg(agent.config())
-            .args(["status", "--output", "json"]);
-        let report: serde_json::Value = serde_json::from_str(&command::run(&mut status)?)?;
-        Ok(report["profiles"].clone())
-    };
+    let profiles = || -> Result<serde_json::Value> { Ok(agent.status()?["profiles"].clone()) };
     let before = profiles()?;
     fs::write(folder.path().join("broken.yaml"), format!("{PROFILE}exce: []\n"))?;
     kill_process(pid, Signal::HUP)?;

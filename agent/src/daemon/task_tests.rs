@@ -19,7 +19,7 @@ use agent_common::lineage::LineageEntry;
 use agent_common::slot::{SlotFlags, SlotState};
 use async_trait::async_trait;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -29,6 +29,9 @@ const KEY: SlotKey = SlotKey {
 };
 
 const ID: &str = "0123456789ab0123456789ab0123456789ab0123456789ab0123456789ab0123";
+
+/// What takes longer does not come.
+const LONG: Duration = Duration::from_secs(30);
 
 /// What happened, in order.
 type Journal = Arc<Mutex<Vec<String>>>;
@@ -184,6 +187,33 @@ impl Running {
         self.during(answer).await.unwrap()
     }
 
+    /// Until so many records were received.
+    async fn received(&mut self, records: u64) -> StatusReport {
+        let begun = Instant::now();
+        loop {
+            let report = self.ask(|reply| ControlRequest::Status { reply }).await;
+            if report.records.received >= records {
+                return *report;
+            }
+            assert!(
+                begun.elapsed() < LONG,
+                "{} of {records} records",
+                report.records.received
+            );
+            self.during(tokio::time::sleep(Duration::from_millis(1))).await;
+        }
+    }
+
+    /// Until the journal has so many entries.
+    async fn noted(&mut self, entries: usize) -> Vec<String> {
+        let begun = Instant::now();
+        while self.journal().len() < entries {
+            assert!(begun.elapsed() < LONG, "{:?}", self.journal());
+            self.during(tokio::time::sleep(Duration::from_millis(1))).await;
+        }
+        self.journal()
+    }
+
     fn journal(&self) -> Vec<String> {
         self.journal.lock().unwrap().clone()
     }
@@ -202,10 +232,7 @@ async fn inputs_become_alerts_and_the_last_records_are_taken_before_the_end() {
         })
         .unwrap();
     running.records.try_send(vec![1]).unwrap();
-    running
-        .during(tokio::time::sleep(Duration::from_millis(60)))
-        .await;
-    let report = running.ask(|reply| ControlRequest::Status { reply }).await;
+    let report = running.received(1).await;
     assert_eq!((report.node.as_str(), report.records.received), ("host-1", 1));
     assert_eq!(
         report.containers[0].id, ID,
@@ -226,9 +253,7 @@ async fn books_that_do_not_balance_are_told_at_the_end() {
     let metrics = Arc::clone(&links.metrics);
     let mut running = start(links, requests);
     running.records.try_send(vec![1]).unwrap();
-    running
-        .during(tokio::time::sleep(Duration::from_millis(20)))
-        .await;
+    running.received(1).await;
     running.stop.cancel();
     running.task.as_mut().await.unwrap();
     let mismatch = |equation| metrics.accounting_mismatch.with_label_values(&[equation]).get();
@@ -254,9 +279,7 @@ async fn a_recorded_run_replays_to_the_same_alerts() {
     for record in [vec![1], vec![2, 3]] {
         running.records.try_send(record).unwrap();
     }
-    running
-        .during(tokio::time::sleep(Duration::from_millis(60)))
-        .await;
+    running.received(2).await;
     running.stop.cancel();
     running.task.as_mut().await.unwrap();
     drop(running);
@@ -296,23 +319,17 @@ async fn learning_ends_in_time_and_exports_every_event_meanwhile() {
         .await;
     let profile = profile.unwrap();
     assert!(profile.contains("kind: BehaviorProfile"), "{profile}");
-    running
-        .during(tokio::time::sleep(Duration::from_millis(120)))
-        .await;
-    assert_eq!(running.journal(), ["1 EveryEvent", "1 FirstOccurrences"]);
+    let journal = running.noted(2).await;
+    assert_eq!(journal, ["1 EveryEvent", "1 FirstOccurrences"]);
     let filter = Filter {
         container: Some("0123456789ab".to_owned()),
         ..Filter::default()
     };
     let watcher = taps.watch(filter);
-    running
-        .during(tokio::time::sleep(Duration::from_millis(120)))
-        .await;
+    assert_eq!(running.noted(3).await[2..], ["1 EveryEvent"]);
     drop(watcher);
-    running
-        .during(tokio::time::sleep(Duration::from_millis(120)))
-        .await;
-    assert_eq!(running.journal()[2..], ["1 EveryEvent", "1 FirstOccurrences"]);
+    let journal = running.noted(4).await;
+    assert_eq!(journal[2..], ["1 EveryEvent", "1 FirstOccurrences"]);
 }
 
 #[tokio::test]

@@ -2,7 +2,10 @@ use super::*;
 use agent_common::behaviour::BehaviourKey;
 use agent_common::event::{ContainerOp, RecordFlags};
 use proptest::prelude::*;
-use zerocopy::{FromZeros, IntoBytes};
+use zerocopy::{FromZeros, Immutable, IntoBytes};
+
+/// Where a record of this type refers to a string.
+type StringField<T> = fn(&mut T) -> &mut StrRef;
 
 const KINDS: std::ops::RangeInclusive<u16> = 1..=15;
 
@@ -44,11 +47,115 @@ fn strings_are_read_from_the_tail() {
     assert_eq!(lifecycle.op, ContainerOp::CREATED);
 }
 
+/// A record of this kind whose strings, `text-0` and so on, follow one another to its end.
+fn record<T>(kind: EventKind, strings: &[StringField<T>]) -> Sample
+where
+    T: FromZeros + IntoBytes + Immutable,
+{
+    let fixed = size_of::<T>();
+    let (mut event, mut tail) = (T::new_zeroed(), Vec::new());
+    for (number, string) in strings.iter().enumerate() {
+        let text = format!("text-{number}").into_bytes();
+        *string(&mut event) = StrRef {
+            off: u16::try_from(fixed + tail.len()).unwrap(),
+            len: u16::try_from(text.len()).unwrap(),
+        };
+        tail.extend(text);
+    }
+    let mut bytes = [event.as_bytes(), &tail].concat();
+    let head = header(kind, bytes.len());
+    bytes[..size_of::<EventHeader>()].copy_from_slice(head.as_bytes());
+    Sample { kind, fixed, bytes }
+}
+
+struct Sample {
+    kind: EventKind,
+    /// Length of what precedes the strings.
+    fixed: usize,
+    bytes: Vec<u8>,
+}
+
+/// One record of each kind.
+fn samples() -> Vec<Sample> {
+    let net = |kind| record::<NetEvent>(kind, &[]);
+    let name = |kind| record::<NameEvent>(kind, &[|e| &mut e.path, |e| &mut e.new_path]);
+    vec![
+        record::<ExecEvent>(
+            EventKind::EXEC,
+            &[
+                |e| &mut e.path,
+                |e| &mut e.filename,
+                |e| &mut e.args,
+                |e| &mut e.cwd,
+            ],
+        ),
+        record::<FileOpenEvent>(EventKind::FILE_OPEN, &[|e| &mut e.path, |e| &mut e.fs_path]),
+        net(EventKind::BIND),
+        net(EventKind::LISTEN),
+        net(EventKind::CONNECT),
+        net(EventKind::SEND),
+        record::<UnixConnectEvent>(EventKind::UNIX_CONNECT, &[|e| &mut e.path]),
+        record::<MountEvent>(
+            EventKind::MOUNT,
+            &[|e| &mut e.source, |e| &mut e.target, |e| &mut e.fstype],
+        ),
+        record::<PtraceEvent>(EventKind::PTRACE, &[]),
+        record::<SetnsEvent>(EventKind::SETNS, &[]),
+        record::<ModuleEvent>(EventKind::MODULE, &[|e| &mut e.path]),
+        record::<BpfEvent>(EventKind::BPF, &[]),
+        name(EventKind::UNLINK),
+        name(EventKind::RENAME),
+        record::<ContainerEvent>(EventKind::CONTAINER, &[|e| &mut e.id, |e| &mut e.cgroup]),
+    ]
+}
+
+#[test]
+fn there_is_a_sample_of_every_known_kind_and_no_other_is_known() {
+    let mut kinds: Vec<u16> = samples().iter().map(|sample| sample.kind.0).collect();
+    kinds.sort_unstable();
+    assert_eq!(kinds, KINDS.collect::<Vec<_>>());
+    for sample in samples() {
+        let event = decode(&sample.bytes).unwrap();
+        assert_eq!(event.header.kind, sample.kind);
+    }
+    for kind in (0..=u16::MAX).filter(|kind| !KINDS.contains(kind)) {
+        let head = header(EventKind(kind), size_of::<EventHeader>());
+        let unknown = Err(DecodeError::UnknownKind(EventKind(kind)));
+        assert_eq!(decode(head.as_bytes()), unknown);
+    }
+}
+
 #[test]
 fn every_truncation_is_an_error() {
-    let record = container_record(b"web1");
-    for len in 0..record.len() {
-        assert!(decode(&record[..len]).is_err(), "{len} bytes");
+    for Sample { kind, bytes, .. } in samples() {
+        for len in 0..bytes.len() {
+            let error = decode(&bytes[..len]).unwrap_err();
+            let expected = if len < size_of::<EventHeader>() {
+                "no_header"
+            } else {
+                "length"
+            };
+            assert_eq!(error.reason(), expected, "kind {}, {len} bytes", kind.0);
+        }
+    }
+}
+
+#[test]
+fn every_truncation_that_the_header_knows_of_is_an_error() {
+    let head_len = size_of::<EventHeader>();
+    for Sample { kind, fixed, bytes } in samples() {
+        for len in head_len..bytes.len() {
+            let mut cut = bytes.clone();
+            cut[..head_len].copy_from_slice(header(kind, len).as_bytes());
+            let expected = if len < fixed {
+                DecodeError::TooShort { kind }
+            } else {
+                DecodeError::StringOutOfRange { kind }
+            };
+            // Whether what follows is another record's or nothing.
+            assert_eq!(decode(&cut), Err(expected), "{len} bytes");
+            assert_eq!(decode(&cut[..len]), Err(expected), "{len} bytes");
+        }
     }
 }
 
@@ -94,9 +201,17 @@ fn a_header_that_claims_less_than_itself_is_an_error() {
 
 #[test]
 fn an_unaligned_record_decodes_the_same() {
-    let record = container_record(b"web1");
-    let shifted = [&[0][..], &record].concat();
-    assert_eq!(decode(&shifted[1..]), decode(&record));
+    for Sample { kind, bytes, .. } in samples() {
+        for shift in 1..8 {
+            let shifted = [&[0; 8][..shift], &bytes].concat();
+            let kind = kind.0;
+            assert_eq!(
+                decode(&shifted[shift..]),
+                decode(&bytes),
+                "kind {kind}, by {shift}"
+            );
+        }
+    }
 }
 
 proptest! {

@@ -1,5 +1,6 @@
 //! The agent as a child process: started with folders of its own, watched line by line, stopped by SIGTERM.
 
+use crate::time::parse_time;
 use crate::{command, paths};
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
@@ -35,6 +36,16 @@ pub struct Line {
     pub value: Value,
     /// When it was read.
     pub received: SystemTime,
+}
+
+impl Line {
+    /// From the event, by the kernel's clock, to the moment at which the line was read. None: it has no time, or one
+    /// after it was read.
+    #[must_use]
+    pub fn latency(&self) -> Option<Duration> {
+        let happened = parse_time(self.value["time"].as_str()?)?;
+        self.received.duration_since(happened).ok()
+    }
 }
 
 /// A running agent. Dropping it kills it.
@@ -187,6 +198,35 @@ impl AgentProcess {
             .and_then(|code| code.parse().ok())
             .context("no HTTP status")?;
         Ok((status, body.to_owned()))
+    }
+
+    /// What `agent status` says.
+    ///
+    /// # Errors
+    /// When it cannot be asked.
+    pub fn status(&self) -> Result<Value> {
+        let mut client = Command::new(paths::agent_binary());
+        client.arg("--config").arg(self.config());
+        let text = command::run(client.args(["status", "--output", "json"]))?;
+        Ok(serde_json::from_str(&text)?)
+    }
+
+    /// Waits until the agent knows as much of a container as `metadata` says: `resolved`, `unavailable`.
+    ///
+    /// # Errors
+    /// When it does not within [`READY_WITHIN`]; the error holds the last thing it said.
+    pub fn wait_for_container(&self, id: &str, metadata: &str) -> Result<()> {
+        let mut last = Value::Null;
+        let is_known = |status: &Value| {
+            let containers = status["containers"].as_array();
+            let mut all = containers.into_iter().flatten();
+            all.any(|container| container["id"] == id && container["metadata"] == metadata)
+        };
+        command::wait_until("the container is known", READY_WITHIN, || {
+            last = self.status().ok()?;
+            is_known(&last).then_some(())
+        })
+        .with_context(|| format!("{id}, {metadata}: {last}"))
     }
 
     /// SIGTERM, and the end of it: its exit status and the time that it took.

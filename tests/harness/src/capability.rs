@@ -8,68 +8,65 @@ use crate::paths;
 use std::fs;
 use std::path::Path;
 
-/// Something that tests need and not every machine has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Capability {
-    Root,
+/// Declares the capabilities with their names: one list, so that none can be left out of [`Capability::ALL`].
+macro_rules! capabilities {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
+        /// Something that tests need and not every machine has.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Capability {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Capability {
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+        }
+    };
+}
+
+capabilities! {
+    Root = "root",
     /// Programs that need no trampoline can be loaded, and the kernel describes itself.
-    Bpf,
+    Bpf = "bpf",
     /// LSM and fentry programs can be loaded.
-    Trampolines,
-    Docker,
-    Runc,
+    Trampolines = "trampolines",
+    Docker = "docker",
+    Runc = "runc",
     /// Container images can be made.
-    Images,
-    Qemu,
+    Images = "images",
+    Qemu = "qemu",
     /// Control groups of the first version are mounted.
-    CgroupV1,
+    CgroupV1 = "cgroup1",
     /// 32-bit system calls.
-    Compat,
+    Compat = "compat",
     /// Rings may be made, and know the request in question.
-    IoUring,
+    IoUring = "io_uring",
+    /// Nobody else uses the machine while time is measured.
+    Quiet = "quiet",
 }
 
 impl Capability {
-    pub const ALL: [Self; 9] = [
-        Self::Root,
-        Self::Bpf,
-        Self::Trampolines,
-        Self::Docker,
-        Self::Runc,
-        Self::Images,
-        Self::Qemu,
-        Self::Compat,
-        Self::IoUring,
-    ];
-
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Root => "root",
-            Self::Bpf => "bpf",
-            Self::Trampolines => "trampolines",
-            Self::Docker => "docker",
-            Self::Runc => "runc",
-            Self::Images => "images",
-            Self::Qemu => "qemu",
-            Self::CgroupV1 => "cgroup1",
-            Self::Compat => "compat",
-            Self::IoUring => "io_uring",
-        }
-    }
-
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|capability| capability.name() == name)
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|capability| capability.name() == name)
     }
 
-    /// Whether a CI machine that lacks it is a broken CI machine. Hosted ones often refuse trampolines, and newer
-    /// ones have unified control groups only.
+    /// Whether a CI machine that lacks it is a broken CI machine. Hosted ones often refuse trampolines or are
+    /// shared, and newer ones have unified control groups only.
     #[must_use]
     pub fn is_required_in_ci(self) -> bool {
         !matches!(
             self,
-            Self::Trampolines | Self::CgroupV1 | Self::Compat | Self::IoUring
+            Self::Trampolines | Self::CgroupV1 | Self::Compat | Self::IoUring | Self::Quiet
         )
     }
 
@@ -79,7 +76,7 @@ impl Capability {
         match self {
             Self::Root => is_root(),
             Self::Bpf => is_root() && Path::new("/sys/kernel/btf/vmlinux").exists() && may_load_programs(),
-            Self::Trampolines | Self::Compat | Self::IoUring => false,
+            Self::Trampolines | Self::Compat | Self::IoUring | Self::Quiet => false,
             Self::Docker => {
                 is_root() && has_programs(&["dockerd", "docker", "runc", "iptables", "unshare", "nsenter"])
             }
@@ -144,7 +141,9 @@ mod tests {
     #[test]
     fn names_lead_back() {
         for capability in Capability::ALL {
-            assert_eq!(Capability::from_name(capability.name()), Some(capability));
+            assert_eq!(Capability::from_name(capability.name()), Some(*capability));
         }
+        assert_eq!(Capability::from_name("cgroup1"), Some(Capability::CgroupV1));
+        assert_eq!(Capability::from_name("nothing"), None);
     }
 }

@@ -9,5 +9,7 @@ pub mod capability;
 pub mod command;
 pub mod image;
 pub mod lab;
+pub mod measure;
 pub mod paths;
 pub mod scenario;
+mod time;

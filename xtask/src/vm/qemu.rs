@@ -30,7 +30,7 @@ pub(super) enum Outcome {
     Died(String),
 }
 
-/// Without `tsc=unstable` a guest that was starved at boot mis-measures its clock, and every time-out in it is wrong.
+/// Without `tsc=unstable` a guest starved at boot measures its clock wrongly, and every time-out in it is wrong.
 /// Hardening that costs an emulated CPU most is off.
 const KERNEL_LINE: &str = "console=ttyS0 panic=-1 quiet loglevel=4 nopti tsc=unstable clocksource=acpi_pm no_timer_check \
                            rcupdate.rcu_expedited=1 random.trust_cpu=on audit=0 cgroup_no_v1=all";

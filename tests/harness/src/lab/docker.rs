@@ -191,13 +191,25 @@ impl Docker {
     /// # Errors
     /// When there is no such container, or it has none.
     pub fn address_of(&self, container: &str) -> Result<String> {
-        const FORMAT: &str = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}";
-        let addresses = self.docker(["inspect", "--format", FORMAT, container])?;
-        addresses
+        self.first_of(container, "IPAddress")
+    }
+
+    /// The host's address in a container's first network: where published ports are reached from inside.
+    ///
+    /// # Errors
+    /// When there is no such container, or it has no network.
+    pub fn gateway_of(&self, container: &str) -> Result<String> {
+        self.first_of(container, "Gateway")
+    }
+
+    fn first_of(&self, container: &str, field: &str) -> Result<String> {
+        let format = format!("{{{{range .NetworkSettings.Networks}}}}{{{{.{field}}}}} {{{{end}}}}");
+        let values = self.docker(["inspect", "--format", &format, container])?;
+        values
             .split_whitespace()
             .next()
             .map(str::to_owned)
-            .with_context(|| format!("{container} has no address"))
+            .with_context(|| format!("{container} has no {field}"))
     }
 
     /// Ends it, with its containers, and removes every trace.

@@ -44,8 +44,8 @@ impl<'a> Stage<'a> {
             ids: Vec::new(),
         };
         let socket = format!("{}:/var/run/docker.sock", docker.socket().display());
-        stage.start(WEB, &[], NGINX)?;
-        stage.start(CACHE, &[], REDIS)?;
+        stage.start(WEB, &["--publish", "8080:80"], NGINX)?;
+        stage.start(CACHE, &["--publish", "6379:6379"], REDIS)?;
         stage.start(DB, &[], POSTGRES)?;
         stage.start(UNCONFINED, &["--security-opt", "systempaths=unconfined"], TOOLBOX)?;
         stage.start(CONTROLLER, &["--volume", &socket], TOOLBOX)?;
