@@ -1,5 +1,6 @@
 //! Findings → alerts, each behaviour once, with its count.
 
+use super::pairs::Pairs;
 use super::{Action, Alert, AlertIds, Repeat, SCHEMA, describe, evidence};
 use crate::container::Container;
 use crate::detect::{DetectContext, Finding};
@@ -58,6 +59,7 @@ impl OpenAlert {
 pub struct AlertBuilder {
     ids: AlertIds,
     open: HashMap<Key, OpenAlert>,
+    pairs: Pairs,
     overflowed: u64,
 }
 
@@ -68,25 +70,25 @@ impl AlertBuilder {
         Self {
             ids,
             open: HashMap::new(),
+            pairs: Pairs::default(),
             overflowed: 0,
         }
     }
 
     /// The alert of one record's findings; `None` when there are none, or it repeats an open one. A repeat that is more
     /// severe than what was said leaves at once, as the next revision.
-    pub fn raise(&mut self, context: &DetectContext<'_>, findings: Vec<Finding>) -> Option<Alert> {
+    pub fn raise(&mut self, context: &DetectContext<'_>, mut findings: Vec<Finding>) -> Option<Alert> {
+        let owner = context.event.container.as_ref().map(|container| &container.id);
+        findings.retain(|finding| !self.is_told(owner, finding));
+        for finding in &findings {
+            if let (Some(own), Some(peer)) = (owner, &finding.once_with) {
+                self.pairs.insert(own, peer);
+            }
+        }
         // Among equals the first: detectors put the more specific rule first.
         let top = findings.iter().rev().max_by_key(|finding| finding.severity)?;
         let header = &context.event.raw.header;
-        let key: Key = (
-            context
-                .event
-                .container
-                .as_ref()
-                .map(|container| container.id.clone()),
-            top.rule.id,
-            top.object.clone(),
-        );
+        let key = key(owner, top);
         let alert = assemble(context, top, &findings);
         let behaviour = Some(header.behaviour).filter(|behaviour| behaviour.kind.0 != 0);
         self.admit(key, alert, BootTime(header.time_boot_ns), behaviour)
@@ -100,11 +102,7 @@ impl AlertBuilder {
         now: BootTime,
         host: &HostFacts,
     ) -> Option<Alert> {
-        let key: Key = (
-            container.map(|container| container.id.clone()),
-            finding.rule.id,
-            finding.object.clone(),
-        );
+        let key = key(container.map(|container| &container.id), &finding);
         let time = host.clock.wall(now);
         let mut evidence = serde_json::Map::new();
         evidence.insert("kind".to_owned(), "sensor".into());
@@ -139,6 +137,13 @@ impl AlertBuilder {
         self.admit(key, alert, now, None)
     }
 
+    /// Said before, and no window is open that would count it.
+    fn is_told(&mut self, owner: Option<&ContainerId>, finding: &Finding) -> bool {
+        owner.zip(finding.once_with.as_ref()).is_some_and(|(own, peer)| {
+            self.pairs.knows(own, peer) && !self.open.contains_key(&key(owner, finding))
+        })
+    }
+
     fn admit(
         &mut self,
         key: Key,
@@ -171,8 +176,9 @@ impl AlertBuilder {
         self.take(|_, open| now.since(open.opened) >= REPEAT_WINDOW)
     }
 
-    /// Windows of a container that ended.
+    /// Windows of a container that ended. It is met for the first time when it comes again.
     pub fn ended(&mut self, container: &ContainerId) -> Vec<OpenAlert> {
+        self.pairs.forget(container);
         self.take(|(owner, ..), _| owner.as_ref() == Some(container))
     }
 
@@ -195,6 +201,18 @@ impl AlertBuilder {
     #[must_use]
     pub fn overflowed(&self) -> u64 {
         self.overflowed
+    }
+
+    /// Pairs of containers whose contact is remembered.
+    #[must_use]
+    pub fn pairs(&self) -> usize {
+        self.pairs.len()
+    }
+
+    /// Pairs that found no room.
+    #[must_use]
+    pub fn pairs_dropped(&self) -> u64 {
+        self.pairs.dropped()
     }
 
     /// Windows that are open.
@@ -226,6 +244,10 @@ impl OpenAlert {
         };
         Some(self.alert.clone())
     }
+}
+
+fn key(owner: Option<&ContainerId>, finding: &Finding) -> Key {
+    (owner.cloned(), finding.rule.id, finding.object.clone())
 }
 
 /// The alert of one record. Its id comes when it is admitted.

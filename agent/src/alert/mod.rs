@@ -10,6 +10,7 @@ mod describe;
 mod evidence;
 mod ids;
 mod model;
+mod pairs;
 pub mod schema;
 
 #[cfg(test)]
@@ -21,3 +22,4 @@ pub use ids::AlertIds;
 pub use model::{
     Action, Alert, AlertContainer, AlertId, AlertImage, AlertProcess, AlertProfile, Ancestor, Repeat, SCHEMA,
 };
+pub use pairs::MAX_PAIRS;

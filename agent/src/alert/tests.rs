@@ -1,5 +1,6 @@
 use super::*;
-use crate::detect::testing::{SECOND, Scene, connect, file, listen, open, scene};
+use crate::container::ContainerMetadata;
+use crate::detect::testing::{SECOND, Scene, connect, container, file, listen, open, scene};
 use crate::detect::{Finding, SensorFinding, Severity, rules};
 use crate::event::{
     BootTime, ContainerId, EventKind, FileFlags, FileObject, Module, ModuleOp, Payload, RecordFlags,
@@ -155,6 +156,28 @@ fn a_repeat_that_is_worse_leaves_at_once() {
         (tried.id, 1, 2)
     );
     assert_eq!(builder.drain().remove(0).close(0).unwrap().revision, 2);
+}
+
+#[test]
+fn a_first_contact_is_told_once() {
+    let (mut builder, mut scene) = (builder(), scene("acme/app", "/usr/bin/curl"));
+    let known = ContainerMetadata {
+        addresses: vec!["172.17.0.3".parse().unwrap()],
+        ..ContainerMetadata::default()
+    };
+    scene.others = vec![container(2, "db", known)];
+    let contact = || connect("172.17.0.3", 5432);
+    assert!(raise(&mut builder, &mut scene, contact()).is_some());
+    assert_eq!(raise(&mut builder, &mut scene, contact()), None, "counted");
+    let closed = builder.drain().remove(0).close(0).unwrap();
+    assert_eq!((closed.revision, closed.repeat.count), (1, 2));
+    assert_eq!(raise(&mut builder, &mut scene, contact()), None);
+    assert_eq!((builder.open(), builder.pairs()), (0, 1), "no window of its own");
+    // The other rules of the same record are not silenced.
+    let docker = raise(&mut builder, &mut scene, connect("172.17.0.3", 2375)).unwrap();
+    assert_eq!(docker.rule, "lateral.docker_api");
+    assert!(builder.ended(&scene.others[0].id).is_empty());
+    assert!(raise(&mut builder, &mut scene, contact()).is_some());
 }
 
 #[test]

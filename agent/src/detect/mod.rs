@@ -22,7 +22,7 @@ pub use rules::{needs_image, rule, rules};
 pub use sensor::SensorFinding;
 pub use watched::WATCHED_NAMES;
 
-use crate::event::SlotKey;
+use crate::event::{ContainerId, SlotKey};
 use serde_json::{Map, Value};
 
 /// A detector's conclusion about one event.
@@ -37,6 +37,8 @@ pub struct Finding {
     pub object: String,
     /// Rule-specific evidence beside the event's own (`unexpected_port`, `window_seconds`, …).
     pub evidence: Map<String, Value>,
+    /// Said once for the finding's container and this one, until one of them is gone.
+    pub once_with: Option<ContainerId>,
 }
 
 impl Finding {
@@ -48,6 +50,7 @@ impl Finding {
             summary: summary.into(),
             object: object.into(),
             evidence: Map::new(),
+            once_with: None,
         }
     }
 
@@ -55,6 +58,13 @@ impl Finding {
     #[must_use]
     pub(crate) fn severity(mut self, severity: Severity) -> Self {
         self.severity = severity;
+        self
+    }
+
+    /// Said once for this pair of containers.
+    #[must_use]
+    pub(crate) fn once_with(mut self, peer: &ContainerId) -> Self {
+        self.once_with = Some(peer.clone());
         self
     }
 

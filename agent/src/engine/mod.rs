@@ -61,6 +61,10 @@ pub struct Pressure {
     pub open_alerts: usize,
     /// Alerts that found no window.
     pub alerts_overflowed: u64,
+    /// Pairs of containers whose contact is remembered.
+    pub pairs: usize,
+    /// Pairs that were forgotten for lack of room: their contact is told again.
+    pub pairs_dropped: u64,
 }
 
 impl Pressure {
@@ -68,6 +72,8 @@ impl Pressure {
     pub const WAITING: usize = waiting::MAX_CONTAINERS;
     /// Bound of [`Self::open_alerts`].
     pub const OPEN_ALERTS: usize = crate::alert::MAX_OPEN;
+    /// Bound of [`Self::pairs`].
+    pub const PAIRS: usize = crate::alert::MAX_PAIRS;
 }
 
 /// Whether rules had anything to say of an event.
@@ -201,6 +207,8 @@ impl Engine {
             waiting_overflowed: self.waiting.overflowed(),
             open_alerts: self.alerts.open(),
             alerts_overflowed: self.alerts.overflowed(),
+            pairs: self.alerts.pairs(),
+            pairs_dropped: self.alerts.pairs_dropped(),
         }
     }
 

@@ -1,3 +1,5 @@
+mod contacts;
+
 use super::*;
 use crate::alert::AlertIds;
 use crate::container::{ContainerMetadata, ImageRef, RuntimeEvent, SlotReader};

@@ -190,7 +190,8 @@ impl<'a> Contact<'a> {
             peer.display_name(),
             self.place()
         );
-        Some(Finding::new(&lateral::FIRST_CONTACT, peer.id.as_str(), summary).severity(severity))
+        let finding = Finding::new(&lateral::FIRST_CONTACT, peer.id.as_str(), summary);
+        Some(finding.severity(severity).once_with(&peer.id))
     }
 
     fn outside_profile(&self) -> Option<Finding> {
