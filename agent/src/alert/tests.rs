@@ -1,3 +1,5 @@
+mod deeds;
+
 use super::*;
 use crate::container::ContainerMetadata;
 use crate::detect::testing::{SECOND, Scene, connect, container, file, listen, open, scene};

@@ -37,6 +37,8 @@ pub struct Finding {
     pub object: String,
     /// Rule-specific evidence beside the event's own (`unexpected_port`, `window_seconds`, …).
     pub evidence: Map<String, Value>,
+    /// What it is a step of: steps of one deed of a container are one alert, named by the worst of them.
+    pub deed: Option<String>,
     /// Said once for the finding's container and this one, until one of them is gone.
     pub once_with: Option<ContainerId>,
 }
@@ -50,6 +52,7 @@ impl Finding {
             summary: summary.into(),
             object: object.into(),
             evidence: Map::new(),
+            deed: None,
             once_with: None,
         }
     }
@@ -58,6 +61,13 @@ impl Finding {
     #[must_use]
     pub(crate) fn severity(mut self, severity: Severity) -> Self {
         self.severity = severity;
+        self
+    }
+
+    /// As a step of a deed.
+    #[must_use]
+    pub(crate) fn step_of(mut self, deed: impl Into<String>) -> Self {
+        self.deed = Some(deed.into());
         self
     }
 

@@ -63,21 +63,18 @@ impl LateralDetector {
             return;
         }
         findings.extend(contact.control_plane());
+        findings.extend(self.scans(contact));
+        findings.extend(contact.first_contact());
+        if findings.is_empty() {
+            findings.extend(contact.outside_profile());
+        }
+    }
+
+    fn scans(&mut self, contact: &Contact<'_>) -> Vec<Finding> {
         let slot = contact.context.event.raw.slot();
         let fan = slot.filter(|slot| self.fans.len() < MAX_CONTAINERS || self.fans.contains_key(slot));
-        let Some(fan) = fan.map(|slot| self.fans.entry(slot).or_default()) else {
-            return;
-        };
-        let scans = fan.contact(contact);
-        // The scan's alert stands for the first contacts that belong to it.
-        let folded = !scans.is_empty();
-        findings.extend(scans);
-        if !folded && findings.is_empty() {
-            let finding = contact
-                .first_contact()
-                .filter(|_| fan.admits_first_contact(contact));
-            findings.extend(finding.or_else(|| contact.outside_profile()));
-        }
+        fan.map(|slot| self.fans.entry(slot).or_default().contact(contact))
+            .unwrap_or_default()
     }
 }
 
@@ -191,7 +188,12 @@ impl<'a> Contact<'a> {
             self.place()
         );
         let finding = Finding::new(&lateral::FIRST_CONTACT, peer.id.as_str(), summary);
-        Some(finding.severity(severity).once_with(&peer.id))
+        Some(
+            finding
+                .severity(severity)
+                .step_of(self.exploration())
+                .once_with(&peer.id),
+        )
     }
 
     fn outside_profile(&self) -> Option<Finding> {
@@ -210,7 +212,18 @@ impl<'a> Contact<'a> {
             self.context.container_name(),
             self.place()
         );
-        Some(Finding::new(&lateral::UNEXPECTED_CONNECTION, self.place(), summary).severity(severity))
+        let finding = Finding::new(&lateral::UNEXPECTED_CONNECTION, self.place(), summary);
+        Some(finding.severity(severity).step_of(self.exploration()))
+    }
+
+    /// The deed that it is a step of: what one program looks for among neighbours; on the internet, at one address.
+    fn exploration(&self) -> String {
+        let actor = self.context.actor();
+        if self.peer.is_some() || is_internal(self.address) {
+            actor
+        } else {
+            format!("{actor} {}", self.address)
+        }
     }
 
     /// Both are in one pod, Compose project or network of the user's own.

@@ -140,10 +140,10 @@ fn a_port_scan_is_one_behaviour() {
         .collect();
     assert_eq!(scans.len(), 21);
     assert!(scans.iter().all(|scan| scan.object == scans[0].object));
-    let contacts = found
-        .iter()
-        .filter(|finding| finding.rule.id == "lateral.first_contact");
-    assert_eq!(contacts.count(), 9, "the scan stands for the others");
+    assert!(
+        found.iter().all(|finding| finding.deed == scans[0].deed),
+        "steps of one deed"
+    );
 }
 
 #[test]
@@ -153,18 +153,24 @@ fn a_sweep_is_one_behaviour_and_internal() {
         .map(|slot| peer(slot, &format!("172.17.0.{slot}")))
         .collect();
     scene.known.addresses.clear();
-    let mut contacts = std::collections::BTreeSet::new();
-    let mut sweeps = 0;
+    let mut found = Vec::new();
     for host in 2..40 {
         scene.now_ns += SECOND / 10;
-        for finding in scene.inspect(connect(&format!("172.17.0.{host}"), 6379)) {
-            match finding.rule.id {
-                "lateral.host_sweep" => sweeps += 1,
-                _ => drop(contacts.insert(finding.object)),
-            }
-        }
+        found.extend(scene.inspect(connect(&format!("172.17.0.{host}"), 6379)));
     }
-    assert_eq!((sweeps, contacts.len()), (29, 3));
+    let sweeps = found
+        .iter()
+        .filter(|finding| finding.rule.id == "lateral.host_sweep");
+    assert_eq!(sweeps.count(), 29);
+    let met: std::collections::BTreeSet<_> = found
+        .iter()
+        .filter_map(|finding| finding.once_with.clone())
+        .collect();
+    assert_eq!(met.len(), 38, "no neighbour is left out");
+    assert!(
+        found.iter().all(|finding| finding.deed == found[0].deed),
+        "steps of one deed"
+    );
     let mut crawler = app();
     for host in 1..40 {
         assert_eq!(

@@ -23,7 +23,8 @@ pub(crate) static FIRST_CONTACT: Rule = Rule {
     title: "First contact with another container",
     meaning: "A process connected to a container that its profile does not name (or that has no profile). \
         Severity low when both share a network of the user, a pod or a Compose project. Told once for two \
-        containers, until one of them is gone.",
+        containers, until one of them is gone. What one program contacts and scans within a minute is one \
+        alert; its evidence lists the steps.",
     why: "Walking from container to container is what follows a break-in.",
     look_alikes: "Services that need each other: learn them. DNS, published ports and the gateway do not count.",
     response: "Ask whether these two should talk; restrict the network; add the contact to the profile.",
