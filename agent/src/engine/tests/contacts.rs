@@ -37,12 +37,7 @@ fn neighbour_described() -> Input {
 }
 
 fn connects(port: u16, second: u64) -> Input {
-    let mut event = NetEvent::new_zeroed();
-    event.header = header(EventKind::CONNECT, second);
-    event.header.behaviour.detail = u64::from(port);
-    event.remote = crate::detect::testing::end("172.17.0.3", port);
-    (event.protocol, event.socket_type) = (6, 1);
-    with_strings(event, |event| &mut event.header, b"")
+    connects_to("172.17.0.3", port, second)
 }
 
 fn neighbour_ends(second: u64) -> Input {
