@@ -3,6 +3,7 @@
 use super::draft::Draft;
 use super::open::OpenAlert;
 use super::pairs::Pairs;
+use super::said::Said;
 use super::{Alert, AlertIds};
 use crate::container::Container;
 use crate::detect::{DetectContext, Finding};
@@ -16,7 +17,7 @@ pub const REPEAT_WINDOW: Duration = Duration::from_secs(60);
 /// Windows that may be open at once; alerts beyond leave singly.
 pub const MAX_OPEN: usize = 4096;
 /// What identifies an alert: container, rule and object; without a rule the object is a deed.
-type Key = (Option<ContainerId>, Option<&'static str>, String);
+pub(super) type Key = (Option<ContainerId>, Option<&'static str>, String);
 
 /// Makes alerts of findings.
 #[derive(Debug)]
@@ -41,9 +42,20 @@ impl AlertBuilder {
 
     /// The alert of one record's findings; `None` when there are none, or it repeats an open one. A repeat that is more
     /// severe than what was said, or says something new, leaves at once, as the next revision.
-    pub fn raise(&mut self, context: &DetectContext<'_>, mut findings: Vec<Finding>) -> Option<Alert> {
+    ///
+    /// A record that is judged again adds to its alert what was not `said` of it, and is not counted again. Where that
+    /// alert's window has closed, what is new is an alert of its own.
+    pub fn raise(
+        &mut self,
+        context: &DetectContext<'_>,
+        mut findings: Vec<Finding>,
+        said: &mut Said,
+    ) -> Option<Alert> {
         let owner = context.event.container.as_ref().map(|container| &container.id);
         findings.retain(|finding| !self.is_told(owner, finding));
+        if findings.iter().all(|finding| said.covers(finding)) {
+            return None;
+        }
         for finding in &findings {
             if let (Some(own), Some(peer)) = (owner, &finding.once_with) {
                 self.pairs.insert(own, peer);
@@ -51,7 +63,11 @@ impl AlertBuilder {
         }
         // Among equals the first: detectors put the more specific rule first.
         let top = findings.iter().rev().max_by_key(|finding| finding.severity)?;
-        self.admit(key(owner, top), Draft::of_record(context, top, &findings))
+        let (key, draft) = (key(owner, top), Draft::of_record(context, top, &findings));
+        match said.note(&key, &findings) {
+            Some(before) => self.amend(&before, key, draft),
+            None => self.admit(key, draft),
+        }
     }
 
     /// An alert about the agent itself, or about what it lost of a container.
@@ -77,6 +93,19 @@ impl AlertBuilder {
                 .is_some_and(|open| open.told(finding))
         };
         self.pairs.knows(own, peer) && !counted()
+    }
+
+    /// The record's alert is known better now, perhaps by another name.
+    fn amend(&mut self, before: &Key, key: Key, draft: Draft) -> Option<Alert> {
+        if !self.open.contains_key(&key)
+            && let Some(open) = self.open.remove(before)
+        {
+            self.open.insert(key.clone(), open);
+        }
+        match self.open.get_mut(&key) {
+            Some(open) => open.improve(draft),
+            None => self.admit(key, draft),
+        }
     }
 
     fn admit(&mut self, key: Key, mut draft: Draft) -> Option<Alert> {

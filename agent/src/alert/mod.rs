@@ -14,6 +14,7 @@ mod ids;
 mod model;
 mod open;
 mod pairs;
+mod said;
 pub mod schema;
 
 #[cfg(test)]
@@ -27,3 +28,4 @@ pub use model::{
 };
 pub use open::OpenAlert;
 pub use pairs::MAX_PAIRS;
+pub use said::Said;

@@ -96,7 +96,7 @@ impl OpenAlert {
     }
 
     /// Takes over what is worse or new; `None` when nothing is.
-    fn improve(&mut self, draft: Draft) -> Option<Alert> {
+    pub(super) fn improve(&mut self, draft: Draft) -> Option<Alert> {
         let (rules, steps) = (self.alert.also.len(), self.steps.len());
         let mut all: BTreeSet<String> = self.alert.also.iter().chain(&draft.alert.also).cloned().collect();
         all.extend([self.alert.rule.clone(), draft.alert.rule.clone()]);
@@ -106,6 +106,8 @@ impl OpenAlert {
             self.rank = draft.rank;
             self.summary.clone_from(&draft.alert.summary);
             self.replace(draft.alert);
+        } else {
+            self.name(draft.alert);
         }
         all.remove(&self.alert.rule);
         self.alert.also = all.into_iter().collect();
@@ -125,6 +127,14 @@ impl OpenAlert {
             repeat: self.alert.repeat.clone(),
             ..worse
         };
+    }
+
+    /// Names may have come since.
+    fn name(&mut self, again: Alert) {
+        (self.alert.container, self.alert.metadata) = (again.container, again.metadata);
+        if self.alert.class == again.class {
+            self.alert.profile = again.profile;
+        }
     }
 
     fn add(&mut self, steps: Vec<Step>) {

@@ -17,7 +17,9 @@ fn builder() -> AlertBuilder {
 fn raise(builder: &mut AlertBuilder, scene: &mut Scene, payload: Payload) -> Option<Alert> {
     let findings = scene.inspect(payload.clone());
     let event = scene.event(payload);
-    scene.with_context(&event, |context| builder.raise(context, findings))
+    scene.with_context(&event, |context| {
+        builder.raise(context, findings, &mut Said::default())
+    })
 }
 
 fn core_pattern() -> Payload {
@@ -194,7 +196,11 @@ fn windows_are_bounded() {
         }];
         assert!(
             scene
-                .with_context(&event, |context| builder.raise(context, findings))
+                .with_context(&event, |context| builder.raise(
+                    context,
+                    findings,
+                    &mut Said::default()
+                ))
                 .is_some()
         );
     }

@@ -15,10 +15,11 @@ mod sensor;
 pub(crate) mod testing;
 mod watched;
 
-pub use context::{DetectContext, Neighbours};
+pub use context::{DetectContext, Neighbours, Scope};
 pub use document::{markdown, table, text};
 pub use rule::{Class, Rule, Severity};
-pub use rules::{needs_image, rule, rules};
+use rules::needs_image;
+pub use rules::{rule, rules};
 pub use sensor::SensorFinding;
 pub use watched::WATCHED_NAMES;
 
@@ -123,6 +124,7 @@ impl Detectors {
                 detector.inspect(context, &mut findings);
             }
         }
+        findings.retain(|finding| context.scope.admits(finding.rule));
         // Stable: among equals the order of detectors decides.
         findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
         findings

@@ -1,6 +1,6 @@
 //! Events for tests of detectors and alerts.
 
-use super::{DetectContext, Detectors, Finding, Neighbours};
+use super::{DetectContext, Detectors, Finding, Neighbours, Scope};
 use crate::container::{Container, ContainerMetadata, ImageRef, Metadata};
 use crate::event::{
     BootTime, Clock, ContainerId, EnrichedEvent, EventHeader, EventKind, Exec, ExecId, FileFlags, FileObject,
@@ -258,6 +258,7 @@ impl Scene {
     ) -> T {
         work(&DetectContext {
             event,
+            scope: Scope::All,
             host: &self.host,
             profile: self.profile.as_ref(),
             role: self.roles.of(&self.known),

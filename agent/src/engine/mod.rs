@@ -20,7 +20,7 @@ pub use waiting::PATIENCE;
 use crate::alert::{Activity, Alert, AlertBuilder, OpenAlert, REPEAT_WINDOW};
 use crate::container::{Container, ContainerIndex, IndexChange, Metadata};
 use crate::decode::{DecodeError, decode};
-use crate::detect::{DetectContext, Detectors, Finding, SensorFinding, needs_image};
+use crate::detect::{DetectContext, Detectors, Scope, SensorFinding};
 use crate::enrich::{Enriched, Enricher};
 use crate::event::{BootTime, ContainerId, ContainerOp, EnrichedEvent, Payload, SlotKey};
 use crate::host::HostFacts;
@@ -28,27 +28,7 @@ use crate::profile::{Profile, ProfileSet, RoleSet};
 use learning::Learning;
 use neighbours::IndexNeighbours;
 use std::sync::Arc;
-use waiting::{Verdict, Waiting};
-
-/// Which findings of an event count now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Judgement {
-    All,
-    /// The image is not known yet: only what holds for every image.
-    Universal,
-    /// The universal ones were raised before.
-    ByImage,
-}
-
-impl Judgement {
-    fn admits(self, finding: &Finding) -> bool {
-        match self {
-            Self::All => true,
-            Self::Universal => !needs_image(finding.rule),
-            Self::ByImage => needs_image(finding.rule),
-        }
-    }
-}
+use waiting::{Kept, Waiting};
 
 /// Bounded state and what found no room in it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -74,13 +54,6 @@ impl Pressure {
     pub const OPEN_ALERTS: usize = crate::alert::MAX_OPEN;
     /// Bound of [`Self::pairs`].
     pub const PAIRS: usize = crate::alert::MAX_PAIRS;
-}
-
-/// Whether rules had anything to say of an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outcome {
-    Found,
-    Nothing,
 }
 
 /// The state machine. See the module's documentation.
@@ -213,8 +186,8 @@ impl Engine {
     }
 
     fn end(&mut self, kernel: &mut dyn KernelView, outputs: &mut Vec<Output>) {
-        for event in self.waiting.drain() {
-            self.judge(&event, Judgement::ByImage, outputs);
+        for mut kept in self.waiting.drain() {
+            self.judge(&mut kept, Scope::All, outputs);
         }
         for open in self.alerts.drain() {
             self.close(open, kernel, outputs);
@@ -279,44 +252,36 @@ impl Engine {
             time: self.now,
         };
         self.learning.observe(event, container, &peers);
+        let mut kept = Kept::new(event);
         if !matches!(container.metadata, Metadata::Pending) {
-            self.judge(event, Judgement::All, outputs);
-            return;
+            return self.judge(&mut kept, Scope::All, outputs);
         }
-        // What a universal rule says of a record is said; the image could only add to it.
-        if self.judge(event, Judgement::Universal, outputs) == Outcome::Nothing
-            && self.waiting.keep(container.key, event, self.now) == Verdict::JudgeNow
-        {
-            self.judge(event, Judgement::ByImage, outputs);
-        }
+        let (key, now) = (container.key, self.now);
+        let scope = self.waiting.scope(key, now);
+        self.judge(&mut kept, scope, outputs);
+        self.waiting.keep(key, kept, now);
     }
 
-    fn judge(&mut self, event: &EnrichedEvent, judgement: Judgement, outputs: &mut Vec<Output>) -> Outcome {
-        let known = event.container.as_ref().and_then(|container| container.known());
-        let profile = event
-            .container
-            .as_ref()
-            .and_then(|container| self.profiles.of_container(container));
+    /// Says of an event what was not said of it before.
+    fn judge(&mut self, kept: &mut Kept, scope: Scope, outputs: &mut Vec<Output>) {
+        let event = &*kept.event;
+        let container = event.container.as_deref();
+        let profile = container.and_then(|container| self.profiles.of_container(container));
+        let known = container.and_then(Container::known);
         let context = DetectContext {
             event,
+            scope,
             host: &self.host,
             profile: profile.map(AsRef::as_ref),
             role: known.and_then(|known| self.roles.of(known)),
             neighbours: &IndexNeighbours {
                 index: self.enricher.index(),
-                time: self.now,
+                time: BootTime(event.raw.header.time_boot_ns),
             },
         };
-        let mut findings = self.detectors.inspect(&context);
-        findings.retain(|finding| judgement.admits(finding));
-        let outcome = if findings.is_empty() {
-            Outcome::Nothing
-        } else {
-            Outcome::Found
-        };
-        let alert = self.alerts.raise(&context, findings);
+        let findings = self.detectors.inspect(&context);
+        let alert = self.alerts.raise(&context, findings, &mut kept.said);
         self.emit(alert, outputs);
-        outcome
     }
 
     fn emit(&mut self, alert: Option<Alert>, outputs: &mut Vec<Output>) {
@@ -329,8 +294,11 @@ impl Engine {
     fn tick(&mut self, time: BootTime, kernel: &mut dyn KernelView, outputs: &mut Vec<Output>) {
         self.now = self.now.max(time);
         self.enricher.index_mut().tick(self.now);
-        for event in self.waiting.expired(self.now) {
-            self.judge(&event, Judgement::ByImage, outputs);
+        for (container, mut events) in self.waiting.expired(self.now) {
+            for kept in &mut events {
+                self.judge(kept, Scope::All, outputs);
+            }
+            self.waiting.restore(container, events);
         }
         for open in self.alerts.due(self.now) {
             self.close(open, kernel, outputs);
@@ -353,12 +321,12 @@ impl Engine {
         for change in self.enricher.index_mut().take_changes() {
             match change {
                 IndexChange::Resolved(container) | IndexChange::Unavailable(container) => {
-                    let kept = self.waiting.resolved(container.key);
-                    self.judge_again(&container, kept, outputs);
+                    let (scope, events) = self.waiting.resolved(container.key);
+                    self.judge_kept(&container, events, scope, outputs);
                 }
                 IndexChange::Gone(container) => {
-                    let kept = self.waiting.gone(container.key);
-                    self.judge_again(&container, kept, outputs);
+                    let events = self.waiting.gone(container.key);
+                    self.judge_kept(&container, events, Scope::All, outputs);
                     self.detectors.forget(container.key);
                     for open in self.alerts.ended(&container.id) {
                         self.close(open, kernel, outputs);
@@ -370,18 +338,16 @@ impl Engine {
     }
 
     /// Judges kept events with what is known of their container now.
-    fn judge_again(
+    fn judge_kept(
         &mut self,
         container: &Arc<Container>,
-        kept: Vec<Arc<EnrichedEvent>>,
+        events: Vec<Kept>,
+        scope: Scope,
         outputs: &mut Vec<Output>,
     ) {
-        for event in kept {
-            let event = EnrichedEvent {
-                container: Some(Arc::clone(container)),
-                ..(*event).clone()
-            };
-            self.judge(&event, Judgement::ByImage, outputs);
+        for mut kept in events {
+            kept.name(container);
+            self.judge(&mut kept, scope, outputs);
         }
     }
 

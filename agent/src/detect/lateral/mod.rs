@@ -7,7 +7,7 @@ mod shell;
 mod tests;
 
 use super::rules::lateral;
-use super::{Class, DetectContext, Detector, Finding, Rule, Severity};
+use super::{Class, DetectContext, Detector, Finding, Rule, Scope, Severity};
 use crate::container::{Container, ContainerMetadata};
 use crate::event::{EnrichedEvent, Net, Payload, SlotKey};
 use crate::event::{canonical, is_internal, is_nobody, peer_address};
@@ -59,7 +59,7 @@ impl Detector for LateralDetector {
 impl LateralDetector {
     fn contact(&mut self, contact: &Contact<'_>, findings: &mut Vec<Finding>) {
         findings.extend(shell::on_connect(contact));
-        if contact.is_allowed() {
+        if contact.context.scope == Scope::Universal || contact.is_allowed() {
             return;
         }
         findings.extend(contact.control_plane());
@@ -71,7 +71,8 @@ impl LateralDetector {
     }
 
     fn scans(&mut self, contact: &Contact<'_>) -> Vec<Finding> {
-        let slot = contact.context.event.raw.slot();
+        let DetectContext { event, scope, .. } = contact.context;
+        let slot = event.raw.slot().filter(|_| *scope == Scope::All);
         let fan = slot.filter(|slot| self.fans.len() < MAX_CONTAINERS || self.fans.contains_key(slot));
         fan.map(|slot| self.fans.entry(slot).or_default().contact(contact))
             .unwrap_or_default()

@@ -25,7 +25,7 @@ pub fn rule(id: &str) -> Option<&'static Rule> {
 /// True for rules that compare with the image (profile, role, declared ports), or whose finding its profile can allow:
 /// they wait for its name. Escapes, code that is not in the image and reverse shells are in no profile's power.
 #[must_use]
-pub fn needs_image(rule: &Rule) -> bool {
+pub(super) fn needs_image(rule: &Rule) -> bool {
     let by_image = [
         &listener::UNEXPECTED,
         &listener::UNEXPECTED_PORT,
