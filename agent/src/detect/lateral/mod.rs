@@ -149,7 +149,8 @@ impl<'a> Contact<'a> {
 
     fn service(&self) -> Option<(&'static Rule, &'static str)> {
         let metadata = |text: &&str| text.parse().map(canonical) == Ok(self.address);
-        if METADATA_SERVICES.iter().any(metadata) {
+        // Clouds resolve names at the same addresses (168.63.129.16, and 169.254.169.254 of GCP).
+        if self.port != DNS && METADATA_SERVICES.iter().any(metadata) {
             return Some((&lateral::METADATA_SERVICE, "the cloud's metadata service"));
         }
         let api = self.context.host.kubernetes_api.iter();

@@ -242,3 +242,25 @@ fn a_shell_that_hands_itself_over() {
     assert_eq!(connected("bash\0/usr/bin/wait-for-it.sh\0db:5432\0"), None);
     assert_eq!(connected("bash\0-c\0echo > /dev/tcp/db/5432\0"), None);
 }
+
+#[test]
+fn resolvers_at_the_addresses_of_metadata_services_are_no_contact() {
+    for resolver in ["168.63.129.16", "169.254.169.254", "fd00:ec2::254"] {
+        assert_eq!(first(&mut app(), send(resolver, 53)), None, "{resolver}");
+        assert_eq!(
+            first(&mut app(), connect(resolver, 53)),
+            None,
+            "{resolver} over TCP"
+        );
+        let service = Some(("lateral.metadata_service", Severity::High));
+        assert_eq!(first(&mut app(), connect(resolver, 80)), service, "{resolver}");
+    }
+    let service = Some(("lateral.metadata_service", Severity::High));
+    assert_eq!(
+        first(&mut app(), connect("168.63.129.16", 32_526)),
+        service,
+        "Azure's wire server"
+    );
+    let mut allowed = app().with_profile("state: complete\nconnect: [{proto: udp, port: 53}]");
+    assert_eq!(first(&mut allowed, send("169.254.169.254", 53)), None);
+}
