@@ -11,7 +11,7 @@ use super::{Class, DetectContext, Detector, Finding, Rule, Scope, Severity};
 use crate::container::{Container, ContainerMetadata};
 use crate::event::{EnrichedEvent, Net, Payload, SlotKey};
 use crate::event::{canonical, is_internal, is_nobody, peer_address};
-use crate::profile::{ConnectQuery, ImageName, ProfileState, Protocol};
+use crate::profile::{CompiledProfile, ConnectQuery, ImageName, Mode, ProfileState, Protocol};
 use fan_out::FanOut;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -117,15 +117,14 @@ impl<'a> Contact<'a> {
             .peer_known()
             .and_then(|known| ImageName::parse(&known.image.reference));
         self.context.profile.is_some_and(|profile| {
-            profile.mode(Class::Lateral) == crate::profile::Mode::Learn
-                || profile.connect(&ConnectQuery {
-                    proto: self.proto,
-                    address: self.address,
-                    port: self.port,
-                    exe: &self.context.event.process.exe.bytes,
-                    peer: image.as_ref(),
-                    ephemeral: self.context.host.ephemeral_ports,
-                })
+            profile.connect(&ConnectQuery {
+                proto: self.proto,
+                address: self.address,
+                port: self.port,
+                exe: &self.context.event.process.exe.bytes,
+                peer: image.as_ref(),
+                ephemeral: self.context.host.ephemeral_ports,
+            })
         })
     }
 
@@ -171,10 +170,11 @@ impl<'a> Contact<'a> {
 
     fn first_contact(&self) -> Option<Finding> {
         let peer = self.peer.as_ref().filter(|_| self.port != DNS)?;
-        let state = self
-            .context
-            .profile
-            .map_or(ProfileState::None, |profile| profile.state());
+        let profile = self.context.profile;
+        if profile.is_some_and(|profile| profile.mode(Class::Lateral) == Mode::Learn) {
+            return None;
+        }
+        let state = profile.map_or(ProfileState::None, CompiledProfile::state);
         let severity = match state {
             ProfileState::Learning => return None,
             ProfileState::Complete => Severity::High,

@@ -264,3 +264,31 @@ fn resolvers_at_the_addresses_of_metadata_services_are_no_contact() {
     let mut allowed = app().with_profile("state: complete\nconnect: [{proto: udp, port: 53}]");
     assert_eq!(first(&mut allowed, send("169.254.169.254", 53)), None);
 }
+
+#[test]
+fn learning_contacts_learns_no_attack_away() {
+    let learning = || app().with_profile("state: complete\nmode: {lateral: learn}\nconnect: [{port: 80}]");
+    let rule = |scene: &mut Scene, payload| first(scene, payload).map(|(rule, _)| rule);
+    assert_eq!(
+        rule(&mut learning(), connect("172.17.0.3", 5432)),
+        None,
+        "what is learned"
+    );
+    assert_eq!(
+        rule(&mut learning(), connect("10.1.1.1", 5432)),
+        None,
+        "what is learned"
+    );
+    for (address, port, expected) in [
+        ("169.254.169.254", 8080, "lateral.metadata_service"),
+        ("10.0.0.5", 10_250, "lateral.kubelet"),
+        ("10.0.0.5", 2375, "lateral.docker_api"),
+    ] {
+        assert_eq!(rule(&mut learning(), connect(address, port)), Some(expected));
+    }
+    let mut scanning = learning();
+    let scan = (20..60).find_map(|port| rule(&mut scanning, connect("172.17.0.3", port)));
+    assert_eq!(scan, Some("lateral.port_scan"));
+    let allowed = connect("169.254.169.254", 80);
+    assert_eq!(rule(&mut learning(), allowed), None, "an entry still allows it");
+}
