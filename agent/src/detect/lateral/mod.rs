@@ -200,7 +200,9 @@ impl<'a> Contact<'a> {
 
     fn outside_profile(&self) -> Option<Finding> {
         let profile = self.context.profile?;
-        if self.peer.is_some() || !profile.judges(Class::Lateral) || profile.source().connect.is_empty() {
+        // A partial profile without contacts was not asked for them; a complete one knows that there are none.
+        let silent = profile.source().connect.is_empty() && profile.state() != ProfileState::Complete;
+        if self.peer.is_some() || silent || !profile.judges(Class::Lateral) {
             return None;
         }
         let severity = if is_internal(self.address) {

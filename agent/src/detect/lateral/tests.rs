@@ -292,3 +292,23 @@ fn learning_contacts_learns_no_attack_away() {
     let allowed = connect("169.254.169.254", 80);
     assert_eq!(rule(&mut learning(), allowed), None, "an entry still allows it");
 }
+
+#[test]
+fn a_complete_profile_without_contacts_expects_none() {
+    let judged = |state: &str, payload| first(&mut app().with_profile(&format!("state: {state}")), payload);
+    let unexpected = |severity| Some(("lateral.unexpected_connection", severity));
+    assert_eq!(
+        judged("complete", connect("10.1.1.1", 443)),
+        unexpected(Severity::Medium)
+    );
+    assert_eq!(
+        judged("complete", connect("203.0.113.9", 443)),
+        unexpected(Severity::Low)
+    );
+    assert_eq!(
+        judged("complete", send("203.0.113.9", 4444)),
+        unexpected(Severity::Low)
+    );
+    assert_eq!(judged("partial", connect("10.1.1.1", 443)), None);
+    assert_eq!(judged("complete", connect("127.0.0.1", 443)), None);
+}
