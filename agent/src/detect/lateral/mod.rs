@@ -58,11 +58,17 @@ impl Detector for LateralDetector {
 
 impl LateralDetector {
     fn contact(&mut self, contact: &Contact<'_>, findings: &mut Vec<Finding>) {
-        findings.extend(shell::on_connect(contact));
+        let outward = !contact.address.is_loopback();
+        if outward {
+            findings.extend(shell::on_connect(contact));
+        }
         if contact.context.scope == Scope::Universal || contact.is_allowed() {
             return;
         }
         findings.extend(contact.control_plane());
+        if !outward {
+            return;
+        }
         findings.extend(self.scans(contact));
         findings.extend(contact.first_contact());
         if findings.is_empty() {
@@ -96,7 +102,8 @@ impl<'a> Contact<'a> {
         // Resolvers connect() UDP sockets only to sort addresses; servers answer to ports that clients were given.
         let no_contact = udp && matches!(context.event.raw.payload, Payload::Connect(_));
         let answer = udp && context.host.ephemeral_ports.contains(net.remote.port);
-        if is_nobody(address) || no_contact || answer || is_own(context, address) {
+        let nobody = is_nobody(address) && !(address.is_loopback() && has_host_network(context));
+        if nobody || no_contact || answer || is_own(context, address) {
             return None;
         }
         let peer = context
@@ -262,6 +269,12 @@ fn is_own(context: &DetectContext<'_>, address: IpAddr) -> bool {
     context
         .known()
         .is_some_and(|known| known.addresses.iter().any(|own| canonical(*own) == address))
+}
+
+/// Its loopback is the host's, with what listens there for the host alone.
+fn has_host_network(context: &DetectContext<'_>) -> bool {
+    let host = context.host.namespaces.net;
+    host != 0 && context.event.raw.header.net_ns == host
 }
 
 /// The container itself, or one of its pod that shares its address.

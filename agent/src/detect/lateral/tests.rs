@@ -312,3 +312,41 @@ fn a_complete_profile_without_contacts_expects_none() {
     assert_eq!(judged("partial", connect("10.1.1.1", 443)), None);
     assert_eq!(judged("complete", connect("127.0.0.1", 443)), None);
 }
+
+#[test]
+fn with_the_host_s_network_loopback_leads_to_the_host() {
+    const HOST_NET: u32 = 4_026_531_840;
+    let on_host = || {
+        let mut scene = app();
+        (scene.host.namespaces.net, scene.net_ns) = (HOST_NET, HOST_NET);
+        scene
+    };
+    for (address, port, rule) in [
+        ("127.0.0.1", 2375, "lateral.docker_api"),
+        ("::1", 2375, "lateral.docker_api"),
+        ("127.0.0.1", 10_250, "lateral.kubelet"),
+        ("127.0.0.1", 2379, "lateral.etcd"),
+        ("127.0.0.1", 6443, "lateral.kubernetes_api"),
+    ] {
+        assert_eq!(
+            on_host().rules(connect(address, port)),
+            [rule],
+            "{address} {port}"
+        );
+        let mut own = on_host();
+        own.net_ns = HOST_NET + 1;
+        assert!(own.rules(connect(address, port)).is_empty(), "its own loopback");
+        own.host.namespaces.net = 0;
+        own.net_ns = 0;
+        assert!(own.rules(connect(address, port)).is_empty(), "not known");
+    }
+    let mut busy = on_host().with_profile("state: complete\nconnect: [{port: 443}]");
+    for port in 5000..5040 {
+        assert!(
+            busy.rules(connect("127.0.0.1", port)).is_empty(),
+            "nobody else is contacted"
+        );
+    }
+    let mut allowed = on_host().with_profile("connect: [{cidr: 127.0.0.0/8, port: 2375}]");
+    assert!(allowed.rules(connect("127.0.0.1", 2375)).is_empty());
+}

@@ -97,7 +97,8 @@ pub(crate) static DOCKER_API: Rule = Rule {
     severity: Severity::Critical,
     attack: &["T1610", "T1611"],
     title: "A Docker API was contacted over TCP",
-    meaning: "A process in a container connected to port 2375, 2376 or 2377.",
+    meaning: "A process in a container connected to port 2375, 2376 or 2377; on loopback, where the container has the \
+        host's network.",
     why: "Whoever speaks to Docker is root on its host.",
     look_alikes: "docker-in-docker with a client beside it: add it to the profile.",
     response: "Turn the TCP port off. List containers started since.",
