@@ -35,7 +35,7 @@ pub struct Alert {
     pub lossy: bool,
     /// `pending`, `resolved` or `unavailable`.
     pub metadata: String,
-    /// Null for what concerns the host or the agent itself.
+    /// Null for what concerns the host or the agent itself, and for a container that nobody knows any more.
     pub container: Option<AlertContainer>,
     pub profile: Option<AlertProfile>,
     pub process: Option<AlertProcess>,

@@ -76,6 +76,6 @@ impl DetectContext<'_> {
         self.event
             .container
             .as_ref()
-            .map_or("the host", |container| container.display_name())
+            .map_or("an unknown container", |container| container.display_name())
     }
 }

@@ -116,10 +116,10 @@ impl Default for Detectors {
 }
 
 impl Detectors {
-    /// What all detectors say of one event, the most severe finding first.
+    /// What all detectors say of one event of a container, known or not, the most severe finding first.
     pub fn inspect(&mut self, context: &DetectContext<'_>) -> Vec<Finding> {
         let mut findings = Vec::new();
-        if context.event.container.is_some() {
+        if context.event.raw.slot().is_some() {
             for detector in &mut self.detectors {
                 detector.inspect(context, &mut findings);
             }

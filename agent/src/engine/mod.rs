@@ -220,20 +220,20 @@ impl Engine {
         };
         self.stats.handled(raw.header.kind);
         self.now = self.now.max(BootTime(raw.header.time_boot_ns));
-        let event = match self.enricher.enrich(raw, kernel) {
-            Enriched::Container(event) | Enriched::Host(event) => event,
-            Enriched::Unattributed(event) => {
-                self.stats.unattributed += 1;
-                event
-            }
-        };
+        let enriched = self.enricher.enrich(raw, kernel);
+        let unattributed = matches!(enriched, Enriched::Unattributed(_));
+        self.stats.unattributed += u64::from(unattributed);
+        let event = Arc::new(enriched.into_event());
         if let (Some(slot), Payload::Container(lifecycle)) = (event.raw.slot(), &event.raw.payload)
             && lifecycle.op == ContainerOp::GONE
         {
             outputs.push(Output::Released(slot));
         }
         self.settle(kernel, outputs);
-        self.event(&Arc::new(event), outputs);
+        self.event(&event, outputs);
+        if unattributed {
+            self.judge(&mut Kept::new(&event), Scope::Universal, outputs);
+        }
     }
 
     fn undecodable(&mut self, error: &DecodeError, outputs: &mut Vec<Output>) {

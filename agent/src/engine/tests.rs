@@ -1,4 +1,5 @@
 mod contacts;
+mod unattributed;
 mod waiting;
 
 use super::*;
