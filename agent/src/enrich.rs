@@ -22,6 +22,14 @@ pub enum Enriched {
 }
 
 impl Enriched {
+    /// The event itself.
+    #[must_use]
+    pub fn into_event(self) -> EnrichedEvent {
+        match self {
+            Self::Container(event) | Self::Host(event) | Self::Unattributed(event) => event,
+        }
+    }
+
     /// The event, whoever caused it.
     #[must_use]
     pub fn event(&self) -> &EnrichedEvent {

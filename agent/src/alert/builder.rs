@@ -1,11 +1,14 @@
 //! Findings → alerts, each behaviour once, with its count.
 
-use super::{Action, Alert, AlertIds, Repeat, SCHEMA, describe, evidence};
+use super::draft::Draft;
+use super::open::OpenAlert;
+use super::pairs::Pairs;
+use super::said::Said;
+use super::{Alert, AlertIds};
 use crate::container::Container;
 use crate::detect::{DetectContext, Finding};
-use crate::event::{BootTime, ContainerId, RecordFlags};
+use crate::event::{BootTime, ContainerId};
 use crate::host::HostFacts;
-use agent_common::behaviour::BehaviourKey;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -13,51 +16,15 @@ use std::time::Duration;
 pub const REPEAT_WINDOW: Duration = Duration::from_secs(60);
 /// Windows that may be open at once; alerts beyond leave singly.
 pub const MAX_OPEN: usize = 4096;
-/// Behaviours of one alert whose counts are asked from the kernel; records beyond count as one each.
-const MAX_BEHAVIOURS: usize = 64;
-
-/// What identifies an alert: container, rule, object.
-type Key = (Option<ContainerId>, &'static str, String);
-
-/// An alert whose window is open or has just closed.
-#[derive(Debug)]
-pub struct OpenAlert {
-    alert: Alert,
-    opened: BootTime,
-    behaviours: Vec<BehaviourKey>,
-}
-
-impl OpenAlert {
-    /// What the kernel counts of it: to be forgotten there when the window closes, so that the next occurrence leaves.
-    #[must_use]
-    pub fn behaviours(&self) -> &[BehaviourKey] {
-        &self.behaviours
-    }
-
-    /// The last revision. `kernel_count` is the sum of what the kernel counted for [`Self::behaviours`], first
-    /// occurrences included. `None`: nothing came after the first occurrence, which has left already.
-    #[must_use]
-    pub fn close(mut self, kernel_count: u64) -> Option<Alert> {
-        // Records count what left the kernel, the kernel all of it: the larger one is the truth.
-        let count = self.alert.repeat.count.max(kernel_count);
-        if count <= 1 {
-            return None;
-        }
-        self.alert.repeat.count = count;
-        self.alert.revision += 1;
-        Some(self.alert)
-    }
-
-    fn key(&self) -> (BootTime, u32, uuid::Uuid) {
-        (self.opened, self.alert.revision, self.alert.id)
-    }
-}
+/// What identifies an alert: container, rule and object; without a rule the object is a deed.
+pub(super) type Key = (Option<ContainerId>, Option<&'static str>, String);
 
 /// Makes alerts of findings.
 #[derive(Debug)]
 pub struct AlertBuilder {
     ids: AlertIds,
     open: HashMap<Key, OpenAlert>,
+    pairs: Pairs,
     overflowed: u64,
 }
 
@@ -68,28 +35,39 @@ impl AlertBuilder {
         Self {
             ids,
             open: HashMap::new(),
+            pairs: Pairs::default(),
             overflowed: 0,
         }
     }
 
     /// The alert of one record's findings; `None` when there are none, or it repeats an open one. A repeat that is more
-    /// severe than what was said leaves at once, as the next revision.
-    pub fn raise(&mut self, context: &DetectContext<'_>, findings: Vec<Finding>) -> Option<Alert> {
+    /// severe than what was said, or says something new, leaves at once, as the next revision.
+    ///
+    /// A record that is judged again adds to its alert what was not `said` of it, and is not counted again. Where that
+    /// alert's window has closed, what is new is an alert of its own.
+    pub fn raise(
+        &mut self,
+        context: &DetectContext<'_>,
+        mut findings: Vec<Finding>,
+        said: &mut Said,
+    ) -> Option<Alert> {
+        let owner = context.event.container.as_ref().map(|container| &container.id);
+        findings.retain(|finding| !self.is_told(owner, finding));
+        if findings.iter().all(|finding| said.covers(finding)) {
+            return None;
+        }
+        for finding in &findings {
+            if let (Some(own), Some(peer)) = (owner, &finding.once_with) {
+                self.pairs.insert(own, peer);
+            }
+        }
         // Among equals the first: detectors put the more specific rule first.
         let top = findings.iter().rev().max_by_key(|finding| finding.severity)?;
-        let header = &context.event.raw.header;
-        let key: Key = (
-            context
-                .event
-                .container
-                .as_ref()
-                .map(|container| container.id.clone()),
-            top.rule.id,
-            top.object.clone(),
-        );
-        let alert = assemble(context, top, &findings);
-        let behaviour = Some(header.behaviour).filter(|behaviour| behaviour.kind.0 != 0);
-        self.admit(key, alert, BootTime(header.time_boot_ns), behaviour)
+        let (key, draft) = (key(owner, top), Draft::of_record(context, top, &findings));
+        match said.note(&key, &findings) {
+            Some(before) => self.amend(&before, key, draft),
+            None => self.admit(key, draft),
+        }
     }
 
     /// An alert about the agent itself, or about what it lost of a container.
@@ -100,79 +78,59 @@ impl AlertBuilder {
         now: BootTime,
         host: &HostFacts,
     ) -> Option<Alert> {
-        let key: Key = (
-            container.map(|container| container.id.clone()),
-            finding.rule.id,
-            finding.object.clone(),
-        );
-        let time = host.clock.wall(now);
-        let mut evidence = serde_json::Map::new();
-        evidence.insert("kind".to_owned(), "sensor".into());
-        evidence.extend(finding.evidence);
-        let alert = Alert {
-            schema: SCHEMA.to_owned(),
-            id: uuid::Uuid::nil(),
-            time,
-            class: finding.rule.class,
-            rule: finding.rule.id.to_owned(),
-            severity: finding.severity,
-            action: Action::Alerted,
-            revision: 0,
-            also: Vec::new(),
-            summary: finding.summary,
-            attack: finding.rule.attack.iter().map(|id| (*id).to_owned()).collect(),
-            lossy: false,
-            metadata: container
-                .map_or("unavailable", |container| container.metadata.word())
-                .to_owned(),
-            container: container.map(describe::container),
-            profile: None,
-            process: None,
-            evidence,
-            repeat: Repeat {
-                count: 1,
-                first: time,
-                last: time,
-            },
-            node: host.node.clone(),
-        };
-        self.admit(key, alert, now, None)
+        let key = key(container.map(|container| &container.id), &finding);
+        self.admit(key, Draft::of_sensor(finding, container, now, host))
     }
 
-    fn admit(
-        &mut self,
-        key: Key,
-        mut alert: Alert,
-        now: BootTime,
-        behaviour: Option<BehaviourKey>,
-    ) -> Option<Alert> {
-        if let Some(open) = self.open.get_mut(&key) {
-            return open.repeat(alert, behaviour);
+    /// Said before, and no window is open that would count it.
+    fn is_told(&mut self, owner: Option<&ContainerId>, finding: &Finding) -> bool {
+        let (Some(own), Some(peer)) = (owner, &finding.once_with) else {
+            return false;
+        };
+        let counted = || {
+            self.open
+                .get(&key(owner, finding))
+                .is_some_and(|open| open.told(finding))
+        };
+        self.pairs.knows(own, peer) && !counted()
+    }
+
+    /// The record's alert is known better now, perhaps by another name.
+    fn amend(&mut self, before: &Key, key: Key, draft: Draft) -> Option<Alert> {
+        if !self.open.contains_key(&key)
+            && let Some(open) = self.open.remove(before)
+        {
+            self.open.insert(key.clone(), open);
         }
-        alert.id = self.ids.next(alert.time);
+        match self.open.get_mut(&key) {
+            Some(open) => open.improve(draft),
+            None => self.admit(key, draft),
+        }
+    }
+
+    fn admit(&mut self, key: Key, mut draft: Draft) -> Option<Alert> {
+        if let Some(open) = self.open.get_mut(&key) {
+            return open.repeat(draft);
+        }
+        draft.alert.id = self.ids.next(draft.alert.time);
+        let open = OpenAlert::new(draft);
+        let alert = open.alert().clone();
         if self.open.len() >= MAX_OPEN {
             self.overflowed += 1;
         } else {
-            let behaviours = behaviour.into_iter().collect();
-            self.open.insert(
-                key,
-                OpenAlert {
-                    alert: alert.clone(),
-                    opened: now,
-                    behaviours,
-                },
-            );
+            self.open.insert(key, open);
         }
         Some(alert)
     }
 
     /// Windows that end now, oldest first.
     pub fn due(&mut self, now: BootTime) -> Vec<OpenAlert> {
-        self.take(|_, open| now.since(open.opened) >= REPEAT_WINDOW)
+        self.take(|_, open| now.since(open.opened()) >= REPEAT_WINDOW)
     }
 
-    /// Windows of a container that ended.
+    /// Windows of a container that ended. It is met for the first time when it comes again.
     pub fn ended(&mut self, container: &ContainerId) -> Vec<OpenAlert> {
+        self.pairs.forget(container);
         self.take(|(owner, ..), _| owner.as_ref() == Some(container))
     }
 
@@ -197,6 +155,18 @@ impl AlertBuilder {
         self.overflowed
     }
 
+    /// Pairs of containers whose contact is remembered.
+    #[must_use]
+    pub fn pairs(&self) -> usize {
+        self.pairs.len()
+    }
+
+    /// Pairs that found no room.
+    #[must_use]
+    pub fn pairs_dropped(&self) -> u64 {
+        self.pairs.dropped()
+    }
+
     /// Windows that are open.
     #[must_use]
     pub fn open(&self) -> usize {
@@ -204,68 +174,10 @@ impl AlertBuilder {
     }
 }
 
-impl OpenAlert {
-    fn repeat(&mut self, again: Alert, behaviour: Option<BehaviourKey>) -> Option<Alert> {
-        if let Some(behaviour) = behaviour.filter(|behaviour| !self.behaviours.contains(behaviour))
-            && self.behaviours.len() < MAX_BEHAVIOURS
-        {
-            self.behaviours.push(behaviour);
-        }
-        self.alert.repeat.count += 1;
-        self.alert.repeat.last = self.alert.repeat.last.max(again.time);
-        self.alert.lossy |= again.lossy;
-        if again.severity <= self.alert.severity {
-            return None;
-        }
-        let (id, revision, repeat) = (self.alert.id, self.alert.revision + 1, self.alert.repeat.clone());
-        self.alert = Alert {
-            id,
-            revision,
-            repeat,
-            ..again
-        };
-        Some(self.alert.clone())
-    }
-}
-
-/// The alert of one record. Its id comes when it is admitted.
-fn assemble(context: &DetectContext<'_>, top: &Finding, findings: &[Finding]) -> Alert {
-    let event = context.event;
-    let container = event.container.as_deref();
-    let mut also: Vec<String> = findings
-        .iter()
-        .map(|finding| finding.rule.id.to_owned())
-        .collect();
-    also.sort();
-    also.dedup();
-    also.retain(|id| id != top.rule.id);
-    let mut evidence = evidence::evidence(event, context.neighbours);
-    evidence.extend(top.evidence.clone());
-    Alert {
-        schema: SCHEMA.to_owned(),
-        id: uuid::Uuid::nil(),
-        time: event.time,
-        class: top.rule.class,
-        rule: top.rule.id.to_owned(),
-        severity: top.severity,
-        action: Action::Alerted,
-        revision: 0,
-        also,
-        summary: top.summary.clone(),
-        attack: top.rule.attack.iter().map(|id| (*id).to_owned()).collect(),
-        lossy: event.raw.header.flags.has(RecordFlags::LOSSY),
-        metadata: container
-            .map_or("unavailable", |container| container.metadata.word())
-            .to_owned(),
-        container: container.map(describe::container),
-        profile: container.map(|_| describe::profile(context.profile, top.rule.class)),
-        process: Some(describe::process(event, context.host.clock)),
-        evidence,
-        repeat: Repeat {
-            count: 1,
-            first: event.time,
-            last: event.time,
-        },
-        node: context.host.node.clone(),
-    }
+fn key(owner: Option<&ContainerId>, finding: &Finding) -> Key {
+    let (rule, object) = match &finding.deed {
+        Some(deed) => (None, deed),
+        None => (Some(finding.rule.id), &finding.object),
+    };
+    (owner.cloned(), rule, object.clone())
 }

@@ -24,9 +24,9 @@ pub struct Alert {
     pub rule: String,
     pub severity: Severity,
     pub action: Action,
-    /// Grows when the alert is sent again with a new `repeat`.
+    /// Grows when the alert is sent again: with what is worse or new, and at last with its `repeat`.
     pub revision: u32,
-    /// Other rules that matched the same record.
+    /// Other rules that matched the same record, or steps of the same deed.
     pub also: Vec<String>,
     pub summary: String,
     /// ATT&CK technique ids.
@@ -35,7 +35,7 @@ pub struct Alert {
     pub lossy: bool,
     /// `pending`, `resolved` or `unavailable`.
     pub metadata: String,
-    /// Null for what concerns the host or the agent itself.
+    /// Null for what concerns the host or the agent itself, and for a container that nobody knows any more.
     pub container: Option<AlertContainer>,
     pub profile: Option<AlertProfile>,
     pub process: Option<AlertProcess>,

@@ -1,5 +1,8 @@
+mod deeds;
+
 use super::*;
-use crate::detect::testing::{SECOND, Scene, connect, file, listen, open, scene};
+use crate::container::ContainerMetadata;
+use crate::detect::testing::{SECOND, Scene, connect, container, file, listen, open, scene};
 use crate::detect::{Finding, SensorFinding, Severity, rules};
 use crate::event::{
     BootTime, ContainerId, EventKind, FileFlags, FileObject, Module, ModuleOp, Payload, RecordFlags,
@@ -14,7 +17,9 @@ fn builder() -> AlertBuilder {
 fn raise(builder: &mut AlertBuilder, scene: &mut Scene, payload: Payload) -> Option<Alert> {
     let findings = scene.inspect(payload.clone());
     let event = scene.event(payload);
-    scene.with_context(&event, |context| builder.raise(context, findings))
+    scene.with_context(&event, |context| {
+        builder.raise(context, findings, &mut Said::default())
+    })
 }
 
 fn core_pattern() -> Payload {
@@ -158,6 +163,28 @@ fn a_repeat_that_is_worse_leaves_at_once() {
 }
 
 #[test]
+fn a_first_contact_is_told_once() {
+    let (mut builder, mut scene) = (builder(), scene("acme/app", "/usr/bin/curl"));
+    let known = ContainerMetadata {
+        addresses: vec!["172.17.0.3".parse().unwrap()],
+        ..ContainerMetadata::default()
+    };
+    scene.others = vec![container(2, "db", known)];
+    let contact = || connect("172.17.0.3", 5432);
+    assert!(raise(&mut builder, &mut scene, contact()).is_some());
+    assert_eq!(raise(&mut builder, &mut scene, contact()), None, "counted");
+    let closed = builder.drain().remove(0).close(0).unwrap();
+    assert_eq!((closed.revision, closed.repeat.count), (1, 2));
+    assert_eq!(raise(&mut builder, &mut scene, contact()), None);
+    assert_eq!((builder.open(), builder.pairs()), (0, 1), "no window of its own");
+    // The other rules of the same record are not silenced.
+    let docker = raise(&mut builder, &mut scene, connect("172.17.0.3", 2375)).unwrap();
+    assert_eq!(docker.rule, "lateral.docker_api");
+    assert!(builder.ended(&scene.others[0].id).is_empty());
+    assert!(raise(&mut builder, &mut scene, contact()).is_some());
+}
+
+#[test]
 fn windows_are_bounded() {
     let (mut builder, mut scene) = (builder(), scene("acme/app", "/usr/bin/nc"));
     let event = scene.event(listen("0.0.0.0", 4444));
@@ -169,7 +196,11 @@ fn windows_are_bounded() {
         }];
         assert!(
             scene
-                .with_context(&event, |context| builder.raise(context, findings))
+                .with_context(&event, |context| builder.raise(
+                    context,
+                    findings,
+                    &mut Said::default()
+                ))
                 .is_some()
         );
     }

@@ -88,7 +88,7 @@ pub(super) fn collect_queue(metrics: &Metrics, queue: &str, bounded: QueueStatus
     set_total(&metrics.queue_dropped.with_label_values(label), bounded.dropped);
 }
 
-fn queues(pressure: &Pressure) -> [(&'static str, QueueStatus); 2] {
+fn queues(pressure: &Pressure) -> [(&'static str, QueueStatus); 3] {
     let waiting = QueueStatus {
         depth: pressure.waiting as u64,
         capacity: Pressure::WAITING as u64,
@@ -99,7 +99,16 @@ fn queues(pressure: &Pressure) -> [(&'static str, QueueStatus); 2] {
         capacity: Pressure::OPEN_ALERTS as u64,
         dropped: pressure.alerts_overflowed,
     };
-    [("waiting_containers", waiting), ("alert_windows", windows)]
+    let pairs = QueueStatus {
+        depth: pressure.pairs as u64,
+        capacity: Pressure::PAIRS as u64,
+        dropped: pressure.pairs_dropped,
+    };
+    [
+        ("waiting_containers", waiting),
+        ("alert_windows", windows),
+        ("contacted_pairs", pairs),
+    ]
 }
 
 pub(super) fn selector(target: &LearnTarget) -> Selector {

@@ -1,3 +1,4 @@
+use super::{Rule, needs_image};
 use crate::container::{Container, ContainerMetadata};
 use crate::event::EnrichedEvent;
 use crate::host::HostFacts;
@@ -15,10 +16,28 @@ pub trait Neighbours {
     fn by_slot(&self, slot: u32) -> Option<Arc<Container>>;
 }
 
+/// Which rules decide on an event now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// The image is not known yet: rules that hold for every image.
+    Universal,
+    /// Every rule.
+    All,
+    /// Every rule, on what was judged before: what detectors count was counted then.
+    Again,
+}
+
+impl Scope {
+    pub(super) fn admits(self, rule: &Rule) -> bool {
+        self != Self::Universal || !needs_image(rule)
+    }
+}
+
 /// What a detector may look at.
 #[derive(Clone, Copy)]
 pub struct DetectContext<'a> {
     pub event: &'a EnrichedEvent,
+    pub scope: Scope,
     pub host: &'a HostFacts,
     /// The profile of the container's image.
     pub profile: Option<&'a CompiledProfile>,
@@ -57,6 +76,6 @@ impl DetectContext<'_> {
         self.event
             .container
             .as_ref()
-            .map_or("the host", |container| container.display_name())
+            .map_or("an unknown container", |container| container.display_name())
     }
 }

@@ -23,11 +23,13 @@ impl Detector for DriftDetector {
         let Payload::Exec(exec) = &context.event.raw.payload else {
             return;
         };
-        findings.extend(memory(context, exec));
-        if findings.is_empty() {
-            findings.extend(temporary(context, exec));
-            findings.extend(upper(context, exec));
-            findings.extend(volume(context, exec));
+        match memory(context, exec) {
+            Some(finding) => findings.push(finding),
+            None => {
+                findings.extend(temporary(context, exec));
+                findings.extend(upper(context, exec));
+                findings.extend(volume(context, exec));
+            }
         }
         findings.extend(outside_profile(context));
     }

@@ -15,14 +15,15 @@ mod sensor;
 pub(crate) mod testing;
 mod watched;
 
-pub use context::{DetectContext, Neighbours};
+pub use context::{DetectContext, Neighbours, Scope};
 pub use document::{markdown, table, text};
 pub use rule::{Class, Rule, Severity};
-pub use rules::{needs_image, rule, rules};
+use rules::needs_image;
+pub use rules::{rule, rules};
 pub use sensor::SensorFinding;
 pub use watched::WATCHED_NAMES;
 
-use crate::event::SlotKey;
+use crate::event::{ContainerId, SlotKey};
 use serde_json::{Map, Value};
 
 /// A detector's conclusion about one event.
@@ -37,6 +38,10 @@ pub struct Finding {
     pub object: String,
     /// Rule-specific evidence beside the event's own (`unexpected_port`, `window_seconds`, …).
     pub evidence: Map<String, Value>,
+    /// What it is a step of: steps of one deed of a container are one alert, named by the worst of them.
+    pub deed: Option<String>,
+    /// Said once for the finding's container and this one, until one of them is gone.
+    pub once_with: Option<ContainerId>,
 }
 
 impl Finding {
@@ -48,6 +53,8 @@ impl Finding {
             summary: summary.into(),
             object: object.into(),
             evidence: Map::new(),
+            deed: None,
+            once_with: None,
         }
     }
 
@@ -55,6 +62,20 @@ impl Finding {
     #[must_use]
     pub(crate) fn severity(mut self, severity: Severity) -> Self {
         self.severity = severity;
+        self
+    }
+
+    /// As a step of a deed.
+    #[must_use]
+    pub(crate) fn step_of(mut self, deed: impl Into<String>) -> Self {
+        self.deed = Some(deed.into());
+        self
+    }
+
+    /// Said once for this pair of containers.
+    #[must_use]
+    pub(crate) fn once_with(mut self, peer: &ContainerId) -> Self {
+        self.once_with = Some(peer.clone());
         self
     }
 
@@ -95,14 +116,15 @@ impl Default for Detectors {
 }
 
 impl Detectors {
-    /// What all detectors say of one event, the most severe finding first.
+    /// What all detectors say of one event of a container, known or not, the most severe finding first.
     pub fn inspect(&mut self, context: &DetectContext<'_>) -> Vec<Finding> {
         let mut findings = Vec::new();
-        if context.event.container.is_some() {
+        if context.event.raw.slot().is_some() {
             for detector in &mut self.detectors {
                 detector.inspect(context, &mut findings);
             }
         }
+        findings.retain(|finding| context.scope.admits(finding.rule));
         // Stable: among equals the order of detectors decides.
         findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
         findings

@@ -50,7 +50,8 @@ impl SensorFinding {
                     .with("reason", reason)
             }
             Self::SlotsExhausted { containers } => {
-                let summary = format!("{containers} containers have no slot: their events carry no name");
+                let summary =
+                    format!("{containers} containers have no slot: nothing of what they do is seen");
                 Finding::new(&sensor::SLOTS_EXHAUSTED, "slots", summary).with("containers", containers)
             }
             Self::RecordsUndecodable { records, reason } => {

@@ -1,6 +1,6 @@
 //! Events for tests of detectors and alerts.
 
-use super::{DetectContext, Detectors, Finding, Neighbours};
+use super::{DetectContext, Detectors, Finding, Neighbours, Scope};
 use crate::container::{Container, ContainerMetadata, ImageRef, Metadata};
 use crate::event::{
     BootTime, Clock, ContainerId, EnrichedEvent, EventHeader, EventKind, Exec, ExecId, FileFlags, FileObject,
@@ -34,6 +34,7 @@ pub(crate) struct Scene {
     pub(crate) ret: i32,
     pub(crate) flags: RecordFlags,
     pub(crate) ns_tgid: u32,
+    pub(crate) net_ns: u32,
 }
 
 /// A scene with a container of `image` in which `exe` runs below its entrypoint.
@@ -66,6 +67,7 @@ pub(crate) fn scene(image: &str, exe: &str) -> Scene {
         ret: 0,
         flags: RecordFlags(0),
         ns_tgid: 7,
+        net_ns: 0,
     }
 }
 
@@ -227,6 +229,7 @@ impl Scene {
         header.generation = OWN.generation;
         header.tgid = self.exe.host_pid;
         header.ns_tgid = self.ns_tgid;
+        header.net_ns = self.net_ns;
         header.ret = self.ret;
         header.flags = self.flags;
         header.behaviour.kind = header.kind;
@@ -258,6 +261,7 @@ impl Scene {
     ) -> T {
         work(&DetectContext {
             event,
+            scope: Scope::All,
             host: &self.host,
             profile: self.profile.as_ref(),
             role: self.roles.of(&self.known),

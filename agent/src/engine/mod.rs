@@ -20,7 +20,7 @@ pub use waiting::PATIENCE;
 use crate::alert::{Activity, Alert, AlertBuilder, OpenAlert, REPEAT_WINDOW};
 use crate::container::{Container, ContainerIndex, IndexChange, Metadata};
 use crate::decode::{DecodeError, decode};
-use crate::detect::{DetectContext, Detectors, Finding, SensorFinding, needs_image};
+use crate::detect::{DetectContext, Detectors, Scope, SensorFinding};
 use crate::enrich::{Enriched, Enricher};
 use crate::event::{BootTime, ContainerId, ContainerOp, EnrichedEvent, Payload, SlotKey};
 use crate::host::HostFacts;
@@ -28,27 +28,7 @@ use crate::profile::{Profile, ProfileSet, RoleSet};
 use learning::Learning;
 use neighbours::IndexNeighbours;
 use std::sync::Arc;
-use waiting::{Verdict, Waiting};
-
-/// Which findings of an event count now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Judgement {
-    All,
-    /// The image is not known yet: only what holds for every image.
-    Universal,
-    /// The universal ones were raised before.
-    ByImage,
-}
-
-impl Judgement {
-    fn admits(self, finding: &Finding) -> bool {
-        match self {
-            Self::All => true,
-            Self::Universal => !needs_image(finding.rule),
-            Self::ByImage => needs_image(finding.rule),
-        }
-    }
-}
+use waiting::{Kept, Waiting};
 
 /// Bounded state and what found no room in it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -61,6 +41,10 @@ pub struct Pressure {
     pub open_alerts: usize,
     /// Alerts that found no window.
     pub alerts_overflowed: u64,
+    /// Pairs of containers whose contact is remembered.
+    pub pairs: usize,
+    /// Pairs that were forgotten for lack of room: their contact is told again.
+    pub pairs_dropped: u64,
 }
 
 impl Pressure {
@@ -68,13 +52,8 @@ impl Pressure {
     pub const WAITING: usize = waiting::MAX_CONTAINERS;
     /// Bound of [`Self::open_alerts`].
     pub const OPEN_ALERTS: usize = crate::alert::MAX_OPEN;
-}
-
-/// Whether rules had anything to say of an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outcome {
-    Found,
-    Nothing,
+    /// Bound of [`Self::pairs`].
+    pub const PAIRS: usize = crate::alert::MAX_PAIRS;
 }
 
 /// The state machine. See the module's documentation.
@@ -204,12 +183,14 @@ impl Engine {
             waiting_overflowed: self.waiting.overflowed(),
             open_alerts: self.alerts.open(),
             alerts_overflowed: self.alerts.overflowed(),
+            pairs: self.alerts.pairs(),
+            pairs_dropped: self.alerts.pairs_dropped(),
         }
     }
 
     fn end(&mut self, kernel: &mut dyn KernelView, outputs: &mut Vec<Output>) {
-        for event in self.waiting.drain() {
-            self.judge(&event, Judgement::ByImage, outputs);
+        for mut kept in self.waiting.drain() {
+            self.judge(&mut kept, Scope::All, outputs);
         }
         for open in self.alerts.drain() {
             self.close(open, kernel, outputs);
@@ -242,20 +223,20 @@ impl Engine {
         };
         self.stats.handled(raw.header.kind);
         self.now = self.now.max(BootTime(raw.header.time_boot_ns));
-        let event = match self.enricher.enrich(raw, kernel) {
-            Enriched::Container(event) | Enriched::Host(event) => event,
-            Enriched::Unattributed(event) => {
-                self.stats.unattributed += 1;
-                event
-            }
-        };
+        let enriched = self.enricher.enrich(raw, kernel);
+        let unattributed = matches!(enriched, Enriched::Unattributed(_));
+        self.stats.unattributed += u64::from(unattributed);
+        let event = Arc::new(enriched.into_event());
         if let (Some(slot), Payload::Container(lifecycle)) = (event.raw.slot(), &event.raw.payload)
             && lifecycle.op == ContainerOp::GONE
         {
             outputs.push(Output::Released(slot));
         }
         self.settle(kernel, outputs);
-        self.event(&Arc::new(event), outputs);
+        self.event(&event, outputs);
+        if unattributed {
+            self.judge(&mut Kept::new(&event), Scope::Universal, outputs);
+        }
     }
 
     fn undecodable(&mut self, error: &DecodeError, outputs: &mut Vec<Output>) {
@@ -274,44 +255,36 @@ impl Engine {
             time: self.now,
         };
         self.learning.observe(event, container, &peers);
+        let mut kept = Kept::new(event);
         if !matches!(container.metadata, Metadata::Pending) {
-            self.judge(event, Judgement::All, outputs);
-            return;
+            return self.judge(&mut kept, Scope::All, outputs);
         }
-        // What a universal rule says of a record is said; the image could only add to it.
-        if self.judge(event, Judgement::Universal, outputs) == Outcome::Nothing
-            && self.waiting.keep(container.key, event, self.now) == Verdict::JudgeNow
-        {
-            self.judge(event, Judgement::ByImage, outputs);
-        }
+        let (key, now) = (container.key, self.now);
+        let scope = self.waiting.scope(key, now);
+        self.judge(&mut kept, scope, outputs);
+        self.waiting.keep(key, kept, now);
     }
 
-    fn judge(&mut self, event: &EnrichedEvent, judgement: Judgement, outputs: &mut Vec<Output>) -> Outcome {
-        let known = event.container.as_ref().and_then(|container| container.known());
-        let profile = event
-            .container
-            .as_ref()
-            .and_then(|container| self.profiles.of_container(container));
+    /// Says of an event what was not said of it before.
+    fn judge(&mut self, kept: &mut Kept, scope: Scope, outputs: &mut Vec<Output>) {
+        let event = &*kept.event;
+        let container = event.container.as_deref();
+        let profile = container.and_then(|container| self.profiles.of_container(container));
+        let known = container.and_then(Container::known);
         let context = DetectContext {
             event,
+            scope,
             host: &self.host,
             profile: profile.map(AsRef::as_ref),
             role: known.and_then(|known| self.roles.of(known)),
             neighbours: &IndexNeighbours {
                 index: self.enricher.index(),
-                time: self.now,
+                time: BootTime(event.raw.header.time_boot_ns),
             },
         };
-        let mut findings = self.detectors.inspect(&context);
-        findings.retain(|finding| judgement.admits(finding));
-        let outcome = if findings.is_empty() {
-            Outcome::Nothing
-        } else {
-            Outcome::Found
-        };
-        let alert = self.alerts.raise(&context, findings);
+        let findings = self.detectors.inspect(&context);
+        let alert = self.alerts.raise(&context, findings, &mut kept.said);
         self.emit(alert, outputs);
-        outcome
     }
 
     fn emit(&mut self, alert: Option<Alert>, outputs: &mut Vec<Output>) {
@@ -324,8 +297,11 @@ impl Engine {
     fn tick(&mut self, time: BootTime, kernel: &mut dyn KernelView, outputs: &mut Vec<Output>) {
         self.now = self.now.max(time);
         self.enricher.index_mut().tick(self.now);
-        for event in self.waiting.expired(self.now) {
-            self.judge(&event, Judgement::ByImage, outputs);
+        for (container, mut events) in self.waiting.expired(self.now) {
+            for kept in &mut events {
+                self.judge(kept, Scope::All, outputs);
+            }
+            self.waiting.restore(container, events);
         }
         for open in self.alerts.due(self.now) {
             self.close(open, kernel, outputs);
@@ -348,12 +324,12 @@ impl Engine {
         for change in self.enricher.index_mut().take_changes() {
             match change {
                 IndexChange::Resolved(container) | IndexChange::Unavailable(container) => {
-                    let kept = self.waiting.resolved(container.key);
-                    self.judge_again(&container, kept, outputs);
+                    let (scope, events) = self.waiting.resolved(container.key);
+                    self.judge_kept(&container, events, scope, outputs);
                 }
                 IndexChange::Gone(container) => {
-                    let kept = self.waiting.gone(container.key);
-                    self.judge_again(&container, kept, outputs);
+                    let events = self.waiting.gone(container.key);
+                    self.judge_kept(&container, events, Scope::All, outputs);
                     self.detectors.forget(container.key);
                     for open in self.alerts.ended(&container.id) {
                         self.close(open, kernel, outputs);
@@ -365,18 +341,16 @@ impl Engine {
     }
 
     /// Judges kept events with what is known of their container now.
-    fn judge_again(
+    fn judge_kept(
         &mut self,
         container: &Arc<Container>,
-        kept: Vec<Arc<EnrichedEvent>>,
+        events: Vec<Kept>,
+        scope: Scope,
         outputs: &mut Vec<Output>,
     ) {
-        for event in kept {
-            let event = EnrichedEvent {
-                container: Some(Arc::clone(container)),
-                ..(*event).clone()
-            };
-            self.judge(&event, Judgement::ByImage, outputs);
+        for mut kept in events {
+            kept.name(container);
+            self.judge(&mut kept, scope, outputs);
         }
     }
 

@@ -1,3 +1,7 @@
+mod contacts;
+mod unattributed;
+mod waiting;
+
 use super::*;
 use crate::alert::AlertIds;
 use crate::container::{ContainerMetadata, ImageRef, RuntimeEvent, SlotReader};
@@ -147,6 +151,15 @@ fn listens(port: u16, second: u64) -> Input {
         family: 2,
         ..SocketAddress::default()
     };
+    (event.protocol, event.socket_type) = (6, 1);
+    with_strings(event, |event| &mut event.header, b"")
+}
+
+fn connects_to(address: &str, port: u16, second: u64) -> Input {
+    let mut event = NetEvent::new_zeroed();
+    event.header = header(EventKind::CONNECT, second);
+    event.header.behaviour.detail = u64::from(port);
+    event.remote = crate::detect::testing::end(address, port);
     (event.protocol, event.socket_type) = (6, 1);
     with_strings(event, |event| &mut event.header, b"")
 }

@@ -1,8 +1,11 @@
 //! Events of containers whose image is not known yet.
 //!
 //! Rules that need the image wait for at most [`PATIENCE`], then decide on what is known. The first behaviours
-//! of such a container are kept, so that they can be judged again when the name comes later.
+//! of such a container are kept with what was said of them, so that they can be judged again when the name comes later.
 
+use crate::alert::Said;
+use crate::container::Container;
+use crate::detect::Scope;
 use crate::event::{BootTime, EnrichedEvent, SlotKey};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -26,71 +29,101 @@ pub(super) struct Waiting {
 #[derive(Debug)]
 struct Queue {
     since: BootTime,
-    /// Already judged without metadata; kept for a second look.
+    /// Already judged without metadata; kept for another look.
     judged: bool,
-    events: Vec<Arc<EnrichedEvent>>,
+    events: Vec<Kept>,
 }
 
-/// What to do with an event now.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// It waits.
-    Kept,
-    /// Decide on what is known.
-    JudgeNow,
+/// An event, and what was said of it.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) event: Arc<EnrichedEvent>,
+    pub(super) said: Said,
+}
+
+impl Kept {
+    /// Nothing was said.
+    pub(super) fn new(event: &Arc<EnrichedEvent>) -> Self {
+        Self {
+            event: Arc::clone(event),
+            said: Said::default(),
+        }
+    }
+
+    /// More is known of its container.
+    pub(super) fn name(&mut self, container: &Arc<Container>) {
+        self.event = Arc::new(EnrichedEvent {
+            container: Some(Arc::clone(container)),
+            ..(*self.event).clone()
+        });
+    }
 }
 
 impl Waiting {
-    /// Takes an event of a container whose metadata is pending.
-    pub(super) fn keep(&mut self, container: SlotKey, event: &Arc<EnrichedEvent>, now: BootTime) -> Verdict {
+    /// Which rules decide at once on an event of a container whose metadata is pending.
+    pub(super) fn scope(&mut self, container: SlotKey, now: BootTime) -> Scope {
+        let judged = self.room(container, now).map(|queue| queue.judged);
+        self.overflowed += u64::from(judged.is_none());
+        match judged {
+            Some(false) => Scope::Universal,
+            Some(true) | None => Scope::All,
+        }
+    }
+
+    /// Keeps it, where there is room.
+    pub(super) fn keep(&mut self, container: SlotKey, kept: Kept, now: BootTime) {
+        if let Some(queue) = self.room(container, now) {
+            queue.events.push(kept);
+        }
+    }
+
+    fn room(&mut self, container: SlotKey, now: BootTime) -> Option<&mut Queue> {
         if !self.queues.contains_key(&container) && self.queues.len() >= MAX_CONTAINERS {
-            self.overflowed += 1;
-            return Verdict::JudgeNow;
+            return None;
         }
         let queue = self.queues.entry(container).or_insert_with(|| Queue {
             since: now,
             judged: false,
             events: Vec::new(),
         });
-        if queue.events.len() >= MAX_PER_CONTAINER {
-            self.overflowed += 1;
-            return Verdict::JudgeNow;
-        }
-        queue.events.push(Arc::clone(event));
-        if queue.judged {
-            Verdict::JudgeNow
-        } else {
-            Verdict::Kept
-        }
+        Some(queue).filter(|queue| queue.events.len() < MAX_PER_CONTAINER)
     }
 
-    /// Containers whose patience ended: their events, to be judged on what is known. They stay kept.
-    pub(super) fn expired(&mut self, now: BootTime) -> Vec<Arc<EnrichedEvent>> {
+    /// Containers whose patience ended: their events, to be judged on what is known and [`Self::restore`]d.
+    pub(super) fn expired(&mut self, now: BootTime) -> Vec<(SlotKey, Vec<Kept>)> {
         let mut expired: Vec<_> = self
             .queues
             .iter_mut()
             .filter(|(_, queue)| !queue.judged && now.since(queue.since) >= PATIENCE)
-            .collect();
-        expired.sort_by_key(|(container, _)| **container);
-        expired
-            .into_iter()
-            .flat_map(|(_, queue)| {
+            .map(|(container, queue)| {
                 queue.judged = true;
-                queue.events.clone()
+                (*container, std::mem::take(&mut queue.events))
             })
-            .collect()
+            .collect();
+        expired.sort_by_key(|(container, _)| *container);
+        expired
     }
 
-    /// The container's image is known now: all that was kept of it.
-    pub(super) fn resolved(&mut self, container: SlotKey) -> Vec<Arc<EnrichedEvent>> {
-        self.queues
-            .remove(&container)
-            .map(|queue| queue.events)
-            .unwrap_or_default()
+    /// They stay kept after they were judged.
+    pub(super) fn restore(&mut self, container: SlotKey, events: Vec<Kept>) {
+        if let Some(queue) = self.queues.get_mut(&container) {
+            queue.events = events;
+        }
+    }
+
+    /// The container's image is known now: all that was kept of it, and how it is to be judged.
+    pub(super) fn resolved(&mut self, container: SlotKey) -> (Scope, Vec<Kept>) {
+        match self.queues.remove(&container) {
+            Some(Queue {
+                judged: true, events, ..
+            }) => (Scope::Again, events),
+            Some(Queue { events, .. }) => (Scope::All, events),
+            None => (Scope::All, Vec::new()),
+        }
     }
 
     /// The container is gone for good: what is left of it, if it was never judged.
-    pub(super) fn gone(&mut self, container: SlotKey) -> Vec<Arc<EnrichedEvent>> {
+    pub(super) fn gone(&mut self, container: SlotKey) -> Vec<Kept> {
         self.queues
             .remove(&container)
             .filter(|queue| !queue.judged)
@@ -99,7 +132,7 @@ impl Waiting {
     }
 
     /// Everything that was never judged, at the end.
-    pub(super) fn drain(&mut self) -> Vec<Arc<EnrichedEvent>> {
+    pub(super) fn drain(&mut self) -> Vec<Kept> {
         let mut queues: Vec<_> = self.queues.drain().filter(|(_, queue)| !queue.judged).collect();
         queues.sort_by_key(|(container, _)| *container);
         queues.into_iter().flat_map(|(_, queue)| queue.events).collect()

@@ -143,3 +143,14 @@ fn the_profile_knows_programs_and_their_parents() {
         [("drift.exec_outside_profile", Severity::Low)]
     );
 }
+
+#[test]
+fn what_another_rule_says_of_the_program_hides_no_drift() {
+    let dropped = exec(scene("acme/app", "/usr/sbin/sshd"), flagged(UPPER));
+    let rules: Vec<_> = dropped.into_iter().map(|(rule, _)| rule).collect();
+    assert_eq!(rules, ["listener.sshd_in_container", "drift.exec_from_upper"]);
+    let temporary = exec(scene("acme/app", "/tmp/dropbear"), TMPFS);
+    assert!(temporary.contains(&("drift.exec_from_tmp", Severity::High)));
+    let own = exec(scene("acme/app", "/usr/sbin/sshd"), image_file());
+    assert_eq!(own, [("listener.sshd_in_container", Severity::High)]);
+}

@@ -15,15 +15,11 @@ const WINDOW: Duration = Duration::from_secs(10);
 const THRESHOLD: usize = 10;
 /// Contacts that are remembered: several times what makes a scan, and little memory for thousands of containers.
 const MAX_CONTACTS: usize = 64;
-/// First contacts with different containers that are reported singly within a window; more are a scan that begins.
-const MAX_FIRST_CONTACTS: usize = 3;
 
 /// Recent contacts of one container.
 #[derive(Debug, Default)]
 pub(super) struct FanOut {
     contacts: VecDeque<(BootTime, IpAddr, u16)>,
-    /// Containers whose first contact was reported within the window.
-    reported: VecDeque<(BootTime, IpAddr)>,
 }
 
 impl FanOut {
@@ -67,7 +63,8 @@ impl FanOut {
             contact.address,
             WINDOW.as_secs()
         );
-        let finding = Finding::new(&lateral::PORT_SCAN, contact.address.to_string(), summary);
+        let finding = Finding::new(&lateral::PORT_SCAN, contact.address.to_string(), summary)
+            .step_of(contact.exploration());
         Some(
             finding
                 .with("ports", ports.into_iter().collect::<Vec<_>>())
@@ -94,29 +91,12 @@ impl FanOut {
             WINDOW.as_secs()
         );
         let hosts: Vec<String> = hosts.iter().map(IpAddr::to_string).collect();
-        let finding = Finding::new(&lateral::HOST_SWEEP, format!("port {}", contact.port), summary);
+        let finding = Finding::new(&lateral::HOST_SWEEP, format!("port {}", contact.port), summary)
+            .step_of(contact.exploration());
         Some(
             finding
                 .with("hosts", hosts)
                 .with("window_seconds", WINDOW.as_secs()),
         )
-    }
-
-    /// False when so many first contacts were reported within the window that a sweep is on its way.
-    pub(super) fn admits_first_contact(&mut self, contact: &Contact<'_>) -> bool {
-        let now = BootTime(contact.context.event.raw.header.time_boot_ns);
-        self.reported.retain(|(time, _)| now.since(*time) < WINDOW);
-        if self
-            .reported
-            .iter()
-            .any(|(_, address)| *address == contact.address)
-        {
-            return true;
-        }
-        if self.reported.len() >= MAX_FIRST_CONTACTS {
-            return false;
-        }
-        self.reported.push_back((now, contact.address));
-        true
     }
 }

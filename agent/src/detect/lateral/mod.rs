@@ -7,11 +7,11 @@ mod shell;
 mod tests;
 
 use super::rules::lateral;
-use super::{Class, DetectContext, Detector, Finding, Rule, Severity};
+use super::{Class, DetectContext, Detector, Finding, Rule, Scope, Severity};
 use crate::container::{Container, ContainerMetadata};
 use crate::event::{EnrichedEvent, Net, Payload, SlotKey};
 use crate::event::{canonical, is_internal, is_nobody, peer_address};
-use crate::profile::{ConnectQuery, ImageName, ProfileState, Protocol};
+use crate::profile::{CompiledProfile, ConnectQuery, ImageName, Mode, ProfileState, Protocol};
 use fan_out::FanOut;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -58,26 +58,30 @@ impl Detector for LateralDetector {
 
 impl LateralDetector {
     fn contact(&mut self, contact: &Contact<'_>, findings: &mut Vec<Finding>) {
-        findings.extend(shell::on_connect(contact));
-        if contact.is_allowed() {
+        let outward = !contact.address.is_loopback();
+        if outward {
+            findings.extend(shell::on_connect(contact));
+        }
+        if contact.context.scope == Scope::Universal || contact.is_allowed() {
             return;
         }
         findings.extend(contact.control_plane());
-        let slot = contact.context.event.raw.slot();
-        let fan = slot.filter(|slot| self.fans.len() < MAX_CONTAINERS || self.fans.contains_key(slot));
-        let Some(fan) = fan.map(|slot| self.fans.entry(slot).or_default()) else {
+        if !outward {
             return;
-        };
-        let scans = fan.contact(contact);
-        // The scan's alert stands for the first contacts that belong to it.
-        let folded = !scans.is_empty();
-        findings.extend(scans);
-        if !folded && findings.is_empty() {
-            let finding = contact
-                .first_contact()
-                .filter(|_| fan.admits_first_contact(contact));
-            findings.extend(finding.or_else(|| contact.outside_profile()));
         }
+        findings.extend(self.scans(contact));
+        findings.extend(contact.first_contact());
+        if findings.is_empty() {
+            findings.extend(contact.outside_profile());
+        }
+    }
+
+    fn scans(&mut self, contact: &Contact<'_>) -> Vec<Finding> {
+        let DetectContext { event, scope, .. } = contact.context;
+        let slot = event.raw.slot().filter(|_| *scope == Scope::All);
+        let fan = slot.filter(|slot| self.fans.len() < MAX_CONTAINERS || self.fans.contains_key(slot));
+        fan.map(|slot| self.fans.entry(slot).or_default().contact(contact))
+            .unwrap_or_default()
     }
 }
 
@@ -98,7 +102,8 @@ impl<'a> Contact<'a> {
         // Resolvers connect() UDP sockets only to sort addresses; servers answer to ports that clients were given.
         let no_contact = udp && matches!(context.event.raw.payload, Payload::Connect(_));
         let answer = udp && context.host.ephemeral_ports.contains(net.remote.port);
-        if is_nobody(address) || no_contact || answer || is_own(context, address) {
+        let nobody = is_nobody(address) && !(address.is_loopback() && has_host_network(context));
+        if nobody || no_contact || answer || is_own(context, address) {
             return None;
         }
         let peer = context
@@ -119,15 +124,14 @@ impl<'a> Contact<'a> {
             .peer_known()
             .and_then(|known| ImageName::parse(&known.image.reference));
         self.context.profile.is_some_and(|profile| {
-            profile.mode(Class::Lateral) == crate::profile::Mode::Learn
-                || profile.connect(&ConnectQuery {
-                    proto: self.proto,
-                    address: self.address,
-                    port: self.port,
-                    exe: &self.context.event.process.exe.bytes,
-                    peer: image.as_ref(),
-                    ephemeral: self.context.host.ephemeral_ports,
-                })
+            profile.connect(&ConnectQuery {
+                proto: self.proto,
+                address: self.address,
+                port: self.port,
+                exe: &self.context.event.process.exe.bytes,
+                peer: image.as_ref(),
+                ephemeral: self.context.host.ephemeral_ports,
+            })
         })
     }
 
@@ -151,7 +155,8 @@ impl<'a> Contact<'a> {
 
     fn service(&self) -> Option<(&'static Rule, &'static str)> {
         let metadata = |text: &&str| text.parse().map(canonical) == Ok(self.address);
-        if METADATA_SERVICES.iter().any(metadata) {
+        // Clouds resolve names at the same addresses (168.63.129.16, and 169.254.169.254 of GCP).
+        if self.port != DNS && METADATA_SERVICES.iter().any(metadata) {
             return Some((&lateral::METADATA_SERVICE, "the cloud's metadata service"));
         }
         let api = self.context.host.kubernetes_api.iter();
@@ -172,10 +177,11 @@ impl<'a> Contact<'a> {
 
     fn first_contact(&self) -> Option<Finding> {
         let peer = self.peer.as_ref().filter(|_| self.port != DNS)?;
-        let state = self
-            .context
-            .profile
-            .map_or(ProfileState::None, |profile| profile.state());
+        let profile = self.context.profile;
+        if profile.is_some_and(|profile| profile.mode(Class::Lateral) == Mode::Learn) {
+            return None;
+        }
+        let state = profile.map_or(ProfileState::None, CompiledProfile::state);
         let severity = match state {
             ProfileState::Learning => return None,
             ProfileState::Complete => Severity::High,
@@ -190,12 +196,20 @@ impl<'a> Contact<'a> {
             peer.display_name(),
             self.place()
         );
-        Some(Finding::new(&lateral::FIRST_CONTACT, peer.id.as_str(), summary).severity(severity))
+        let finding = Finding::new(&lateral::FIRST_CONTACT, peer.id.as_str(), summary);
+        Some(
+            finding
+                .severity(severity)
+                .step_of(self.exploration())
+                .once_with(&peer.id),
+        )
     }
 
     fn outside_profile(&self) -> Option<Finding> {
         let profile = self.context.profile?;
-        if self.peer.is_some() || !profile.judges(Class::Lateral) || profile.source().connect.is_empty() {
+        // A partial profile without contacts was not asked for them; a complete one knows that there are none.
+        let silent = profile.source().connect.is_empty() && profile.state() != ProfileState::Complete;
+        if self.peer.is_some() || silent || !profile.judges(Class::Lateral) {
             return None;
         }
         let severity = if is_internal(self.address) {
@@ -209,7 +223,18 @@ impl<'a> Contact<'a> {
             self.context.container_name(),
             self.place()
         );
-        Some(Finding::new(&lateral::UNEXPECTED_CONNECTION, self.place(), summary).severity(severity))
+        let finding = Finding::new(&lateral::UNEXPECTED_CONNECTION, self.place(), summary);
+        Some(finding.severity(severity).step_of(self.exploration()))
+    }
+
+    /// The deed that it is a step of: what one program looks for among neighbours; on the internet, at one address.
+    fn exploration(&self) -> String {
+        let actor = self.context.actor();
+        if self.peer.is_some() || is_internal(self.address) {
+            actor
+        } else {
+            format!("{actor} {}", self.address)
+        }
     }
 
     /// Both are in one pod, Compose project or network of the user's own.
@@ -244,6 +269,12 @@ fn is_own(context: &DetectContext<'_>, address: IpAddr) -> bool {
     context
         .known()
         .is_some_and(|known| known.addresses.iter().any(|own| canonical(*own) == address))
+}
+
+/// Its loopback is the host's, with what listens there for the host alone.
+fn has_host_network(context: &DetectContext<'_>) -> bool {
+    let host = context.host.namespaces.net;
+    host != 0 && context.event.raw.header.net_ns == host
 }
 
 /// The container itself, or one of its pod that shares its address.

@@ -140,10 +140,10 @@ fn a_port_scan_is_one_behaviour() {
         .collect();
     assert_eq!(scans.len(), 21);
     assert!(scans.iter().all(|scan| scan.object == scans[0].object));
-    let contacts = found
-        .iter()
-        .filter(|finding| finding.rule.id == "lateral.first_contact");
-    assert_eq!(contacts.count(), 9, "the scan stands for the others");
+    assert!(
+        found.iter().all(|finding| finding.deed == scans[0].deed),
+        "steps of one deed"
+    );
 }
 
 #[test]
@@ -153,18 +153,24 @@ fn a_sweep_is_one_behaviour_and_internal() {
         .map(|slot| peer(slot, &format!("172.17.0.{slot}")))
         .collect();
     scene.known.addresses.clear();
-    let mut contacts = std::collections::BTreeSet::new();
-    let mut sweeps = 0;
+    let mut found = Vec::new();
     for host in 2..40 {
         scene.now_ns += SECOND / 10;
-        for finding in scene.inspect(connect(&format!("172.17.0.{host}"), 6379)) {
-            match finding.rule.id {
-                "lateral.host_sweep" => sweeps += 1,
-                _ => drop(contacts.insert(finding.object)),
-            }
-        }
+        found.extend(scene.inspect(connect(&format!("172.17.0.{host}"), 6379)));
     }
-    assert_eq!((sweeps, contacts.len()), (29, 3));
+    let sweeps = found
+        .iter()
+        .filter(|finding| finding.rule.id == "lateral.host_sweep");
+    assert_eq!(sweeps.count(), 29);
+    let met: std::collections::BTreeSet<_> = found
+        .iter()
+        .filter_map(|finding| finding.once_with.clone())
+        .collect();
+    assert_eq!(met.len(), 38, "no neighbour is left out");
+    assert!(
+        found.iter().all(|finding| finding.deed == found[0].deed),
+        "steps of one deed"
+    );
     let mut crawler = app();
     for host in 1..40 {
         assert_eq!(
@@ -235,4 +241,112 @@ fn a_shell_that_hands_itself_over() {
     assert_eq!(connected(relayed), Some("lateral.reverse_shell"));
     assert_eq!(connected("bash\0/usr/bin/wait-for-it.sh\0db:5432\0"), None);
     assert_eq!(connected("bash\0-c\0echo > /dev/tcp/db/5432\0"), None);
+}
+
+#[test]
+fn resolvers_at_the_addresses_of_metadata_services_are_no_contact() {
+    for resolver in ["168.63.129.16", "169.254.169.254", "fd00:ec2::254"] {
+        assert_eq!(first(&mut app(), send(resolver, 53)), None, "{resolver}");
+        assert_eq!(
+            first(&mut app(), connect(resolver, 53)),
+            None,
+            "{resolver} over TCP"
+        );
+        let service = Some(("lateral.metadata_service", Severity::High));
+        assert_eq!(first(&mut app(), connect(resolver, 80)), service, "{resolver}");
+    }
+    let service = Some(("lateral.metadata_service", Severity::High));
+    assert_eq!(
+        first(&mut app(), connect("168.63.129.16", 32_526)),
+        service,
+        "Azure's wire server"
+    );
+    let mut allowed = app().with_profile("state: complete\nconnect: [{proto: udp, port: 53}]");
+    assert_eq!(first(&mut allowed, send("169.254.169.254", 53)), None);
+}
+
+#[test]
+fn learning_contacts_learns_no_attack_away() {
+    let learning = || app().with_profile("state: complete\nmode: {lateral: learn}\nconnect: [{port: 80}]");
+    let rule = |scene: &mut Scene, payload| first(scene, payload).map(|(rule, _)| rule);
+    assert_eq!(
+        rule(&mut learning(), connect("172.17.0.3", 5432)),
+        None,
+        "what is learned"
+    );
+    assert_eq!(
+        rule(&mut learning(), connect("10.1.1.1", 5432)),
+        None,
+        "what is learned"
+    );
+    for (address, port, expected) in [
+        ("169.254.169.254", 8080, "lateral.metadata_service"),
+        ("10.0.0.5", 10_250, "lateral.kubelet"),
+        ("10.0.0.5", 2375, "lateral.docker_api"),
+    ] {
+        assert_eq!(rule(&mut learning(), connect(address, port)), Some(expected));
+    }
+    let mut scanning = learning();
+    let scan = (20..60).find_map(|port| rule(&mut scanning, connect("172.17.0.3", port)));
+    assert_eq!(scan, Some("lateral.port_scan"));
+    let allowed = connect("169.254.169.254", 80);
+    assert_eq!(rule(&mut learning(), allowed), None, "an entry still allows it");
+}
+
+#[test]
+fn a_complete_profile_without_contacts_expects_none() {
+    let judged = |state: &str, payload| first(&mut app().with_profile(&format!("state: {state}")), payload);
+    let unexpected = |severity| Some(("lateral.unexpected_connection", severity));
+    assert_eq!(
+        judged("complete", connect("10.1.1.1", 443)),
+        unexpected(Severity::Medium)
+    );
+    assert_eq!(
+        judged("complete", connect("203.0.113.9", 443)),
+        unexpected(Severity::Low)
+    );
+    assert_eq!(
+        judged("complete", send("203.0.113.9", 4444)),
+        unexpected(Severity::Low)
+    );
+    assert_eq!(judged("partial", connect("10.1.1.1", 443)), None);
+    assert_eq!(judged("complete", connect("127.0.0.1", 443)), None);
+}
+
+#[test]
+fn with_the_host_s_network_loopback_leads_to_the_host() {
+    const HOST_NET: u32 = 4_026_531_840;
+    let on_host = || {
+        let mut scene = app();
+        (scene.host.namespaces.net, scene.net_ns) = (HOST_NET, HOST_NET);
+        scene
+    };
+    for (address, port, rule) in [
+        ("127.0.0.1", 2375, "lateral.docker_api"),
+        ("::1", 2375, "lateral.docker_api"),
+        ("127.0.0.1", 10_250, "lateral.kubelet"),
+        ("127.0.0.1", 2379, "lateral.etcd"),
+        ("127.0.0.1", 6443, "lateral.kubernetes_api"),
+    ] {
+        assert_eq!(
+            on_host().rules(connect(address, port)),
+            [rule],
+            "{address} {port}"
+        );
+        let mut own = on_host();
+        own.net_ns = HOST_NET + 1;
+        assert!(own.rules(connect(address, port)).is_empty(), "its own loopback");
+        own.host.namespaces.net = 0;
+        own.net_ns = 0;
+        assert!(own.rules(connect(address, port)).is_empty(), "not known");
+    }
+    let mut busy = on_host().with_profile("state: complete\nconnect: [{port: 443}]");
+    for port in 5000..5040 {
+        assert!(
+            busy.rules(connect("127.0.0.1", port)).is_empty(),
+            "nobody else is contacted"
+        );
+    }
+    let mut allowed = on_host().with_profile("connect: [{cidr: 127.0.0.0/8, port: 2375}]");
+    assert!(allowed.rules(connect("127.0.0.1", 2375)).is_empty());
 }

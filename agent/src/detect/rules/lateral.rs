@@ -22,7 +22,9 @@ pub(crate) static FIRST_CONTACT: Rule = Rule {
     attack: &["T1021", "T1046"],
     title: "First contact with another container",
     meaning: "A process connected to a container that its profile does not name (or that has no profile). \
-        Severity low when both share a network of the user, a pod or a Compose project.",
+        Severity low when both share a network of the user, a pod or a Compose project. Told once for two \
+        containers, until one of them is gone. What one program contacts and scans within a minute is one \
+        alert; its evidence lists the steps.",
     why: "Walking from container to container is what follows a break-in.",
     look_alikes: "Services that need each other: learn them. DNS, published ports and the gateway do not count.",
     response: "Ask whether these two should talk; restrict the network; add the contact to the profile.",
@@ -95,7 +97,8 @@ pub(crate) static DOCKER_API: Rule = Rule {
     severity: Severity::Critical,
     attack: &["T1610", "T1611"],
     title: "A Docker API was contacted over TCP",
-    meaning: "A process in a container connected to port 2375, 2376 or 2377.",
+    meaning: "A process in a container connected to port 2375, 2376 or 2377; on loopback, where the container has the \
+        host's network.",
     why: "Whoever speaks to Docker is root on its host.",
     look_alikes: "docker-in-docker with a client beside it: add it to the profile.",
     response: "Turn the TCP port off. List containers started since.",

@@ -22,17 +22,26 @@ pub fn rule(id: &str) -> Option<&'static Rule> {
     rules().find(|rule| rule.id == id)
 }
 
-/// True for rules that compare with the image (profile, role, declared ports): they wait for its name.
+/// True for rules that compare with the image (profile, role, declared ports), or whose finding its profile can allow:
+/// they wait for its name. Escapes, code that is not in the image and reverse shells are in no profile's power.
 #[must_use]
-pub fn needs_image(rule: &Rule) -> bool {
+pub(super) fn needs_image(rule: &Rule) -> bool {
     let by_image = [
         &listener::UNEXPECTED,
         &listener::UNEXPECTED_PORT,
         &listener::UNEXPECTED_EXECUTABLE,
+        &listener::SHELL_SPAWNED,
         &listener::SSHD_IN_CONTAINER,
         &listener::WEB_SERVER_IN_DATABASE,
         &lateral::FIRST_CONTACT,
         &lateral::UNEXPECTED_CONNECTION,
+        &lateral::METADATA_SERVICE,
+        &lateral::KUBERNETES_API,
+        &lateral::KUBELET,
+        &lateral::ETCD,
+        &lateral::DOCKER_API,
+        &lateral::PORT_SCAN,
+        &lateral::HOST_SWEEP,
         &drift::EXEC_OUTSIDE_PROFILE,
     ];
     by_image.iter().any(|known| known.id == rule.id)

@@ -41,7 +41,7 @@ pub(crate) static SLOTS_EXHAUSTED: Rule = Rule {
     severity: Severity::High,
     attack: &["T1562"],
     title: "More containers than the sensor can tell apart",
-    meaning: "All slots are taken; universal rules go on, without the container's name.",
+    meaning: "All slots are taken: further containers cannot be told from the host, and no rule sees what they do.",
     why: "An attacker may make cgroups to hide behind.",
     look_alikes: "Hosts with more than four thousand containers.",
     response: "Remove cgroups that nobody uses.",

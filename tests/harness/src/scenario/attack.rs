@@ -33,7 +33,8 @@ impl Attack {
     }
 }
 
-/// In this order: the sweep's target is one that was contacted before, so that the sweep is one alert.
+/// In this order: the sweep's target is one that was contacted before, so that its alert is named a scan from the first
+/// revision on. That of a new neighbour begins as a first contact.
 pub const ATTACKS: [Attack; 8] = [
     Attack {
         name: "core_pattern",

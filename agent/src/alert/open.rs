@@ -1,0 +1,166 @@
+//! Alerts whose repeat window is open: repeats are counted, what is new leaves at once as the next revision.
+
+use super::Alert;
+use super::draft::{Draft, Step};
+use crate::detect::{Finding, Severity};
+use crate::event::BootTime;
+use agent_common::behaviour::BehaviourKey;
+use std::collections::BTreeSet;
+
+/// Behaviours of one alert whose counts are asked from the kernel; records beyond count as one each.
+const MAX_BEHAVIOURS: usize = 64;
+/// Steps of a deed that are listed, each leaving as a revision of its own; further ones are counted.
+const MAX_STEPS: usize = 32;
+
+/// An alert whose window is open or has just closed.
+#[derive(Debug)]
+pub struct OpenAlert {
+    alert: Alert,
+    opened: BootTime,
+    behaviours: Vec<BehaviourKey>,
+    rank: (Severity, Severity),
+    /// The sentence without the count of steps.
+    summary: String,
+    steps: Vec<Step>,
+    /// Records whose step found no room in the list.
+    more_steps: u64,
+}
+
+impl OpenAlert {
+    pub(super) fn new(draft: Draft) -> Self {
+        let mut open = Self {
+            summary: draft.alert.summary.clone(),
+            alert: draft.alert,
+            opened: draft.at,
+            behaviours: draft.behaviour.into_iter().collect(),
+            rank: draft.rank,
+            steps: Vec::new(),
+            more_steps: 0,
+        };
+        open.add(draft.steps);
+        open.show_steps();
+        open
+    }
+
+    /// As it is now.
+    pub(super) fn alert(&self) -> &Alert {
+        &self.alert
+    }
+
+    pub(super) fn opened(&self) -> BootTime {
+        self.opened
+    }
+
+    /// True when the finding was told in it, so that another one is a repeat.
+    pub(super) fn told(&self, finding: &Finding) -> bool {
+        finding.deed.is_none() || self.steps.iter().any(|step| step.is(finding))
+    }
+
+    /// What the kernel counts of it: to be forgotten there when the window closes, so that the next occurrence leaves.
+    #[must_use]
+    pub fn behaviours(&self) -> &[BehaviourKey] {
+        &self.behaviours
+    }
+
+    /// The last revision. `kernel_count` is the sum of what the kernel counted for [`Self::behaviours`], first
+    /// occurrences included. `None`: nothing came after the first occurrence, which has left already.
+    #[must_use]
+    pub fn close(mut self, kernel_count: u64) -> Option<Alert> {
+        // Records count what left the kernel, the kernel all of it: the larger one is the truth.
+        let count = self.alert.repeat.count.max(kernel_count);
+        if count <= 1 {
+            return None;
+        }
+        self.alert.repeat.count = count;
+        self.alert.revision += 1;
+        Some(self.alert)
+    }
+
+    pub(super) fn key(&self) -> (BootTime, u32, uuid::Uuid) {
+        (self.opened, self.alert.revision, self.alert.id)
+    }
+
+    /// Another record of it: counted; the next revision when it says something new.
+    pub(super) fn repeat(&mut self, again: Draft) -> Option<Alert> {
+        if let Some(behaviour) = again
+            .behaviour
+            .filter(|behaviour| !self.behaviours.contains(behaviour))
+            && self.behaviours.len() < MAX_BEHAVIOURS
+        {
+            self.behaviours.push(behaviour);
+        }
+        self.alert.repeat.count += 1;
+        self.alert.repeat.last = self.alert.repeat.last.max(again.alert.time);
+        self.alert.lossy |= again.alert.lossy;
+        self.improve(again)
+    }
+
+    /// Takes over what is worse or new; `None` when nothing is.
+    pub(super) fn improve(&mut self, draft: Draft) -> Option<Alert> {
+        let (rules, steps) = (self.alert.also.len(), self.steps.len());
+        let mut all: BTreeSet<String> = self.alert.also.iter().chain(&draft.alert.also).cloned().collect();
+        all.extend([self.alert.rule.clone(), draft.alert.rule.clone()]);
+        self.add(draft.steps);
+        let worse = draft.rank > self.rank;
+        if worse {
+            self.rank = draft.rank;
+            self.summary.clone_from(&draft.alert.summary);
+            self.replace(draft.alert);
+        } else {
+            self.name(draft.alert);
+        }
+        all.remove(&self.alert.rule);
+        self.alert.also = all.into_iter().collect();
+        self.show_steps();
+        if !worse && self.alert.also.len() == rules && self.steps.len() == steps {
+            return None;
+        }
+        self.alert.revision += 1;
+        Some(self.alert.clone())
+    }
+
+    fn replace(&mut self, worse: Alert) {
+        self.alert = Alert {
+            id: self.alert.id,
+            revision: self.alert.revision,
+            lossy: self.alert.lossy,
+            repeat: self.alert.repeat.clone(),
+            ..worse
+        };
+    }
+
+    /// Names may have come since.
+    fn name(&mut self, again: Alert) {
+        (self.alert.container, self.alert.metadata) = (again.container, again.metadata);
+        if self.alert.class == again.class {
+            self.alert.profile = again.profile;
+        }
+    }
+
+    fn add(&mut self, steps: Vec<Step>) {
+        for step in steps {
+            let known = |known: &Step| (known.rule, &known.object) == (step.rule, &step.object);
+            if self.steps.iter().any(known) {
+                continue;
+            }
+            if self.steps.len() < MAX_STEPS {
+                self.steps.push(step);
+            } else {
+                self.more_steps += 1;
+            }
+        }
+    }
+
+    /// A deed of one step is said by its summary.
+    fn show_steps(&mut self) {
+        let listed = u64::try_from(self.steps.len()).unwrap_or(u64::MAX);
+        let all = listed.saturating_add(self.more_steps);
+        if all < 2 {
+            return;
+        }
+        self.alert.summary = format!("{}; {all} steps in all", self.summary);
+        let steps = self.steps.iter().map(Step::to_value).collect::<Vec<_>>();
+        self.alert.evidence.insert("steps".to_owned(), steps.into());
+        self.alert.evidence.insert("step_count".to_owned(), all.into());
+    }
+}
