@@ -67,13 +67,20 @@ fn head(text: &mut String, report: &StatusReport) -> std::fmt::Result {
 
 fn sensor(text: &mut String, report: &StatusReport) -> std::fmt::Result {
     writeln!(text, "\nSENSOR")?;
+    let mut last = "";
     for capability in &report.capabilities {
         let (name, backend, trust) = (&capability.capability, &capability.backend, &capability.trust);
-        writeln!(
-            text,
-            "  {name:<16} {backend:<11} {trust:<10} {}",
-            capability.reason
-        )?;
+        // Mostly the same for all: said once.
+        let reason = match capability.reason.as_str() {
+            "" => "",
+            reason if reason == last => "as above",
+            reason => {
+                last = reason;
+                reason
+            }
+        };
+        let line = format!("  {name:<16} {backend:<11} {trust:<10} {reason}");
+        writeln!(text, "{}", line.trim_end())?;
     }
     writeln!(
         text,
@@ -87,11 +94,16 @@ fn sensor(text: &mut String, report: &StatusReport) -> std::fmt::Result {
             suppressed,
             lost,
         } = counters;
+        let reasons: Vec<String> = lost
+            .iter()
+            .map(|(reason, count)| format!("{reason} {count}"))
+            .collect();
         let (suppressed, lost): (u64, u64) = (suppressed.values().sum(), lost.values().sum());
-        writeln!(
-            text,
-            "  {kind:<12} {seen:>10} {repeated:>10} {sent:>10} {suppressed:>10} {lost:>10}"
-        )?;
+        let line = format!(
+            "  {kind:<12} {seen:>10} {repeated:>10} {sent:>10} {suppressed:>10} {lost:>10}  {}",
+            reasons.join(", ")
+        );
+        writeln!(text, "{}", line.trim_end())?;
     }
     let RecordCounters {
         received,
@@ -175,14 +187,18 @@ mod tests {
             ..StatusReport::default()
         };
         report.problems.push("docker does not answer".to_owned());
-        report.capabilities.push(CapabilityStatus {
-            capability: "exec".to_owned(),
-            ..Default::default()
-        });
+        for capability in ["bind", "listen"] {
+            report.capabilities.push(CapabilityStatus {
+                capability: capability.to_owned(),
+                reason: "lsm: refused".to_owned(),
+                ..Default::default()
+            });
+        }
         report.events.insert(
             "exec".to_owned(),
             KindCounters {
                 seen: 7,
+                lost: [("quota".to_owned(), 3), ("ring_full".to_owned(), 1)].into(),
                 ..Default::default()
             },
         );
@@ -201,7 +217,10 @@ mod tests {
             "host-1",
             "not ready",
             "! docker",
+            "lsm: refused",
+            "as above",
             "exec",
+            "4  quota 3, ring_full 1",
             " 7 ",
             "! the books do not balance: exec: seen 7",
             "CONTAINERS (1)",
