@@ -41,6 +41,15 @@ impl ContainerSlot {
     }
 }
 
+/// What holds for a slot when its container is gone. Behaviours of the former container stay in the cache under the
+/// former epoch, where nobody finds them any more, and age out: looking for them would read the whole cache.
+fn for_next_owner(control: SlotControl) -> SlotControl {
+    SlotControl {
+        epoch: control.epoch.wrapping_add(1),
+        flags: 0,
+    }
+}
+
 impl std::fmt::Debug for Slots {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Slots").finish_non_exhaustive()
@@ -166,15 +175,16 @@ impl Slots {
         if current.generation != slot.generation || current.flags.0 & SlotFlags::GONE == 0 {
             return Ok(());
         }
-        self.forget_behaviours_of(slot.slot);
         let generation = slot.generation.wrapping_add(1);
         let freed = SlotState {
             generation,
             flags: SlotFlags(0),
             ..current
         };
+        // Labels of the container are stale from here on: no task of it uses the next epoch.
         self.states.set(slot.slot, freed, 0).map_err(state)?;
-        self.set_control(slot.slot, SlotControl::default())?;
+        let control = self.told(slot.slot)?;
+        self.set_control(slot.slot, for_next_owner(control))?;
         self.give_back(SlotRef {
             slot: slot.slot,
             generation,
@@ -197,7 +207,14 @@ impl Slots {
     /// What the kernel was told.
     #[must_use]
     pub fn control(&self, slot: u32) -> SlotControl {
-        self.controls.get(&slot, 0).unwrap_or_default()
+        self.told(slot).unwrap_or_default()
+    }
+
+    fn told(&self, slot: u32) -> Result<SlotControl, KernelError> {
+        self.controls.get(&slot, 0).map_err(|source| KernelError::Map {
+            map: "SLOT_CONTROL",
+            source,
+        })
     }
 
     /// Takes a behaviour out of the kernel's cache: its next occurrence leaves the kernel again. Returns how often it
@@ -219,19 +236,6 @@ impl Slots {
         Some(self.behaviours.get(key, 0).ok()?.count)
     }
 
-    fn forget_behaviours_of(&mut self, slot: u32) {
-        let keys: Vec<BehaviourKey> = self
-            .behaviours
-            .keys()
-            .filter_map(Result::ok)
-            .filter(|key| key.slot == slot)
-            .collect();
-        for key in keys {
-            // An entry that was evicted meanwhile is forgotten too.
-            let _gone = self.behaviours.remove(&key);
-        }
-    }
-
     /// Base names whose removal and renaming is reported.
     ///
     /// # Errors
@@ -246,5 +250,35 @@ impl Slots {
                 })?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+    use zerocopy::FromZeros;
+
+    fn behaviour(control: SlotControl) -> BehaviourKey {
+        BehaviourKey {
+            slot: 7,
+            epoch: control.epoch,
+            ..BehaviourKey::new_zeroed()
+        }
+    }
+
+    #[test]
+    fn the_next_owner_of_a_slot_inherits_neither_behaviours_nor_a_watcher() {
+        let mut control = SlotControl {
+            epoch: u32::MAX - 2,
+            flags: SlotControl::EXPORT_ALL,
+        };
+        let mut cache = HashSet::new();
+        for owner in 0..5 {
+            assert!(cache.insert(behaviour(control)), "owner {owner} inherits");
+            assert!(!cache.insert(behaviour(control)), "a repeat is one");
+            control = for_next_owner(control);
+            assert_eq!(control.flags, 0);
+        }
     }
 }
