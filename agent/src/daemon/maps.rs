@@ -29,6 +29,10 @@ pub trait SensorMaps: KernelView + Send + 'static {
     /// Changes what leaves the kernel for a container. One that is gone is ignored.
     fn export(&mut self, container: SlotKey, export: Export);
 
+    /// What a container did was judged by what holds no longer: each of its behaviours leaves the kernel once more. One
+    /// that is gone is ignored.
+    fn renew(&mut self, container: SlotKey);
+
     /// A container is gone: its slot can be used again, after a while.
     fn release(&mut self, container: SlotKey);
 

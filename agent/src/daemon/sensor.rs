@@ -172,6 +172,13 @@ impl SensorMaps for Maps {
         }
     }
 
+    fn renew(&mut self, container: SlotKey) {
+        let SlotKey { slot, generation } = container;
+        if let Err(error) = lock(&self.0).sensor.slots.renew(SlotRef { slot, generation }) {
+            tracing::warn!(%error, slot, "what a container did is not judged again");
+        }
+    }
+
     fn release(&mut self, container: SlotKey) {
         let SlotKey { slot, generation } = container;
         let resting = &mut lock(&self.0).resting;

@@ -243,7 +243,9 @@ impl State {
     fn loaded(&mut self, loaded: Result<Arc<ProfileSet>, Refusal>) {
         let answer = loaded.map(|set| {
             let profiles = set.len();
-            self.task.engine.set_profiles(set);
+            for container in self.task.engine.set_profiles(set) {
+                self.task.kernel.renew(container);
+            }
             Reloaded { profiles }
         });
         let outcome = if answer.is_ok() { "ok" } else { "refused" };
@@ -368,6 +370,7 @@ impl State {
                     links.raise(&alert);
                     links.measure(&alert, host.clock.wall(boot_time()));
                 }
+                Output::Renew(slot) => kernel.renew(slot),
                 Output::Released(slot) => kernel.release(slot),
                 Output::Activity(event) if links.taps.is_empty() => drop(event),
                 Output::Activity(event) => {

@@ -3,14 +3,14 @@ use super::recorder::Recorder;
 use super::task::{EngineTask, ProfileLoader};
 use super::{EngineLinks, tests::links};
 use crate::alert::{AlertBuilder, AlertIds};
-use crate::container::{RuntimeEvent, SlotReader};
+use crate::container::{ContainerMetadata, ImageRef, RuntimeEvent, SlotReader};
 use crate::control::protocol::{LearnTarget, Reloaded};
 use crate::control::{ControlRequest, Filter, KindCounters, Refusal, RefusalCode, StatusReport, TapLine};
 use crate::engine::{Engine, KernelView, Output, RunningContainer};
-use crate::event::{BootTime, ExecId, SlotKey};
+use crate::event::{BootTime, ContainerId, ExecId, SlotKey};
 use crate::host::{HostFacts, HostSources};
 use crate::process::LineageReader;
-use crate::profile::RoleSet;
+use crate::profile::{ProfileSet, RoleSet};
 use crate::recording::{Reader, Start, Writer, replay};
 use crate::source::{EventSource, RawBatch, SourceError};
 use crate::telemetry::Metrics;
@@ -59,6 +59,10 @@ impl KernelView for Fake {
 }
 impl SensorMaps for Fake {
     fn release(&mut self, _container: SlotKey) {}
+
+    fn renew(&mut self, container: SlotKey) {
+        self.note(format!("{} renewed", container.slot));
+    }
 
     fn export(&mut self, container: SlotKey, export: Export) {
         self.note(format!("{} {export:?}", container.slot));
@@ -334,4 +338,37 @@ async fn a_reload_that_fails_changes_nothing() {
         running.ask(|reply| ControlRequest::Reload { reply }).await,
         Err(refusal)
     );
+}
+
+fn profile() -> Arc<ProfileSet> {
+    let text = "apiVersion: vigia.dev/v1alpha1\nkind: BehaviorProfile\nmetadata: {name: web}\nmatch: {images: [nginx]}";
+    let file = std::path::Path::new("web.yaml");
+    let profile = crate::profile::parse(text, file).unwrap();
+    Arc::new(ProfileSet::new(vec![(file.to_owned(), profile)]).unwrap())
+}
+
+#[tokio::test]
+async fn a_new_profile_has_what_its_containers_do_judged_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let (links, requests) = links(dir.path());
+    let mut running = start_with(links, requests, Arc::new(|| Ok(profile())), |_| {});
+    let image = ImageRef {
+        reference: "nginx:1.25".to_owned(),
+        ..ImageRef::default()
+    };
+    let metadata = Arc::new(ContainerMetadata {
+        image,
+        ..ContainerMetadata::default()
+    });
+    let id = ContainerId::from(ID);
+    let described = RuntimeEvent::Described { id, metadata };
+    running.runtimes.try_send(described).unwrap();
+    running
+        .during(tokio::time::sleep(Duration::from_millis(20)))
+        .await;
+    for _ in 0..2 {
+        let reloaded = running.ask(|reply| ControlRequest::Reload { reply }).await;
+        assert_eq!(reloaded, Ok(Reloaded { profiles: 1 }));
+    }
+    assert_eq!(running.journal(), ["1 renewed"], "the second profile is the same");
 }

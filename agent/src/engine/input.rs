@@ -63,6 +63,9 @@ pub enum Output {
     Alert(Box<Alert>),
     /// To whoever watches.
     Activity(Arc<EnrichedEvent>),
+    /// What the container did was judged without its image and not kept: each of its behaviours is to leave the kernel
+    /// once more.
+    Renew(SlotKey),
     /// The last cgroup of the slot is gone: it can be used again, once what is still on its way has arrived.
     Released(SlotKey),
 }

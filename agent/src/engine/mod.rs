@@ -7,6 +7,7 @@
 mod input;
 mod learning;
 mod neighbours;
+mod renewal;
 mod stats;
 #[cfg(test)]
 mod tests;
@@ -111,11 +112,6 @@ impl Engine {
             now: BootTime::default(),
             overflow_told: (0, BootTime::default()),
         }
-    }
-
-    /// Puts other profiles in force.
-    pub fn set_profiles(&mut self, profiles: Arc<ProfileSet>) {
-        self.profiles = profiles;
     }
 
     /// Containers as they are known now.
@@ -344,8 +340,15 @@ impl Engine {
     fn settle(&mut self, kernel: &mut dyn KernelView, outputs: &mut Vec<Output>) {
         for change in self.enricher.index_mut().take_changes() {
             match change {
-                IndexChange::Resolved(container) | IndexChange::Unavailable(container) => {
+                IndexChange::Resolved(container) => {
                     let kept = self.waiting.resolved(container.key);
+                    self.judge_again(&container, kept, outputs);
+                    if self.waiting.catches_up(container.key) {
+                        outputs.push(Output::Renew(container.key));
+                    }
+                }
+                IndexChange::Unavailable(container) => {
+                    let kept = self.waiting.unavailable(container.key);
                     self.judge_again(&container, kept, outputs);
                 }
                 IndexChange::Gone(container) => {

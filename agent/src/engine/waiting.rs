@@ -19,6 +19,8 @@ pub(super) const MAX_CONTAINERS: usize = 512;
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     queues: HashMap<SlotKey, Queue>,
+    /// Containers of which something was judged without their image and not kept: generation by slot.
+    missed: HashMap<u32, u32>,
     /// Events that were judged at once because there was no room to keep them.
     overflowed: u64,
 }
@@ -44,8 +46,7 @@ impl Waiting {
     /// Takes an event of a container whose metadata is pending.
     pub(super) fn keep(&mut self, container: SlotKey, event: &Arc<EnrichedEvent>, now: BootTime) -> Verdict {
         if !self.queues.contains_key(&container) && self.queues.len() >= MAX_CONTAINERS {
-            self.overflowed += 1;
-            return Verdict::JudgeNow;
+            return self.miss(container);
         }
         let queue = self.queues.entry(container).or_insert_with(|| Queue {
             since: now,
@@ -53,8 +54,7 @@ impl Waiting {
             events: Vec::new(),
         });
         if queue.events.len() >= MAX_PER_CONTAINER {
-            self.overflowed += 1;
-            return Verdict::JudgeNow;
+            return self.miss(container);
         }
         queue.events.push(Arc::clone(event));
         if queue.judged {
@@ -62,6 +62,12 @@ impl Waiting {
         } else {
             Verdict::Kept
         }
+    }
+
+    fn miss(&mut self, container: SlotKey) -> Verdict {
+        self.overflowed += 1;
+        self.missed.insert(container.slot, container.generation);
+        Verdict::JudgeNow
     }
 
     /// Containers whose patience ended: their events, to be judged on what is known. They stay kept.
@@ -89,8 +95,24 @@ impl Waiting {
             .unwrap_or_default()
     }
 
+    /// Nobody knows the container's image: what was kept of it. From now on nothing is.
+    pub(super) fn unavailable(&mut self, container: SlotKey) -> Vec<Arc<EnrichedEvent>> {
+        self.missed.insert(container.slot, container.generation);
+        self.resolved(container)
+    }
+
+    /// True, once, for a container whose image is known now, and of which something was judged without and not kept.
+    pub(super) fn catches_up(&mut self, container: SlotKey) -> bool {
+        let missed = self.missed.get(&container.slot) == Some(&container.generation);
+        if missed {
+            self.missed.remove(&container.slot);
+        }
+        missed
+    }
+
     /// The container is gone for good: what is left of it, if it was never judged.
     pub(super) fn gone(&mut self, container: SlotKey) -> Vec<Arc<EnrichedEvent>> {
+        self.catches_up(container);
         self.queues
             .remove(&container)
             .filter(|queue| !queue.judged)

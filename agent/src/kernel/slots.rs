@@ -41,12 +41,20 @@ impl ContainerSlot {
     }
 }
 
+/// Every behaviour is new once more.
+fn renewed(control: SlotControl) -> SlotControl {
+    SlotControl {
+        epoch: control.epoch.wrapping_add(1),
+        ..control
+    }
+}
+
 /// What holds for a slot when its container is gone. Behaviours of the former container stay in the cache under the
 /// former epoch, where nobody finds them any more, and age out: looking for them would read the whole cache.
 fn for_next_owner(control: SlotControl) -> SlotControl {
     SlotControl {
-        epoch: control.epoch.wrapping_add(1),
         flags: 0,
+        ..renewed(control)
     }
 }
 
@@ -191,6 +199,22 @@ impl Slots {
         })
     }
 
+    /// Makes every behaviour of a container leave the kernel once more. What is counted of the former occurrences stays
+    /// where it is, under their keys. A container that is gone is ignored.
+    ///
+    /// # Errors
+    /// When a map refuses the change.
+    pub fn renew(&mut self, slot: SlotRef) -> Result<(), KernelError> {
+        if self
+            .state(slot.slot)
+            .is_none_or(|state| state.generation != slot.generation)
+        {
+            return Ok(());
+        }
+        let control = self.told(slot.slot)?;
+        self.set_control(slot.slot, renewed(control))
+    }
+
     /// What the kernel is told about a slot.
     ///
     /// # Errors
@@ -280,5 +304,16 @@ mod tests {
             control = for_next_owner(control);
             assert_eq!(control.flags, 0);
         }
+    }
+
+    #[test]
+    fn a_renewal_changes_the_keys_and_not_who_watches() {
+        let control = SlotControl {
+            epoch: 3,
+            flags: SlotControl::EXPORT_ALL,
+        };
+        let after = renewed(control);
+        assert_ne!(behaviour(after), behaviour(control));
+        assert_eq!(after.flags, control.flags);
     }
 }
