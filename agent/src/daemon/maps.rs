@@ -36,6 +36,9 @@ pub trait SensorMaps: KernelView + Send + 'static {
     /// A container is gone: its slot can be used again, after a while.
     fn release(&mut self, container: SlotKey);
 
+    /// Containers that are gone although no record said so: found now and then by looking. Each is told once.
+    fn lost_ends(&mut self) -> Vec<SlotKey>;
+
     /// Reads the kernel's side of the books; `None` when the kernel refuses.
     fn books(&mut self) -> Option<KernelBooks>;
 

@@ -2,6 +2,7 @@
 //!
 //! Both are used by one task, one after the other: the lock between them is never waited for.
 
+use super::lost_ends::LostEnds;
 use super::maps::{Export, KernelBooks, SensorMaps};
 use super::run::SensorParts;
 use crate::container::SlotReader;
@@ -19,7 +20,7 @@ use agent_common::counter::Outcome;
 use agent_common::lineage::LineageEntry;
 use agent_common::slot::{SlotControl, SlotRef, SlotState};
 use async_trait::async_trait;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -36,6 +37,7 @@ struct Live {
     sensor: Sensor,
     /// Slots of containers that are gone, oldest first.
     resting: VecDeque<(SlotRef, Instant)>,
+    lost_ends: LostEnds,
     /// When run times were last read.
     timed: Option<Instant>,
 }
@@ -59,6 +61,7 @@ pub fn load(config: SensorConfig) -> Result<SensorParts, KernelError> {
     let live = Live {
         sensor,
         resting: VecDeque::new(),
+        lost_ends: LostEnds::default(),
         timed: None,
     };
     let live = Arc::new(Mutex::new(live));
@@ -71,6 +74,10 @@ pub fn load(config: SensorConfig) -> Result<SensorParts, KernelError> {
         findings,
         running,
     })
+}
+
+fn key(SlotRef { slot, generation }: SlotRef) -> SlotKey {
+    SlotKey { slot, generation }
 }
 
 fn running(found: ContainerSlot) -> RunningContainer {
@@ -185,6 +192,10 @@ impl SensorMaps for Maps {
         resting.push_back((SlotRef { slot, generation }, Instant::now()));
     }
 
+    fn lost_ends(&mut self) -> Vec<SlotKey> {
+        lock(&self.0).lost_ends(Instant::now())
+    }
+
     fn books(&mut self) -> Option<KernelBooks> {
         match lock(&self.0).sensor.books.read() {
             Ok(totals) => Some(kernel_books(&totals)),
@@ -244,6 +255,21 @@ impl Live {
             );
             set_total(&metrics.program_runs.with_label_values(&label), stats.runs);
         }
+    }
+
+    fn lost_ends(&mut self, now: Instant) -> Vec<SlotKey> {
+        if !self.lost_ends.is_due(now) {
+            return Vec::new();
+        }
+        let resting: BTreeSet<SlotKey> = self.resting.iter().map(|(slot, _)| key(*slot)).collect();
+        let gone = self.sensor.slots.gone().map(key);
+        let lost = self
+            .lost_ends
+            .confirm(gone.filter(|slot| !resting.contains(slot)).collect());
+        if !lost.is_empty() {
+            tracing::warn!(containers = lost.len(), "records of containers' ends were lost");
+        }
+        lost
     }
 
     fn recycle(&mut self, now: Instant) {

@@ -260,6 +260,9 @@ impl State {
         let now = Instant::now();
         if now.duration_since(self.ticked) >= TICK {
             self.ticked = now;
+            for container in self.task.kernel.lost_ends() {
+                self.handle(Input::Ended(container));
+            }
             self.handle(Input::Tick(boot_time()));
             self.end_sessions(now);
             self.set_exports();

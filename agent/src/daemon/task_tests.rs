@@ -3,14 +3,14 @@ use super::recorder::Recorder;
 use super::task::{EngineTask, ProfileLoader};
 use super::{EngineLinks, tests::links};
 use crate::alert::{AlertBuilder, AlertIds};
-use crate::container::{ContainerMetadata, ImageRef, RuntimeEvent, SlotReader};
+use crate::container::{RuntimeEvent, SlotReader};
 use crate::control::protocol::{LearnTarget, Reloaded};
 use crate::control::{ControlRequest, Filter, KindCounters, Refusal, RefusalCode, StatusReport, TapLine};
 use crate::engine::{Engine, KernelView, Output, RunningContainer};
-use crate::event::{BootTime, ContainerId, ExecId, SlotKey};
+use crate::event::{BootTime, ExecId, SlotKey};
 use crate::host::{HostFacts, HostSources};
 use crate::process::LineageReader;
-use crate::profile::{ProfileSet, RoleSet};
+use crate::profile::RoleSet;
 use crate::recording::{Reader, Start, Writer, replay};
 use crate::source::{EventSource, RawBatch, SourceError};
 use crate::telemetry::Metrics;
@@ -23,18 +23,22 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-const KEY: SlotKey = SlotKey {
+pub(super) const KEY: SlotKey = SlotKey {
     slot: 1,
     generation: 1,
 };
 
-const ID: &str = "0123456789ab0123456789ab0123456789ab0123456789ab0123456789ab0123";
+pub(super) const ID: &str = "0123456789ab0123456789ab0123456789ab0123456789ab0123456789ab0123";
 
 /// What happened, in order.
-type Journal = Arc<Mutex<Vec<String>>>;
+pub(super) type Journal = Arc<Mutex<Vec<String>>>;
 
-/// Maps with a journal and fixed books.
-struct Fake(Journal, KernelBooks);
+/// Maps with a journal, fixed books and containers whose end was lost.
+pub(super) struct Fake(
+    pub(super) Journal,
+    pub(super) KernelBooks,
+    pub(super) Vec<SlotKey>,
+);
 
 impl Fake {
     fn note(&self, what: impl Into<String>) {
@@ -58,7 +62,13 @@ impl KernelView for Fake {
     }
 }
 impl SensorMaps for Fake {
-    fn release(&mut self, _container: SlotKey) {}
+    fn release(&mut self, container: SlotKey) {
+        self.note(format!("{} released", container.slot));
+    }
+
+    fn lost_ends(&mut self) -> Vec<SlotKey> {
+        std::mem::take(&mut self.2)
+    }
 
     fn renew(&mut self, container: SlotKey) {
         self.note(format!("{} renewed", container.slot));
@@ -91,13 +101,13 @@ impl EventSource for Records {
     }
 }
 
-struct Running {
+pub(super) struct Running {
     journal: Journal,
     records: mpsc::Sender<Vec<u8>>,
-    runtimes: mpsc::Sender<RuntimeEvent>,
+    pub(super) runtimes: mpsc::Sender<RuntimeEvent>,
     requests: mpsc::Sender<ControlRequest>,
-    stop: CancellationToken,
-    task: std::pin::Pin<Box<dyn Future<Output = Result<(), SourceError>> + Send>>,
+    pub(super) stop: CancellationToken,
+    pub(super) task: std::pin::Pin<Box<dyn Future<Output = Result<(), SourceError>> + Send>>,
 }
 
 fn host() -> HostFacts {
@@ -122,7 +132,7 @@ fn running() -> RunningContainer {
 }
 
 /// They say that two records were sent.
-fn books() -> KernelBooks {
+pub(super) fn books() -> KernelBooks {
     let counters = KindCounters {
         seen: 2,
         sent: 2,
@@ -138,7 +148,7 @@ fn start(links: EngineLinks, requests: mpsc::Sender<ControlRequest>) -> Running 
     start_with(links, requests, Arc::new(|| Ok(Arc::default())), |_| {})
 }
 
-fn start_with(
+pub(super) fn start_with(
     links: EngineLinks,
     requests: mpsc::Sender<ControlRequest>,
     load_profiles: ProfileLoader,
@@ -151,7 +161,7 @@ fn start_with(
     let mut task = EngineTask {
         engine: engine(),
         source: Box::new(Records(record_receiver)),
-        kernel: Box::new(Fake(Arc::clone(&journal), books())),
+        kernel: Box::new(Fake(Arc::clone(&journal), books(), Vec::new())),
         runtimes: runtime_receiver,
         links,
         load_profiles,
@@ -175,20 +185,20 @@ fn start_with(
 
 impl Running {
     /// Runs the task while `act` does something with it.
-    async fn during<T>(&mut self, act: impl Future<Output = T>) -> T {
+    pub(super) async fn during<T>(&mut self, act: impl Future<Output = T>) -> T {
         tokio::select! {
             ended = &mut self.task => panic!("{ended:?}"),
             result = act => result,
         }
     }
 
-    async fn ask<T>(&mut self, request: impl FnOnce(oneshot::Sender<T>) -> ControlRequest) -> T {
+    pub(super) async fn ask<T>(&mut self, request: impl FnOnce(oneshot::Sender<T>) -> ControlRequest) -> T {
         let (reply, answer) = oneshot::channel();
         self.requests.try_send(request(reply)).unwrap();
         self.during(answer).await.unwrap()
     }
 
-    fn journal(&self) -> Vec<String> {
+    pub(super) fn journal(&self) -> Vec<String> {
         self.journal.lock().unwrap().clone()
     }
 }
@@ -338,37 +348,4 @@ async fn a_reload_that_fails_changes_nothing() {
         running.ask(|reply| ControlRequest::Reload { reply }).await,
         Err(refusal)
     );
-}
-
-fn profile() -> Arc<ProfileSet> {
-    let text = "apiVersion: vigia.dev/v1alpha1\nkind: BehaviorProfile\nmetadata: {name: web}\nmatch: {images: [nginx]}";
-    let file = std::path::Path::new("web.yaml");
-    let profile = crate::profile::parse(text, file).unwrap();
-    Arc::new(ProfileSet::new(vec![(file.to_owned(), profile)]).unwrap())
-}
-
-#[tokio::test]
-async fn a_new_profile_has_what_its_containers_do_judged_again() {
-    let dir = tempfile::tempdir().unwrap();
-    let (links, requests) = links(dir.path());
-    let mut running = start_with(links, requests, Arc::new(|| Ok(profile())), |_| {});
-    let image = ImageRef {
-        reference: "nginx:1.25".to_owned(),
-        ..ImageRef::default()
-    };
-    let metadata = Arc::new(ContainerMetadata {
-        image,
-        ..ContainerMetadata::default()
-    });
-    let id = ContainerId::from(ID);
-    let described = RuntimeEvent::Described { id, metadata };
-    running.runtimes.try_send(described).unwrap();
-    running
-        .during(tokio::time::sleep(Duration::from_millis(20)))
-        .await;
-    for _ in 0..2 {
-        let reloaded = running.ask(|reply| ControlRequest::Reload { reply }).await;
-        assert_eq!(reloaded, Ok(Reloaded { profiles: 1 }));
-    }
-    assert_eq!(running.journal(), ["1 renewed"], "the second profile is the same");
 }

@@ -53,6 +53,7 @@ pub(super) fn describe(engine: &Engine, report: &mut StatusReport) {
 pub(super) fn collect(engine: &Engine, metrics: &Metrics) {
     let stats = engine.stats();
     set_total(&metrics.events_received, stats.received);
+    set_total(&metrics.ends_lost, stats.ends_lost);
     for (kind, handled) in &stats.handled {
         set_total(
             &metrics.events_handled.with_label_values(&[kind.name()]),

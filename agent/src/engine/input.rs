@@ -17,6 +17,8 @@ pub enum Input {
     Record(Vec<u8>),
     /// A container that ran before the sensor.
     Running(RunningContainer),
+    /// A container that is gone, found so in the kernel's table: the record that says so was lost.
+    Ended(SlotKey),
     /// What a runtime told.
     Runtime(RuntimeEvent),
     /// Something about the sensor itself.

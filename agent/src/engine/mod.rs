@@ -4,6 +4,7 @@
 //! No clock (time is the records' and the ticks'), no I/O, no async. So a recording of inputs and answers
 //! replays to exactly the same alerts.
 
+mod ended;
 mod input;
 mod learning;
 mod neighbours;
@@ -152,6 +153,7 @@ impl Engine {
                     .index_mut()
                     .observe_lifecycle(found.key, found.created, &lifecycle);
             }
+            Input::Ended(slot) => self.ended(slot, outputs),
             Input::Sensor(finding) => self.sensor(finding, outputs),
             Input::Host(host) => self.host = *host,
             Input::Tick(time) => self.tick(time, kernel, outputs),

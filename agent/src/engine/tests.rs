@@ -51,6 +51,7 @@ pub(super) struct Run {
     pub(super) engine: Engine,
     pub(super) alerts: Vec<Alert>,
     pub(super) renewed: Vec<SlotKey>,
+    pub(super) released: Vec<SlotKey>,
 }
 
 impl Run {
@@ -71,6 +72,7 @@ impl Run {
             engine,
             alerts: Vec::new(),
             renewed: Vec::new(),
+            released: Vec::new(),
         }
     }
 
@@ -81,13 +83,14 @@ impl Run {
             match output {
                 Output::Alert(alert) => self.alerts.push(*alert),
                 Output::Renew(container) => self.renewed.push(container),
-                Output::Activity(_) | Output::Released(_) => {}
+                Output::Released(container) => self.released.push(container),
+                Output::Activity(_) => {}
             }
         }
         self
     }
 
-    fn rules(&self) -> Vec<(&str, u32)> {
+    pub(super) fn rules(&self) -> Vec<(&str, u32)> {
         self.alerts
             .iter()
             .map(|alert| (alert.rule.as_str(), alert.revision))

@@ -164,6 +164,16 @@ impl Slots {
         })
     }
 
+    /// Every slot whose container is gone and that nobody has freed.
+    pub fn gone(&self) -> impl Iterator<Item = SlotRef> + '_ {
+        (1..MAX_SLOTS).filter_map(|slot| {
+            let SlotState {
+                generation, flags, ..
+            } = self.state(slot)?;
+            (flags.0 & SlotFlags::GONE != 0).then_some(SlotRef { slot, generation })
+        })
+    }
+
     /// State of one slot.
     #[must_use]
     pub fn state(&self, slot: u32) -> Option<SlotState> {
