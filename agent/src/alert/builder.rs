@@ -13,7 +13,7 @@ use std::time::Duration;
 pub const REPEAT_WINDOW: Duration = Duration::from_secs(60);
 /// Windows that may be open at once; alerts beyond leave singly.
 pub const MAX_OPEN: usize = 4096;
-/// Behaviours of one alert whose counts are asked from the kernel; records beyond count as one each.
+/// Behaviours of one alert whose counts are asked from the kernel at its end; those beyond leave the kernel each time.
 const MAX_BEHAVIOURS: usize = 64;
 
 /// What identifies an alert: container, rule, object.
@@ -25,6 +25,15 @@ pub struct OpenAlert {
     alert: Alert,
     opened: BootTime,
     behaviours: Vec<BehaviourKey>,
+    beyond: Beyond,
+}
+
+/// What was seen of behaviours that a window does not keep.
+#[derive(Debug, Clone, Copy, Default)]
+struct Beyond {
+    records: u64,
+    /// As the kernel counted them.
+    occurrences: u64,
 }
 
 impl OpenAlert {
@@ -39,7 +48,9 @@ impl OpenAlert {
     #[must_use]
     pub fn close(mut self, kernel_count: u64) -> Option<Alert> {
         // Records count what left the kernel, the kernel all of it: the larger one is the truth.
-        let count = self.alert.repeat.count.max(kernel_count);
+        let Beyond { records, occurrences } = self.beyond;
+        let kept = self.alert.repeat.count.saturating_sub(records).max(kernel_count);
+        let count = kept.saturating_add(records.max(occurrences));
         if count <= 1 {
             return None;
         }
@@ -58,7 +69,10 @@ impl OpenAlert {
 pub struct AlertBuilder {
     ids: AlertIds,
     open: HashMap<Key, OpenAlert>,
+    /// Behaviours that no window keeps, with the window that they belong to.
+    unkept: Vec<(Key, BehaviourKey)>,
     overflowed: u64,
+    rearmed: u64,
 }
 
 impl AlertBuilder {
@@ -68,7 +82,9 @@ impl AlertBuilder {
         Self {
             ids,
             open: HashMap::new(),
+            unkept: Vec::new(),
             overflowed: 0,
+            rearmed: 0,
         }
     }
 
@@ -147,23 +163,39 @@ impl AlertBuilder {
         behaviour: Option<BehaviourKey>,
     ) -> Option<Alert> {
         if let Some(open) = self.open.get_mut(&key) {
-            return open.repeat(alert, behaviour);
+            if let Some(behaviour) = behaviour.and_then(|behaviour| open.keep(behaviour)) {
+                self.unkept.push((key, behaviour));
+            }
+            return open.repeat(alert);
         }
         alert.id = self.ids.next(alert.time);
         if self.open.len() >= MAX_OPEN {
             self.overflowed += 1;
+            self.unkept.extend(behaviour.map(|behaviour| (key, behaviour)));
         } else {
-            let behaviours = behaviour.into_iter().collect();
-            self.open.insert(
-                key,
-                OpenAlert {
-                    alert: alert.clone(),
-                    opened: now,
-                    behaviours,
-                },
-            );
+            let open = OpenAlert {
+                alert: alert.clone(),
+                opened: now,
+                behaviours: behaviour.into_iter().collect(),
+                beyond: Beyond::default(),
+            };
+            self.open.insert(key, open);
         }
         Some(alert)
+    }
+
+    /// Has the kernel forget behaviours that no window keeps, so that their next occurrence leaves it: no window's end
+    /// will. To be called after each input; `forget` is as [`crate::engine::KernelView::forget`].
+    pub fn rearm(&mut self, mut forget: impl FnMut(&BehaviourKey) -> Option<u64>) {
+        for (key, behaviour) in std::mem::take(&mut self.unkept) {
+            self.rearmed += 1;
+            let occurrences = forget(&behaviour).unwrap_or(0);
+            match self.open.get_mut(&key) {
+                Some(open) => open.beyond.occurrences += occurrences,
+                // The first one left as an alert of its own.
+                None => self.overflowed += occurrences.saturating_sub(1),
+            }
+        }
     }
 
     /// Windows that end now, oldest first.
@@ -191,10 +223,16 @@ impl AlertBuilder {
         taken
     }
 
-    /// Alerts that found no window.
+    /// Alerts that found no window, and what the kernel folded of them.
     #[must_use]
     pub fn overflowed(&self) -> u64 {
         self.overflowed
+    }
+
+    /// Behaviours that found no room in a window and were forgotten at once.
+    #[must_use]
+    pub fn rearmed(&self) -> u64 {
+        self.rearmed
     }
 
     /// Windows that are open.
@@ -205,12 +243,20 @@ impl AlertBuilder {
 }
 
 impl OpenAlert {
-    fn repeat(&mut self, again: Alert, behaviour: Option<BehaviourKey>) -> Option<Alert> {
-        if let Some(behaviour) = behaviour.filter(|behaviour| !self.behaviours.contains(behaviour))
-            && self.behaviours.len() < MAX_BEHAVIOURS
-        {
-            self.behaviours.push(behaviour);
+    /// Keeps a behaviour for the window's end; gives it back when there is no room.
+    fn keep(&mut self, behaviour: BehaviourKey) -> Option<BehaviourKey> {
+        if self.behaviours.contains(&behaviour) {
+            return None;
         }
+        if self.behaviours.len() < MAX_BEHAVIOURS {
+            self.behaviours.push(behaviour);
+            return None;
+        }
+        self.beyond.records += 1;
+        Some(behaviour)
+    }
+
+    fn repeat(&mut self, again: Alert) -> Option<Alert> {
         self.alert.repeat.count += 1;
         self.alert.repeat.last = self.alert.repeat.last.max(again.time);
         self.alert.lossy |= again.lossy;

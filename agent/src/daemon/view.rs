@@ -70,7 +70,9 @@ pub(super) fn collect(engine: &Engine, metrics: &Metrics) {
     for (state, count) in profiles_by_state(engine.profiles()) {
         metrics.profiles.with_label_values(&[&state]).set(gauge(count));
     }
-    for (queue, bounded) in queues(&engine.pressure()) {
+    let pressure = engine.pressure();
+    set_total(&metrics.behaviours_rearmed, pressure.behaviours_rearmed);
+    for (queue, bounded) in queues(&pressure) {
         collect_queue(metrics, queue, bounded);
     }
 }

@@ -63,6 +63,8 @@ pub struct Pressure {
     pub open_alerts: usize,
     /// Alerts that found no window.
     pub alerts_overflowed: u64,
+    /// Behaviours that found no room in a window.
+    pub behaviours_rearmed: u64,
 }
 
 impl Pressure {
@@ -160,6 +162,7 @@ impl Engine {
             Input::End => self.end(kernel, outputs),
         }
         self.settle(kernel, outputs);
+        self.alerts.rearm(|behaviour| kernel.forget(behaviour));
     }
 
     /// Begins to learn a profile.
@@ -199,6 +202,7 @@ impl Engine {
             waiting_overflowed: self.waiting.overflowed(),
             open_alerts: self.alerts.open(),
             alerts_overflowed: self.alerts.overflowed(),
+            behaviours_rearmed: self.alerts.rearmed(),
         }
     }
 
