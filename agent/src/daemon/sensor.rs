@@ -10,7 +10,7 @@ use crate::control::{CapabilityStatus, KindCounters, StatusReport};
 use crate::detect::{SensorFinding, WATCHED_NAMES};
 use crate::engine::{KernelView, RunningContainer};
 use crate::event::{BootTime, EventKind, ExecId, SlotKey};
-use crate::kernel::{CapabilityReport, ContainerSlot, KernelError, Sensor, SensorConfig, Totals};
+use crate::kernel::{Capability, CapabilityReport, ContainerSlot, KernelError, Sensor, SensorConfig, Totals};
 use crate::process::LineageReader;
 use crate::source::{EventSource, RawBatch, SourceError};
 use crate::telemetry::Metrics;
@@ -52,7 +52,8 @@ pub fn load(config: SensorConfig) -> Result<SensorParts, KernelError> {
     let mut sensor = Sensor::load(config)?;
     sensor.slots.watch_names(WATCHED_NAMES)?;
     let running = sensor.slots.in_use().map(running).collect();
-    let findings = sensor.reports().iter().filter_map(degraded).collect();
+    let degraded = sensor.reports().iter().filter_map(degraded);
+    let findings = degraded.chain(sensor.slots.obstacle().map(hidden)).collect();
     let source = |source| KernelError::Read {
         path: "the alert ring".to_owned(),
         source,
@@ -102,6 +103,14 @@ fn degraded(report: &CapabilityReport) -> Option<SensorFinding> {
             capability: report.capability.name().to_owned(),
             reason: report.reason_not_better.clone().unwrap_or_default(),
         })
+}
+
+/// Containers that the start-up scan cannot find.
+fn hidden(reason: String) -> SensorFinding {
+    SensorFinding::CapabilityDegraded {
+        capability: Capability::Identity.name().to_owned(),
+        reason,
+    }
 }
 
 fn lock(live: &Shared) -> MutexGuard<'_, Live> {
@@ -209,6 +218,10 @@ impl SensorMaps for Maps {
     fn describe(&mut self, report: &mut StatusReport) {
         let live = lock(&self.0);
         report.capabilities = live.sensor.reports().iter().map(capability).collect();
+        let hidden = live.sensor.slots.obstacle();
+        report
+            .problems
+            .extend(hidden.map(|reason| format!("identity: {reason}")));
         match live.sensor.books.read() {
             Ok(totals) => {
                 let KernelBooks { kinds, errors } = kernel_books(&totals);

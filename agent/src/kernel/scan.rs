@@ -1,11 +1,12 @@
 //! Containers that exist when the agent starts: a walk over the cgroup trees, by the same rules as the
 //! program on new cgroups.
 
-use super::feature::{CgroupMounts, namespace};
+use super::feature::{CgroupMounts, namespaces};
 use agent_common::event::Namespaces;
 use agent_common::limits::MAX_CONTAINER_ID;
 use agent_common::slot::CgroupKey;
 use std::ffi::OsStr;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -29,8 +30,10 @@ pub(super) struct Found {
     pub(super) parent: Option<CgroupKey>,
     pub(super) id: [u8; MAX_CONTAINER_ID],
     pub(super) candidate: bool,
-    /// Namespaces of a process in it that runs the container's own code.
-    pub(super) namespaces: Option<Namespaces>,
+    /// A process in it runs the container's own code.
+    pub(super) live: bool,
+    /// Of such a process; 0 where they are not known.
+    pub(super) namespaces: Namespaces,
     pub(super) runtime_mnt_ns: u32,
     pub(super) created_boot_ns: u64,
 }
@@ -69,7 +72,7 @@ pub(super) fn cgroups(tree: &Tree, host: &Namespaces) -> Vec<Found> {
             }
             let mut container = directory.container;
             if let Some(cgroup) = look(&path, tree.hierarchy, container, host) {
-                if !cgroup.candidate || cgroup.namespaces.is_some() {
+                if !cgroup.candidate || cgroup.live {
                     container = container.or(Some(cgroup.key));
                 }
                 found.push(cgroup);
@@ -104,8 +107,8 @@ fn look(path: &Path, hierarchy: u32, parent: Option<CgroupKey>, host: &Namespace
     if candidate && parent.is_none() && is_unit(name) {
         return None;
     }
-    let namespaces = namespaces_of(path, host);
-    if candidate && parent.is_none() && namespaces.is_none_or(|own| own.pid == host.pid) {
+    let inside = inside(path, host);
+    if candidate && parent.is_none() && !matches!(inside, Inside::Own(own) if own.pid != host.pid) {
         return None;
     }
     Some(Found {
@@ -113,32 +116,45 @@ fn look(path: &Path, hierarchy: u32, parent: Option<CgroupKey>, host: &Namespace
         parent,
         id: padded(id.unwrap_or(name.as_bytes())),
         candidate,
-        namespaces,
+        live: inside != Inside::NothingOwn,
+        namespaces: match inside {
+            Inside::Own(own) => own,
+            Inside::NothingOwn | Inside::Closed => Namespaces::default(),
+        },
         runtime_mnt_ns: host.mnt,
         created_boot_ns: 0,
     })
 }
 
-/// Namespaces of the first process in a cgroup that has left the host's mount namespace.
-fn namespaces_of(path: &Path, host: &Namespaces) -> Option<Namespaces> {
-    let processes = std::fs::read_to_string(path.join("cgroup.procs")).ok()?;
-    processes
-        .lines()
-        .filter_map(|line| line.parse().ok())
-        .find_map(|pid: u32| {
-            let read = |name| namespace(pid, name).unwrap_or(0);
-            let own = Namespaces {
-                mnt: namespace(pid, "mnt")?,
-                pid: read("pid"),
-                net: read("net"),
-                ipc: read("ipc"),
-                uts: read("uts"),
-                cgroup: read("cgroup"),
-                user: read("user"),
-                time: read("time"),
-            };
-            (own.mnt != host.mnt).then_some(own)
-        })
+/// Who is in a cgroup.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Inside {
+    /// Nobody, or a runtime that prepares the container: it is still in the host's mount namespace.
+    NothingOwn,
+    /// Somebody with namespaces of the container.
+    Own(Namespaces),
+    /// Somebody whose namespaces are closed to us. What it does is taken for the container's: taken for its runtime's it
+    /// would go unseen.
+    Closed,
+}
+
+fn inside(path: &Path, host: &Namespaces) -> Inside {
+    let processes = std::fs::read_to_string(path.join("cgroup.procs")).unwrap_or_default();
+    let processes = processes.lines().filter_map(|line| line.parse().ok());
+    judge(processes.map(namespaces), host)
+}
+
+fn judge(processes: impl Iterator<Item = io::Result<Namespaces>>, host: &Namespaces) -> Inside {
+    let mut found = Inside::NothingOwn;
+    for process in processes {
+        match process {
+            Ok(own) if own.mnt != host.mnt => return Inside::Own(own),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => found = Inside::Closed,
+            // The runtime's, or gone meanwhile.
+            Ok(_) | Err(_) => {}
+        }
+    }
+    found
 }
 
 /// The 64 hexadecimal digits in a cgroup's name; not of a runtime's monitor.
@@ -173,6 +189,23 @@ mod tests {
 
     fn id_in(name: &str) -> Option<String> {
         container_id(OsStr::new(name)).map(|id| String::from_utf8_lossy(id).into_owned())
+    }
+
+    #[test]
+    fn a_container_is_live_when_somebody_in_it_is_not_the_runtime() {
+        let in_mount = |mnt| Namespaces {
+            mnt,
+            ..Namespaces::default()
+        };
+        let host = in_mount(1);
+        let closed = || Err(io::Error::from(io::ErrorKind::PermissionDenied));
+        let gone = || Err(io::Error::from(io::ErrorKind::NotFound));
+        let of = |processes: Vec<io::Result<Namespaces>>| judge(processes.into_iter(), &host);
+        assert_eq!(of(vec![]), Inside::NothingOwn);
+        assert_eq!(of(vec![Ok(host), gone()]), Inside::NothingOwn);
+        assert_eq!(of(vec![Ok(host), Ok(in_mount(2))]), Inside::Own(in_mount(2)));
+        assert_eq!(of(vec![closed(), Ok(host)]), Inside::Closed);
+        assert_eq!(of(vec![closed(), Ok(in_mount(2))]), Inside::Own(in_mount(2)));
     }
 
     #[test]

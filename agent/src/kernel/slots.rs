@@ -89,6 +89,12 @@ impl Slots {
         })
     }
 
+    /// Why containers that exist already may not all be found; `None` when they are.
+    #[must_use]
+    pub fn obstacle(&self) -> Option<String> {
+        self.mounts.obstacle()
+    }
+
     /// Finds containers that exist already. The programs on new cgroups are attached before: what appears meanwhile
     /// is found by them, or here, but once.
     pub(super) fn scan(&mut self, features: &Features) {
@@ -110,9 +116,9 @@ impl Slots {
         }
         if let Ok(mut state) = self.states.get(&slot.slot, 0) {
             state.cgroups += 1;
-            if let Some(namespaces) = found.namespaces {
+            if found.live {
                 state.flags.0 |= SlotFlags::LIVE;
-                state.namespaces = namespaces;
+                state.namespaces = found.namespaces;
             }
             self.store(slot.slot, state);
         }
