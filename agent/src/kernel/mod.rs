@@ -1,6 +1,7 @@
 //! The kernel adapter: loads the sensor, reads its rings, maps and counters. With `agent-ebpf` the only place
 //! that may use `unsafe`, and the only one that knows aya.
 
+mod adopt;
 mod backend;
 mod btf;
 mod counter;

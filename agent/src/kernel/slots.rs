@@ -1,28 +1,24 @@
-//! Slots: the daemon keeps the queue of free ones filled, finds containers that ran before it, decides what
-//! is exported, and recycles slots of containers that are gone.
+//! Slots: the daemon keeps the queue of free ones filled, decides what is exported, and recycles slots of containers that
+//! are gone.
 
 use super::error::KernelError;
 use super::feature::{CgroupMounts, Features};
-use super::scan::{self, Found};
 use agent_common::behaviour::{BehaviourKey, BehaviourValue};
 use agent_common::limits::{MAX_CONTAINER_ID, MAX_SLOTS};
 use agent_common::slot::{CgroupKey, SlotControl, SlotFlags, SlotRef, SlotState};
 use aya::Ebpf;
 use aya::maps::{Array, HashMap, MapData, MapError, Queue};
 
-/// `BPF_NOEXIST`: the kernel may have been first.
-const NO_EXIST: u64 = 1;
-
 /// The maps of identity.
 pub struct Slots {
-    cgroups: HashMap<MapData, CgroupKey, SlotRef>,
-    ids: HashMap<MapData, [u8; MAX_CONTAINER_ID], SlotRef>,
-    free: Queue<MapData, SlotRef>,
-    states: Array<MapData, SlotState>,
+    pub(super) cgroups: HashMap<MapData, CgroupKey, SlotRef>,
+    pub(super) ids: HashMap<MapData, [u8; MAX_CONTAINER_ID], SlotRef>,
+    pub(super) free: Queue<MapData, SlotRef>,
+    pub(super) states: Array<MapData, SlotState>,
     controls: Array<MapData, SlotControl>,
     behaviours: HashMap<MapData, BehaviourKey, BehaviourValue>,
     watched: HashMap<MapData, u64, u32>,
-    mounts: CgroupMounts,
+    pub(super) mounts: CgroupMounts,
 }
 
 /// A slot in use.
@@ -82,7 +78,7 @@ impl Slots {
         Ok(slots)
     }
 
-    fn give_back(&mut self, slot: SlotRef) -> Result<(), KernelError> {
+    pub(super) fn give_back(&mut self, slot: SlotRef) -> Result<(), KernelError> {
         self.free.push(slot, 0).map_err(|source| KernelError::Map {
             map: "FREE_SLOTS",
             source,
@@ -93,72 +89,6 @@ impl Slots {
     #[must_use]
     pub fn obstacle(&self) -> Option<String> {
         self.mounts.obstacle()
-    }
-
-    /// Finds containers that exist already. The programs on new cgroups are attached before: what appears meanwhile
-    /// is found by them, or here, but once.
-    pub(super) fn scan(&mut self, features: &Features) {
-        for tree in scan::trees(&self.mounts) {
-            for found in scan::cgroups(&tree, &features.settings.host) {
-                self.adopt(&found);
-            }
-        }
-    }
-
-    /// Gives a cgroup that was found its slot.
-    fn adopt(&mut self, found: &Found) {
-        if self.cgroups.get(&found.key, 0).is_ok() {
-            return;
-        }
-        let Some(slot) = self.slot_for(found) else { return };
-        if self.cgroups.insert(found.key, slot, NO_EXIST).is_err() {
-            return;
-        }
-        if let Ok(mut state) = self.states.get(&slot.slot, 0) {
-            state.cgroups += 1;
-            if found.live {
-                state.flags.0 |= SlotFlags::LIVE;
-                state.namespaces = found.namespaces;
-            }
-            self.store(slot.slot, state);
-        }
-    }
-
-    fn slot_for(&mut self, found: &Found) -> Option<SlotRef> {
-        if let Some(slot) = found.parent.and_then(|parent| self.cgroups.get(&parent, 0).ok()) {
-            return Some(slot);
-        }
-        if !found.candidate
-            && let Ok(slot) = self.ids.get(&found.id, 0)
-        {
-            return Some(slot);
-        }
-        let slot = self.free.pop(0).ok()?;
-        let state = SlotState {
-            generation: slot.generation,
-            cgroups: 0,
-            flags: SlotFlags(if found.candidate { SlotFlags::CANDIDATE } else { 0 }),
-            runtime_mnt_ns: found.runtime_mnt_ns,
-            namespaces: Default::default(),
-            lost_boot_ns: 0,
-            created_boot_ns: found.created_boot_ns,
-            id: found.id,
-            id_len: 0,
-            reserved: 0,
-        };
-        self.store(slot.slot, state);
-        if !found.candidate
-            && let Err(error) = self.ids.insert(found.id, slot, 0)
-        {
-            tracing::warn!(%error, "a container's id was not indexed");
-        }
-        Some(slot)
-    }
-
-    fn store(&mut self, slot: u32, state: SlotState) {
-        if let Err(error) = self.states.set(slot, state, 0) {
-            tracing::warn!(%error, slot, "the state of a slot was not stored");
-        }
     }
 
     /// Every slot in use, for reconciliation with what runtimes say.
