@@ -35,6 +35,8 @@ pub struct Features {
 pub struct CgroupMounts {
     pub v2: Option<PathBuf>,
     pub v1: Option<PathBuf>,
+    /// The kernel's number of the v1 hierarchy; 0: there is none.
+    pub v1_number: u32,
 }
 
 impl Features {
@@ -53,9 +55,10 @@ impl Features {
             v1: v1
                 .as_ref()
                 .and_then(|v1| mount_point("cgroup", Some(v1.controller))),
+            v1_number: v1.as_ref().map_or(0, |v1| v1.number),
         };
         let settings = Settings {
-            v1_hierarchy: v1.as_ref().map_or(0, |v1| v1.number),
+            v1_hierarchy: cgroups.v1_number,
             v1_subsystem: v1
                 .and_then(|v1| types.enumerator("cgroup_subsys_id", v1.enumerator))
                 .unwrap_or(0),
@@ -262,8 +265,8 @@ mod tests {
     fn a_hierarchy_that_is_seen_in_part_is_said_so() {
         let part = tempfile::tempdir().unwrap();
         let mounts = |v1: &Path| CgroupMounts {
-            v2: None,
             v1: Some(v1.to_owned()),
+            ..CgroupMounts::default()
         };
         let obstacle = mounts(part.path()).obstacle().unwrap();
         assert!(obstacle.contains("cgroup namespace"), "{obstacle}");

@@ -143,6 +143,44 @@ impl Existing {
     }
 }
 
+/// Keys of the cgroups that a process is in, in the order in which the programs look: cgroup2 first.
+pub(super) fn cgroups_of(pid: u32, mounts: &CgroupMounts) -> Vec<CgroupKey> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+    let directories = directories(&text, mounts).into_iter();
+    directories
+        .filter_map(|(hierarchy, path)| key(&path, hierarchy))
+        .collect()
+}
+
+/// The directories that the text of `/proc/PID/cgroup` names, with their hierarchies.
+fn directories(text: &str, mounts: &CgroupMounts) -> Vec<(u32, PathBuf)> {
+    let mut found = Vec::new();
+    for line in text.lines() {
+        let mut fields = line.splitn(3, ':');
+        let (Some(Ok(number)), Some(path)) = (fields.next().map(str::parse::<u32>), fields.nth(1)) else {
+            continue;
+        };
+        let (hierarchy, root) = match number {
+            0 => (0, &mounts.v2),
+            number if number == mounts.v1_number => (1, &mounts.v1),
+            _ => continue,
+        };
+        if let Some(root) = root {
+            found.push((hierarchy, root.join(path.trim_start_matches('/'))));
+        }
+    }
+    found.sort_by_key(|(hierarchy, _)| *hierarchy);
+    found
+}
+
+fn key(path: &Path, hierarchy: u32) -> Option<CgroupKey> {
+    Some(CgroupKey {
+        id: std::fs::metadata(path).ok()?.ino(),
+        hierarchy,
+        reserved: 0,
+    })
+}
+
 fn subdirectories(path: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(path) else {
         return Vec::new();
@@ -157,11 +195,7 @@ fn subdirectories(path: &Path) -> Vec<PathBuf> {
 /// Judges one directory. Candidates are adopted only when they run something of their own.
 fn look(path: &Path, hierarchy: u32, parent: Option<CgroupKey>, host: &Namespaces) -> Option<Found> {
     let name = path.file_name()?;
-    let key = CgroupKey {
-        id: std::fs::metadata(path).ok()?.ino(),
-        hierarchy,
-        reserved: 0,
-    };
+    let key = key(path, hierarchy)?;
     let id = container_id(name);
     let candidate = id.is_none();
     if candidate && parent.is_none() && is_unit(name) {
@@ -296,6 +330,25 @@ mod tests {
         );
         assert_eq!((numbers(&all[1]), all[1].live), (vec![(0, 4)], false));
         assert_eq!(all.len(), 4, "names that people choose are no ids");
+    }
+
+    #[test]
+    fn a_process_is_found_in_the_hierarchies_that_name_containers() {
+        let mounts = CgroupMounts {
+            v2: Some("/sys/fs/cgroup/unified".into()),
+            v1: Some("/sys/fs/cgroup/pids".into()),
+            v1_number: 8,
+        };
+        let text = "9:memory:/docker/a\n8:pids:/docker/a\nbroken\n1:name=systemd:/docker/a\n0::/docker/a:b\n";
+        let expected = [
+            (0, "/sys/fs/cgroup/unified/docker/a:b"),
+            (1, "/sys/fs/cgroup/pids/docker/a"),
+        ];
+        assert_eq!(
+            directories(text, &mounts),
+            expected.map(|(hierarchy, path)| (hierarchy, PathBuf::from(path)))
+        );
+        assert_eq!(directories(text, &CgroupMounts::default()), []);
     }
 
     #[test]

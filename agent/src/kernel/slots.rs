@@ -3,6 +3,7 @@
 
 use super::error::KernelError;
 use super::feature::{CgroupMounts, Features};
+use super::scan;
 use agent_common::behaviour::{BehaviourKey, BehaviourValue};
 use agent_common::limits::{MAX_CONTAINER_ID, MAX_SLOTS};
 use agent_common::slot::{CgroupKey, SlotControl, SlotFlags, SlotRef, SlotState};
@@ -35,6 +36,12 @@ impl ContainerSlot {
         let id = &self.state.id;
         &id[..id.iter().position(|byte| *byte == 0).unwrap_or(id.len())]
     }
+}
+
+/// The slot is still its owner's, and that is more than a candidate.
+fn is_container(state: &SlotState, slot: SlotRef) -> bool {
+    const KINDS: u32 = SlotFlags::CANDIDATE | SlotFlags::LIVE;
+    state.generation == slot.generation && state.flags.0 & KINDS != SlotFlags::CANDIDATE
 }
 
 /// Every behaviour is new once more.
@@ -89,6 +96,14 @@ impl Slots {
     #[must_use]
     pub fn obstacle(&self) -> Option<String> {
         self.mounts.obstacle()
+    }
+
+    /// Slot of the container that a process is in, as the programs find it; `None` for processes of the host.
+    pub(super) fn of_process(&self, pid: u32) -> Option<SlotRef> {
+        let keys = scan::cgroups_of(pid, &self.mounts);
+        let slot = keys.iter().find_map(|key| self.cgroups.get(key, 0).ok())?;
+        let state = self.state(slot.slot)?;
+        is_container(&state, slot).then_some(slot)
     }
 
     /// Every slot in use, for reconciliation with what runtimes say.
@@ -250,6 +265,26 @@ mod tests {
             control = for_next_owner(control);
             assert_eq!(control.flags, 0);
         }
+    }
+
+    #[test]
+    fn processes_of_mere_candidates_and_former_owners_are_the_hosts() {
+        let slot = SlotRef {
+            slot: 7,
+            generation: 2,
+        };
+        let state = |flags, generation| SlotState {
+            flags: SlotFlags(flags),
+            generation,
+            ..FromZeros::new_zeroed()
+        };
+        assert!(is_container(&state(0, 2), slot));
+        assert!(is_container(
+            &state(SlotFlags::CANDIDATE | SlotFlags::LIVE, 2),
+            slot
+        ));
+        assert!(!is_container(&state(SlotFlags::CANDIDATE, 2), slot));
+        assert!(!is_container(&state(SlotFlags::LIVE, 3), slot));
     }
 
     #[test]
