@@ -4,8 +4,9 @@
 //! reads and writes the whole. So a slot's state is complete before anybody can find the slot, and whoever published a
 //! container's id first has the container.
 
+use super::existing::{self, Existing};
 use super::feature::Features;
-use super::scan::{self, Existing};
+use super::scan;
 use super::slots::Slots;
 use agent_common::slot::{SlotFlags, SlotRef, SlotState};
 use zerocopy::FromZeros;
@@ -21,7 +22,7 @@ impl Slots {
         let found = trees
             .iter()
             .flat_map(|tree| scan::cgroups(tree, &features.settings.host));
-        for container in scan::containers(found) {
+        for container in existing::containers(found) {
             self.adopt(container);
         }
     }

@@ -6,6 +6,7 @@ mod backend;
 mod btf;
 mod counter;
 mod error;
+mod existing;
 mod feature;
 mod lineage;
 mod loader;
