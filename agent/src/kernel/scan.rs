@@ -13,9 +13,13 @@ use std::path::{Path, PathBuf};
 
 /// Hexadecimal digits of a container id.
 const ID_DIGITS: usize = 64;
+/// What is before the id in the name of a runtime's monitor: a process of the host.
+const MONITOR: &str = "conmon-";
 /// Cgroups that are looked at: bounds the start on a host with absurdly many.
 const MAX_CGROUPS: usize = 65_536;
-const UNIT_SUFFIXES: [&str; 6] = [".scope", ".slice", ".mount", ".socket", ".service", ".swap"];
+/// Units of the host's service manager. Scopes are not among them: runtimes make scopes of containers (`runc-web1.scope`,
+/// `machine-web1.scope`), so only the manager's own count.
+const UNIT_SUFFIXES: [&str; 5] = [".slice", ".mount", ".socket", ".service", ".swap"];
 
 /// A mounted hierarchy.
 pub(super) struct Tree {
@@ -199,13 +203,15 @@ fn container_id(name: &OsStr) -> Option<&[u8]> {
     let start = bytes
         .windows(ID_DIGITS)
         .position(|window| window.iter().all(digit))?;
-    let monitor = start >= 7 && &bytes[start - 7..start] == b"conmon-";
+    let monitor = bytes[..start].ends_with(MONITOR.as_bytes());
     (!monitor).then(|| &bytes[start..start + ID_DIGITS])
 }
 
 fn is_unit(name: &OsStr) -> bool {
     let name = name.to_string_lossy();
-    UNIT_SUFFIXES.iter().any(|suffix| name.ends_with(suffix))
+    let own_scope = |name: &str| name == "init" || name.starts_with("session-");
+    name.strip_suffix(".scope").is_some_and(own_scope)
+        || UNIT_SUFFIXES.iter().any(|suffix| name.ends_with(suffix))
 }
 
 fn padded(id: &[u8]) -> [u8; MAX_CONTAINER_ID] {
@@ -271,6 +277,31 @@ mod tests {
             "libpod-ID.scope",
         ] {
             assert_eq!(id_in(&name.replace("ID", ID)).as_deref(), Some(ID), "{name}");
+        }
+    }
+
+    #[test]
+    fn scopes_of_runtimes_are_no_units_of_the_host() {
+        for name in [
+            "runc-web1.scope",
+            "crun-web1.scope",
+            "machine-web1.scope",
+            "web1",
+            "init-web1.scope",
+            "my-session-1.scope",
+            "web-conmon-1",
+        ] {
+            assert!(!is_unit(OsStr::new(name)), "{name}");
+        }
+        for name in [
+            "init.scope",
+            "session-4.scope",
+            "session-c1.scope",
+            "user@1000.service",
+            "system.slice",
+            "dev-hugepages.mount",
+        ] {
+            assert!(is_unit(OsStr::new(name)), "{name}");
         }
     }
 
