@@ -111,6 +111,7 @@ fn slot_comes_back(world: &mut World) -> Result<()> {
     let id = first.id.clone();
     let before = first.stop()?;
     world.expect("GONE", |event| lifecycle(event, ContainerOp::GONE, &id))?;
+    let epoch = world.sensor.slots.control(before.slot).epoch;
     recycle(world, before)?;
     let root = hierarchies().first().context("no hierarchy")?.root.clone();
     for round in 0..2 * MAX_SLOTS {
@@ -126,6 +127,8 @@ fn slot_comes_back(world: &mut World) -> Result<()> {
                 created.generation == before.generation + 1,
                 "{created:?} after {before:?}"
             );
+            let next = world.sensor.slots.control(created.slot).epoch;
+            ensure!(next != epoch, "its behaviours are the former container's");
             return Ok(());
         }
     }

@@ -9,6 +9,7 @@ use crate::container::Container;
 use crate::detect::{DetectContext, Finding};
 use crate::event::{BootTime, ContainerId};
 use crate::host::HostFacts;
+use agent_common::behaviour::BehaviourKey;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -25,7 +26,10 @@ pub struct AlertBuilder {
     ids: AlertIds,
     open: HashMap<Key, OpenAlert>,
     pairs: Pairs,
+    /// Behaviours that no window keeps, with the window that they belong to.
+    unkept: Vec<(Key, BehaviourKey)>,
     overflowed: u64,
+    rearmed: u64,
 }
 
 impl AlertBuilder {
@@ -36,7 +40,9 @@ impl AlertBuilder {
             ids,
             open: HashMap::new(),
             pairs: Pairs::default(),
+            unkept: Vec::new(),
             overflowed: 0,
+            rearmed: 0,
         }
     }
 
@@ -110,17 +116,36 @@ impl AlertBuilder {
 
     fn admit(&mut self, key: Key, mut draft: Draft) -> Option<Alert> {
         if let Some(open) = self.open.get_mut(&key) {
+            if let Some(behaviour) = draft.behaviour.and_then(|behaviour| open.keep(behaviour)) {
+                self.unkept.push((key, behaviour));
+            }
             return open.repeat(draft);
         }
         draft.alert.id = self.ids.next(draft.alert.time);
+        let behaviour = draft.behaviour;
         let open = OpenAlert::new(draft);
         let alert = open.alert().clone();
         if self.open.len() >= MAX_OPEN {
             self.overflowed += 1;
+            self.unkept.extend(behaviour.map(|behaviour| (key, behaviour)));
         } else {
             self.open.insert(key, open);
         }
         Some(alert)
+    }
+
+    /// Has the kernel forget behaviours that no window keeps, so that their next occurrence leaves it: no window's end
+    /// will. To be called after each input; `forget` is as [`crate::engine::KernelView::forget`].
+    pub fn rearm(&mut self, mut forget: impl FnMut(&BehaviourKey) -> Option<u64>) {
+        for (key, behaviour) in std::mem::take(&mut self.unkept) {
+            self.rearmed += 1;
+            let occurrences = forget(&behaviour).unwrap_or(0);
+            match self.open.get_mut(&key) {
+                Some(open) => open.count_beyond(occurrences),
+                // The first one left as an alert of its own.
+                None => self.overflowed += occurrences.saturating_sub(1),
+            }
+        }
     }
 
     /// Windows that end now, oldest first.
@@ -153,6 +178,12 @@ impl AlertBuilder {
     #[must_use]
     pub fn overflowed(&self) -> u64 {
         self.overflowed
+    }
+
+    /// Behaviours that found no room in a window and were forgotten at once.
+    #[must_use]
+    pub fn rearmed(&self) -> u64 {
+        self.rearmed
     }
 
     /// Pairs of containers whose contact is remembered.

@@ -78,7 +78,7 @@ fn container_arguments(process: &Process) -> Vec<String> {
     }
 }
 
-/// A process that ran before the sensor has no slot of its own; the event's tells whose it is. Who made or removed a
+/// A process that ran before the sensor may have no slot of its own; the event's tells whose it is. Who made or removed a
 /// container's cgroup is not in it.
 fn own_arguments(event: &EnrichedEvent) -> Vec<String> {
     let acts_in_container = event.raw.slot().is_some() && !matches!(event.raw.payload, Payload::Container(_));

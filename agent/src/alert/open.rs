@@ -7,7 +7,7 @@ use crate::event::BootTime;
 use agent_common::behaviour::BehaviourKey;
 use std::collections::BTreeSet;
 
-/// Behaviours of one alert whose counts are asked from the kernel; records beyond count as one each.
+/// Behaviours of one alert whose counts are asked from the kernel at its end; those beyond leave the kernel each time.
 const MAX_BEHAVIOURS: usize = 64;
 /// Steps of a deed that are listed, each leaving as a revision of its own; further ones are counted.
 const MAX_STEPS: usize = 32;
@@ -18,12 +18,21 @@ pub struct OpenAlert {
     alert: Alert,
     opened: BootTime,
     behaviours: Vec<BehaviourKey>,
+    beyond: Beyond,
     rank: (Severity, Severity),
     /// The sentence without the count of steps.
     summary: String,
     steps: Vec<Step>,
     /// Records whose step found no room in the list.
     more_steps: u64,
+}
+
+/// What was seen of behaviours that a window does not keep.
+#[derive(Debug, Clone, Copy, Default)]
+struct Beyond {
+    records: u64,
+    /// As the kernel counted them.
+    occurrences: u64,
 }
 
 impl OpenAlert {
@@ -33,6 +42,7 @@ impl OpenAlert {
             alert: draft.alert,
             opened: draft.at,
             behaviours: draft.behaviour.into_iter().collect(),
+            beyond: Beyond::default(),
             rank: draft.rank,
             steps: Vec::new(),
             more_steps: 0,
@@ -67,7 +77,9 @@ impl OpenAlert {
     #[must_use]
     pub fn close(mut self, kernel_count: u64) -> Option<Alert> {
         // Records count what left the kernel, the kernel all of it: the larger one is the truth.
-        let count = self.alert.repeat.count.max(kernel_count);
+        let Beyond { records, occurrences } = self.beyond;
+        let kept = self.alert.repeat.count.saturating_sub(records).max(kernel_count);
+        let count = kept.saturating_add(records.max(occurrences));
         if count <= 1 {
             return None;
         }
@@ -80,15 +92,26 @@ impl OpenAlert {
         (self.opened, self.alert.revision, self.alert.id)
     }
 
+    /// Keeps a behaviour for the window's end; gives it back when there is no room.
+    pub(super) fn keep(&mut self, behaviour: BehaviourKey) -> Option<BehaviourKey> {
+        if self.behaviours.contains(&behaviour) {
+            return None;
+        }
+        if self.behaviours.len() < MAX_BEHAVIOURS {
+            self.behaviours.push(behaviour);
+            return None;
+        }
+        self.beyond.records += 1;
+        Some(behaviour)
+    }
+
+    /// What the kernel counted of a behaviour that was given back.
+    pub(super) fn count_beyond(&mut self, occurrences: u64) {
+        self.beyond.occurrences += occurrences;
+    }
+
     /// Another record of it: counted; the next revision when it says something new.
     pub(super) fn repeat(&mut self, again: Draft) -> Option<Alert> {
-        if let Some(behaviour) = again
-            .behaviour
-            .filter(|behaviour| !self.behaviours.contains(behaviour))
-            && self.behaviours.len() < MAX_BEHAVIOURS
-        {
-            self.behaviours.push(behaviour);
-        }
         self.alert.repeat.count += 1;
         self.alert.repeat.last = self.alert.repeat.last.max(again.alert.time);
         self.alert.lossy |= again.alert.lossy;

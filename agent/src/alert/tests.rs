@@ -207,6 +207,69 @@ fn windows_are_bounded() {
     assert_eq!((builder.open(), builder.overflowed()), (4096, 904));
 }
 
+/// Raises the same alert for behaviours that differ in what they did it to.
+fn raise_each(builder: &mut AlertBuilder, scene: &mut Scene, details: std::ops::Range<u64>) {
+    let findings = scene.inspect(core_pattern());
+    for detail in details {
+        let mut event = scene.event(core_pattern());
+        event.raw.header.behaviour.detail = detail;
+        let findings = findings.clone();
+        scene.with_context(&event, |context| builder.raise(context, findings, &mut Said::default()));
+    }
+}
+
+/// The kernel has counted every behaviour `count` times; which were forgotten.
+fn rearm(builder: &mut AlertBuilder, count: u64) -> Vec<u64> {
+    let mut forgotten = Vec::new();
+    builder.rearm(|behaviour| {
+        forgotten.push(behaviour.detail);
+        Some(count)
+    });
+    forgotten
+}
+
+#[test]
+fn behaviours_that_a_window_cannot_keep_are_forgotten_at_once_and_counted() {
+    let (mut builder, mut scene) = (builder(), scene("nginx", "/usr/bin/python3"));
+    raise_each(&mut builder, &mut scene, 0..64);
+    assert!(rearm(&mut builder, 9).is_empty(), "they are at the window's end");
+    raise_each(&mut builder, &mut scene, 62..67);
+    assert_eq!(rearm(&mut builder, 3), [64, 65, 66]);
+    assert!(rearm(&mut builder, 3).is_empty(), "once");
+    raise_each(&mut builder, &mut scene, 66..67);
+    assert_eq!(rearm(&mut builder, 1), [66], "it left the kernel again");
+    assert_eq!(builder.rearmed(), 4);
+    let open = builder.drain().remove(0);
+    assert_eq!(open.behaviours().len(), 64);
+    let last = open.close(640).unwrap();
+    assert_eq!(last.repeat.count, 640 + 3 * 3 + 1);
+}
+
+#[test]
+fn records_are_the_count_where_the_kernel_forgot_its_own() {
+    let (mut builder, mut scene) = (builder(), scene("nginx", "/usr/bin/python3"));
+    raise_each(&mut builder, &mut scene, 0..70);
+    builder.rearm(|_| None);
+    let last = builder.drain().remove(0).close(0).unwrap();
+    assert_eq!(last.repeat.count, 70);
+}
+
+#[test]
+fn alerts_without_a_window_do_not_stay_repeated_in_the_kernel() {
+    let (mut builder, mut scene) = (builder(), scene("acme/app", "/usr/bin/nc"));
+    let event = scene.event(listen("0.0.0.0", 4444));
+    let finding = scene.inspect(listen("0.0.0.0", 4444)).remove(0);
+    for object in 0..MAX_OPEN + 2 {
+        let findings = vec![Finding {
+            object: object.to_string(),
+            ..finding.clone()
+        }];
+        scene.with_context(&event, |context| builder.raise(context, findings, &mut Said::default()));
+    }
+    assert_eq!(rearm(&mut builder, 5).len(), 2);
+    assert_eq!((builder.rearmed(), builder.overflowed()), (2, 2 + 2 * 4));
+}
+
 #[test]
 fn ids_are_version_7_and_reproducible() {
     let mut scene = scene("nginx", "/usr/bin/python3");

@@ -4,7 +4,7 @@
 use super::output::say_json;
 use super::permission::Need;
 use super::{Exit, Failure, Output, missing_capabilities, require_capabilities, say};
-use crate::kernel::{CapabilityReport, Features, Sensor, SensorConfig};
+use crate::kernel::{Capability, CapabilityReport, Features, Sensor, SensorConfig};
 use clap::Args;
 use serde::Serialize;
 use std::fmt::Write;
@@ -65,6 +65,17 @@ pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
     Ok(if blind { Exit::Findings } else { Exit::Ok })
 }
 
+/// What became of the capabilities. A view that hides cgroups is no matter of the programs, but of what they can tell.
+fn rows(sensor: &Sensor) -> Vec<Row> {
+    let mut rows: Vec<Row> = sensor.reports().iter().map(Row::from).collect();
+    for row in &mut rows {
+        if row.capability == Capability::Identity.name() {
+            row.reason = row.reason.take().or_else(|| sensor.slots.obstacle());
+        }
+    }
+    rows
+}
+
 fn gather(features: &Features, sensor: &Sensor) -> Result<Report, Failure> {
     let mounts = &features.cgroups;
     let view = match (&mounts.v2, &mounts.v1) {
@@ -89,7 +100,7 @@ fn gather(features: &Features, sensor: &Sensor) -> Result<Report, Failure> {
             .map(|missing| missing.name)
             .collect(),
         programs: sensor.programs(),
-        capabilities: sensor.reports().iter().map(Row::from).collect(),
+        capabilities: rows(sensor),
     })
 }
 

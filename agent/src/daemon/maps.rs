@@ -29,8 +29,15 @@ pub trait SensorMaps: KernelView + Send + 'static {
     /// Changes what leaves the kernel for a container. One that is gone is ignored.
     fn export(&mut self, container: SlotKey, export: Export);
 
+    /// What a container did was judged by what holds no longer: each of its behaviours leaves the kernel once more. One
+    /// that is gone is ignored.
+    fn renew(&mut self, container: SlotKey);
+
     /// A container is gone: its slot can be used again, after a while.
     fn release(&mut self, container: SlotKey);
+
+    /// Containers that are gone although no record said so: found now and then by looking. Each is told once.
+    fn lost_ends(&mut self) -> Vec<SlotKey>;
 
     /// Reads the kernel's side of the books; `None` when the kernel refuses.
     fn books(&mut self) -> Option<KernelBooks>;

@@ -7,12 +7,15 @@
 mod audit;
 mod exports;
 mod links;
+mod lost_ends;
 mod maps;
 mod outlets;
 mod recorder;
 mod run;
 mod sensor;
 mod signals;
+#[cfg(test)]
+mod slot_tests;
 mod spool_watch;
 mod task;
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //!
 //! Both are used by one task, one after the other: the lock between them is never waited for.
 
+use super::lost_ends::LostEnds;
 use super::maps::{Export, KernelBooks, SensorMaps};
 use super::run::SensorParts;
 use crate::container::SlotReader;
@@ -20,7 +21,7 @@ use agent_common::counter::Outcome;
 use agent_common::lineage::LineageEntry;
 use agent_common::slot::{SlotControl, SlotRef, SlotState};
 use async_trait::async_trait;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -37,6 +38,7 @@ struct Live {
     sensor: Sensor,
     /// Slots of containers that are gone, oldest first.
     resting: VecDeque<(SlotRef, Instant)>,
+    lost_ends: LostEnds,
     /// When run times were last read.
     timed: Option<Instant>,
 }
@@ -51,7 +53,8 @@ pub fn load(config: SensorConfig) -> Result<SensorParts, KernelError> {
     let mut sensor = Sensor::load(config)?;
     sensor.slots.watch_names(WATCHED_NAMES)?;
     let running = sensor.slots.in_use().map(running).collect();
-    let findings = sensor.reports().iter().filter_map(degraded).collect();
+    let degraded = sensor.reports().iter().filter_map(degraded);
+    let findings = degraded.chain(sensor.slots.obstacle().map(hidden)).collect();
     let ready = ready(sensor.reports());
     let source = |source| KernelError::Read {
         path: "the alert ring".to_owned(),
@@ -61,6 +64,7 @@ pub fn load(config: SensorConfig) -> Result<SensorParts, KernelError> {
     let live = Live {
         sensor,
         resting: VecDeque::new(),
+        lost_ends: LostEnds::default(),
         timed: None,
     };
     let live = Arc::new(Mutex::new(live));
@@ -89,6 +93,10 @@ fn ready(reports: &[CapabilityReport]) -> Ready {
     }
 }
 
+fn key(SlotRef { slot, generation }: SlotRef) -> SlotKey {
+    SlotKey { slot, generation }
+}
+
 fn running(found: ContainerSlot) -> RunningContainer {
     let ContainerSlot { slot, state } = found;
     RunningContainer {
@@ -111,6 +119,14 @@ fn degraded(report: &CapabilityReport) -> Option<SensorFinding> {
             capability: report.capability.name().to_owned(),
             reason: report.reason_not_better.clone().unwrap_or_default(),
         })
+}
+
+/// Containers that the start-up scan cannot find.
+fn hidden(reason: String) -> SensorFinding {
+    SensorFinding::CapabilityDegraded {
+        capability: Capability::Identity.name().to_owned(),
+        reason,
+    }
 }
 
 fn lock(live: &Shared) -> MutexGuard<'_, Live> {
@@ -188,10 +204,21 @@ impl SensorMaps for Maps {
         }
     }
 
+    fn renew(&mut self, container: SlotKey) {
+        let SlotKey { slot, generation } = container;
+        if let Err(error) = lock(&self.0).sensor.slots.renew(SlotRef { slot, generation }) {
+            tracing::warn!(%error, slot, "what a container did is not judged again");
+        }
+    }
+
     fn release(&mut self, container: SlotKey) {
         let SlotKey { slot, generation } = container;
         let resting = &mut lock(&self.0).resting;
         resting.push_back((SlotRef { slot, generation }, Instant::now()));
+    }
+
+    fn lost_ends(&mut self) -> Vec<SlotKey> {
+        lock(&self.0).lost_ends(Instant::now())
     }
 
     fn books(&mut self) -> Option<KernelBooks> {
@@ -207,6 +234,10 @@ impl SensorMaps for Maps {
     fn describe(&mut self, report: &mut StatusReport) {
         let live = lock(&self.0);
         report.capabilities = live.sensor.reports().iter().map(capability).collect();
+        let hidden = live.sensor.slots.obstacle();
+        report
+            .problems
+            .extend(hidden.map(|reason| format!("identity: {reason}")));
         match live.sensor.books.read() {
             Ok(totals) => {
                 let KernelBooks { kinds, errors } = kernel_books(&totals);
@@ -253,6 +284,21 @@ impl Live {
             );
             set_total(&metrics.program_runs.with_label_values(&label), stats.runs);
         }
+    }
+
+    fn lost_ends(&mut self, now: Instant) -> Vec<SlotKey> {
+        if !self.lost_ends.is_due(now) {
+            return Vec::new();
+        }
+        let resting: BTreeSet<SlotKey> = self.resting.iter().map(|(slot, _)| key(*slot)).collect();
+        let gone = self.sensor.slots.gone().map(key);
+        let lost = self
+            .lost_ends
+            .confirm(gone.filter(|slot| !resting.contains(slot)).collect());
+        if !lost.is_empty() {
+            tracing::warn!(containers = lost.len(), "records of containers' ends were lost");
+        }
+        lost
     }
 
     fn recycle(&mut self, now: Instant) {

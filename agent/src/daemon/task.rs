@@ -194,6 +194,9 @@ impl State {
         let now = Instant::now();
         if now.duration_since(self.ticked) >= TICK {
             self.ticked = now;
+            for container in self.task.kernel.lost_ends() {
+                self.handle(Input::Ended(container));
+            }
             self.handle(Input::Tick(boot_time()));
             self.end_sessions(now);
             self.set_exports();
@@ -257,6 +260,7 @@ impl State {
                     links.raise(&alert);
                     links.measure(&alert, host.clock.wall(boot_time()));
                 }
+                Output::Renew(slot) => kernel.renew(slot),
                 Output::Released(slot) => kernel.release(slot),
                 Output::Activity(event) if links.taps.is_empty() => drop(event),
                 Output::Activity(event) => {

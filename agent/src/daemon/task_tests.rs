@@ -23,21 +23,25 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-const KEY: SlotKey = SlotKey {
+pub(super) const KEY: SlotKey = SlotKey {
     slot: 1,
     generation: 1,
 };
 
-const ID: &str = "0123456789ab0123456789ab0123456789ab0123456789ab0123456789ab0123";
+pub(super) const ID: &str = "0123456789ab0123456789ab0123456789ab0123456789ab0123456789ab0123";
 
 /// What takes longer does not come.
 const LONG: Duration = Duration::from_secs(30);
 
 /// What happened, in order.
-type Journal = Arc<Mutex<Vec<String>>>;
+pub(super) type Journal = Arc<Mutex<Vec<String>>>;
 
-/// Maps with a journal and fixed books.
-struct Fake(Journal, KernelBooks);
+/// Maps with a journal, fixed books and containers whose end was lost.
+pub(super) struct Fake(
+    pub(super) Journal,
+    pub(super) KernelBooks,
+    pub(super) Vec<SlotKey>,
+);
 
 impl Fake {
     fn note(&self, what: impl Into<String>) {
@@ -61,7 +65,17 @@ impl KernelView for Fake {
     }
 }
 impl SensorMaps for Fake {
-    fn release(&mut self, _container: SlotKey) {}
+    fn release(&mut self, container: SlotKey) {
+        self.note(format!("{} released", container.slot));
+    }
+
+    fn lost_ends(&mut self) -> Vec<SlotKey> {
+        std::mem::take(&mut self.2)
+    }
+
+    fn renew(&mut self, container: SlotKey) {
+        self.note(format!("{} renewed", container.slot));
+    }
 
     fn export(&mut self, container: SlotKey, export: Export) {
         self.note(format!("{} {export:?}", container.slot));
@@ -90,13 +104,13 @@ impl EventSource for Records {
     }
 }
 
-struct Running {
+pub(super) struct Running {
     journal: Journal,
     records: mpsc::Sender<Vec<u8>>,
-    runtimes: mpsc::Sender<RuntimeEvent>,
+    pub(super) runtimes: mpsc::Sender<RuntimeEvent>,
     requests: mpsc::Sender<ControlRequest>,
-    stop: CancellationToken,
-    task: std::pin::Pin<Box<dyn Future<Output = Result<(), SourceError>> + Send>>,
+    pub(super) stop: CancellationToken,
+    pub(super) task: std::pin::Pin<Box<dyn Future<Output = Result<(), SourceError>> + Send>>,
 }
 
 fn host() -> HostFacts {
@@ -121,7 +135,7 @@ fn running() -> RunningContainer {
 }
 
 /// They say that two records were sent.
-fn books() -> KernelBooks {
+pub(super) fn books() -> KernelBooks {
     let counters = KindCounters {
         seen: 2,
         sent: 2,
@@ -137,7 +151,7 @@ fn start(links: EngineLinks, requests: mpsc::Sender<ControlRequest>) -> Running 
     start_with(links, requests, Arc::new(|| Ok(Arc::default())), |_| {})
 }
 
-fn start_with(
+pub(super) fn start_with(
     links: EngineLinks,
     requests: mpsc::Sender<ControlRequest>,
     load_profiles: ProfileLoader,
@@ -150,7 +164,7 @@ fn start_with(
     let mut task = EngineTask {
         engine: engine(),
         source: Box::new(Records(record_receiver)),
-        kernel: Box::new(Fake(Arc::clone(&journal), books())),
+        kernel: Box::new(Fake(Arc::clone(&journal), books(), Vec::new())),
         runtimes: runtime_receiver,
         links,
         load_profiles,
@@ -174,14 +188,14 @@ fn start_with(
 
 impl Running {
     /// Runs the task while `act` does something with it.
-    async fn during<T>(&mut self, act: impl Future<Output = T>) -> T {
+    pub(super) async fn during<T>(&mut self, act: impl Future<Output = T>) -> T {
         tokio::select! {
             ended = &mut self.task => panic!("{ended:?}"),
             result = act => result,
         }
     }
 
-    async fn ask<T>(&mut self, request: impl FnOnce(oneshot::Sender<T>) -> ControlRequest) -> T {
+    pub(super) async fn ask<T>(&mut self, request: impl FnOnce(oneshot::Sender<T>) -> ControlRequest) -> T {
         let (reply, answer) = oneshot::channel();
         self.requests.try_send(request(reply)).unwrap();
         self.during(answer).await.unwrap()
@@ -214,7 +228,7 @@ impl Running {
         self.journal()
     }
 
-    fn journal(&self) -> Vec<String> {
+    pub(super) fn journal(&self) -> Vec<String> {
         self.journal.lock().unwrap().clone()
     }
 }

@@ -53,6 +53,7 @@ pub(super) fn describe(engine: &Engine, report: &mut StatusReport) {
 pub(super) fn collect(engine: &Engine, metrics: &Metrics) {
     let stats = engine.stats();
     set_total(&metrics.events_received, stats.received);
+    set_total(&metrics.ends_lost, stats.ends_lost);
     for (kind, handled) in &stats.handled {
         set_total(
             &metrics.events_handled.with_label_values(&[kind.name()]),
@@ -69,7 +70,9 @@ pub(super) fn collect(engine: &Engine, metrics: &Metrics) {
     for (state, count) in profiles_by_state(engine.profiles()) {
         metrics.profiles.with_label_values(&[&state]).set(gauge(count));
     }
-    for (queue, bounded) in queues(&engine.pressure()) {
+    let pressure = engine.pressure();
+    set_total(&metrics.behaviours_rearmed, pressure.behaviours_rearmed);
+    for (queue, bounded) in queues(&pressure) {
         collect_queue(metrics, queue, bounded);
     }
 }

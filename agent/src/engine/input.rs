@@ -17,6 +17,8 @@ pub enum Input {
     Record(Vec<u8>),
     /// A container that ran before the sensor.
     Running(RunningContainer),
+    /// A container that is gone, found so in the kernel's table: the record that says so was lost.
+    Ended(SlotKey),
     /// What a runtime told.
     Runtime(RuntimeEvent),
     /// Something about the sensor itself.
@@ -63,6 +65,9 @@ pub enum Output {
     Alert(Box<Alert>),
     /// To whoever watches.
     Activity(Arc<EnrichedEvent>),
+    /// What the container did was judged without its image and not kept: each of its behaviours is to leave the kernel
+    /// once more.
+    Renew(SlotKey),
     /// The last cgroup of the slot is gone: it can be used again, once what is still on its way has arrived.
     Released(SlotKey),
 }

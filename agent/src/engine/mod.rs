@@ -4,9 +4,11 @@
 //! No clock (time is the records' and the ticks'), no I/O, no async. So a recording of inputs and answers
 //! replays to exactly the same alerts.
 
+mod ended;
 mod input;
 mod learning;
 mod neighbours;
+mod renewal;
 mod stats;
 #[cfg(test)]
 mod tests;
@@ -45,6 +47,8 @@ pub struct Pressure {
     pub pairs: usize,
     /// Pairs that were forgotten for lack of room: their contact is told again.
     pub pairs_dropped: u64,
+    /// Behaviours that found no room in a window.
+    pub behaviours_rearmed: u64,
 }
 
 impl Pressure {
@@ -92,11 +96,6 @@ impl Engine {
         }
     }
 
-    /// Puts other profiles in force.
-    pub fn set_profiles(&mut self, profiles: Arc<ProfileSet>) {
-        self.profiles = profiles;
-    }
-
     /// Containers as they are known now.
     #[must_use]
     pub fn index(&self) -> &ContainerIndex {
@@ -135,6 +134,7 @@ impl Engine {
                     .index_mut()
                     .observe_lifecycle(found.key, found.created, &lifecycle);
             }
+            Input::Ended(slot) => self.ended(slot, outputs),
             Input::Sensor(finding) => self.sensor(finding, outputs),
             Input::Host(host) => {
                 self.enricher.set_clock(host.clock);
@@ -144,6 +144,7 @@ impl Engine {
             Input::End => self.end(kernel, outputs),
         }
         self.settle(kernel, outputs);
+        self.alerts.rearm(|behaviour| kernel.forget(behaviour));
     }
 
     /// Begins to learn a profile.
@@ -185,6 +186,7 @@ impl Engine {
             alerts_overflowed: self.alerts.overflowed(),
             pairs: self.alerts.pairs(),
             pairs_dropped: self.alerts.pairs_dropped(),
+            behaviours_rearmed: self.alerts.rearmed(),
         }
     }
 
@@ -323,8 +325,15 @@ impl Engine {
     fn settle(&mut self, kernel: &mut dyn KernelView, outputs: &mut Vec<Output>) {
         for change in self.enricher.index_mut().take_changes() {
             match change {
-                IndexChange::Resolved(container) | IndexChange::Unavailable(container) => {
+                IndexChange::Resolved(container) => {
                     let (scope, events) = self.waiting.resolved(container.key);
+                    self.judge_kept(&container, events, scope, outputs);
+                    if self.waiting.catches_up(container.key) {
+                        outputs.push(Output::Renew(container.key));
+                    }
+                }
+                IndexChange::Unavailable(container) => {
+                    let (scope, events) = self.waiting.unavailable(container.key);
                     self.judge_kept(&container, events, scope, outputs);
                 }
                 IndexChange::Gone(container) => {

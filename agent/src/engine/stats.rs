@@ -16,6 +16,8 @@ pub struct EngineStats {
     pub alerts: BTreeMap<(String, Severity), u64>,
     /// Events whose slot nobody knows any more.
     pub unattributed: u64,
+    /// Containers whose end no record told.
+    pub ends_lost: u64,
 }
 
 impl EngineStats {

@@ -18,7 +18,7 @@ use zerocopy::{FromZeros, IntoBytes};
 
 const ID: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 const PROC_SUPER_MAGIC: u32 = 0x9fa0;
-const SECOND: u64 = 1_000_000_000;
+pub(super) const SECOND: u64 = 1_000_000_000;
 
 /// The kernel's tables: one process (exec id 9, /usr/bin/nc, child of init), and behaviours seen five times.
 struct Tables;
@@ -51,13 +51,15 @@ impl KernelView for Tables {
 }
 
 /// An engine and what came out of it.
-struct Run {
-    engine: Engine,
-    alerts: Vec<Alert>,
+pub(super) struct Run {
+    pub(super) engine: Engine,
+    pub(super) alerts: Vec<Alert>,
+    pub(super) renewed: Vec<SlotKey>,
+    pub(super) released: Vec<SlotKey>,
 }
 
 impl Run {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let host = HostFacts {
             node: "host-1".to_owned(),
             clock: Clock {
@@ -73,21 +75,26 @@ impl Run {
         Self {
             engine,
             alerts: Vec::new(),
+            renewed: Vec::new(),
+            released: Vec::new(),
         }
     }
 
-    fn feed(&mut self, input: Input) -> &mut Self {
+    pub(super) fn feed(&mut self, input: Input) -> &mut Self {
         let mut outputs = Vec::new();
         self.engine.handle(input, &mut Tables, &mut outputs);
-        self.alerts
-            .extend(outputs.into_iter().filter_map(|output| match output {
-                Output::Alert(alert) => Some(*alert),
-                Output::Activity(_) | Output::Released(_) => None,
-            }));
+        for output in outputs {
+            match output {
+                Output::Alert(alert) => self.alerts.push(*alert),
+                Output::Renew(container) => self.renewed.push(container),
+                Output::Released(container) => self.released.push(container),
+                Output::Activity(_) => {}
+            }
+        }
         self
     }
 
-    fn rules(&self) -> Vec<(&str, u32)> {
+    pub(super) fn rules(&self) -> Vec<(&str, u32)> {
         self.alerts
             .iter()
             .map(|alert| (alert.rule.as_str(), alert.revision))
@@ -119,7 +126,7 @@ fn string<T>(len: usize) -> StrRef {
     }
 }
 
-fn lifecycle(op: ContainerOp, second: u64) -> Input {
+pub(super) fn lifecycle(op: ContainerOp, second: u64) -> Input {
     let mut event = ContainerEvent::new_zeroed();
     event.header = header(EventKind::CONTAINER, second);
     event.op = op;
@@ -143,7 +150,7 @@ fn opens_core_pattern(second: u64) -> Input {
     with_strings(event, |event| &mut event.header, path)
 }
 
-fn listens(port: u16, second: u64) -> Input {
+pub(super) fn listens(port: u16, second: u64) -> Input {
     let mut event = NetEvent::new_zeroed();
     event.header = header(EventKind::LISTEN, second);
     event.local = SocketAddress {
@@ -164,7 +171,7 @@ fn connects_to(address: &str, port: u16, second: u64) -> Input {
     with_strings(event, |event| &mut event.header, b"")
 }
 
-fn described(image: &str) -> Input {
+pub(super) fn described(image: &str) -> Input {
     let metadata = ContainerMetadata {
         name: "web".to_owned(),
         runtime: "docker".to_owned(),
@@ -181,7 +188,7 @@ fn described(image: &str) -> Input {
     })
 }
 
-fn connected() -> Input {
+pub(super) fn connected() -> Input {
     Input::Runtime(RuntimeEvent::Connected {
         runtime: "docker".to_owned(),
     })
@@ -319,7 +326,7 @@ fn the_same_inputs_give_the_same_alerts() {
     assert_eq!(play(), play());
 }
 
-fn found(flags: u32) -> Input {
+pub(super) fn found(flags: u32) -> Input {
     Input::Running(RunningContainer {
         key: SlotKey {
             slot: 3,

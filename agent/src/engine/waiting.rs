@@ -22,6 +22,8 @@ pub(super) const MAX_CONTAINERS: usize = 512;
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     queues: HashMap<SlotKey, Queue>,
+    /// Containers of which something was judged without their image and not kept: generation by slot.
+    missed: HashMap<u32, u32>,
     /// Events that were judged at once because there was no room to keep them.
     overflowed: u64,
 }
@@ -79,6 +81,7 @@ impl Waiting {
 
     fn room(&mut self, container: SlotKey, now: BootTime) -> Option<&mut Queue> {
         if !self.queues.contains_key(&container) && self.queues.len() >= MAX_CONTAINERS {
+            self.miss(container);
             return None;
         }
         let queue = self.queues.entry(container).or_insert_with(|| Queue {
@@ -86,7 +89,15 @@ impl Waiting {
             judged: false,
             events: Vec::new(),
         });
-        Some(queue).filter(|queue| queue.events.len() < MAX_PER_CONTAINER)
+        if queue.events.len() < MAX_PER_CONTAINER {
+            return self.queues.get_mut(&container);
+        }
+        self.miss(container);
+        None
+    }
+
+    fn miss(&mut self, container: SlotKey) {
+        self.missed.insert(container.slot, container.generation);
     }
 
     /// Containers whose patience ended: their events, to be judged on what is known and [`Self::restore`]d.
@@ -122,8 +133,24 @@ impl Waiting {
         }
     }
 
+    /// Nobody knows the container's image: what was kept of it. From now on nothing is.
+    pub(super) fn unavailable(&mut self, container: SlotKey) -> (Scope, Vec<Kept>) {
+        self.missed.insert(container.slot, container.generation);
+        self.resolved(container)
+    }
+
+    /// True, once, for a container whose image is known now, and of which something was judged without and not kept.
+    pub(super) fn catches_up(&mut self, container: SlotKey) -> bool {
+        let missed = self.missed.get(&container.slot) == Some(&container.generation);
+        if missed {
+            self.missed.remove(&container.slot);
+        }
+        missed
+    }
+
     /// The container is gone for good: what is left of it, if it was never judged.
     pub(super) fn gone(&mut self, container: SlotKey) -> Vec<Kept> {
+        self.catches_up(container);
         self.queues
             .remove(&container)
             .filter(|queue| !queue.judged)

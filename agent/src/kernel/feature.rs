@@ -2,31 +2,24 @@
 
 use super::btf::KernelTypes;
 use super::error::KernelError;
+use super::permission;
 use super::syscalls::REGISTERS;
 use agent_common::event::Namespaces;
 use agent_common::offsets::{MISSING, Offsets};
 use agent_common::settings::{Registers, Settings};
 use rustix::fs::{CWD, Mode, OFlags};
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::ErrorKind;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Oldest kernel that has everything the programs need (task storage for tracing programs, atomics, rings).
 const OLDEST: (u32, u32) = (5, 15);
 /// Controllers whose v1 hierarchy can name containers, best first.
 const V1_CONTROLLERS: [(&str, &str); 2] = [("pids", "pids_cgrp_id"), ("memory", "memory_cgrp_id")];
-/// The kernel's fixed numbers of the first namespaces (`*_NS_INIT_INO`), where /proc does not tell. mnt and net have them
-/// since 6.18; before, no namespace has these numbers.
-const FIRST: Namespaces = Namespaces {
-    mnt: 0xEFFF_FFF8,
-    pid: 0xEFFF_FFFC,
-    net: 0xEFFF_FFF9,
-    ipc: 0xEFFF_FFFF,
-    uts: 0xEFFF_FFFE,
-    cgroup: 0xEFFF_FFFB,
-    user: 0xEFFF_FFFD,
-    time: 0xEFFF_FFFA,
-};
+/// Inode number of the directory at the root of a hierarchy.
+const ROOT_INODE: u64 = 1;
 
 /// The host, as far as loading needs it.
 #[derive(Debug)]
@@ -43,6 +36,8 @@ pub struct Features {
 pub struct CgroupMounts {
     pub v2: Option<PathBuf>,
     pub v1: Option<PathBuf>,
+    /// The kernel's number of the v1 hierarchy; 0: there is none.
+    pub v1_number: u32,
 }
 
 impl Features {
@@ -61,17 +56,18 @@ impl Features {
             v1: v1
                 .as_ref()
                 .and_then(|v1| mount_point("cgroup", Some(v1.controller))),
+            v1_number: v1.as_ref().map_or(0, |v1| v1.number),
         };
         let (ephemeral_low, ephemeral_high) = ephemeral_ports();
         let settings = Settings {
-            v1_hierarchy: v1.as_ref().map_or(0, |v1| v1.number),
+            v1_hierarchy: cgroups.v1_number,
             v1_subsystem: v1
                 .and_then(|v1| types.enumerator("cgroup_subsys_id", v1.enumerator))
                 .unwrap_or(0),
             ephemeral_low,
             ephemeral_high,
             hash_key: std::array::from_fn(|_| RandomState::new().build_hasher().finish()),
-            host: host_namespaces(),
+            host: host_namespaces()?,
             registers: registers(&types),
             ..Settings::UNSET
         };
@@ -103,6 +99,23 @@ impl Features {
             Some(path) => Ok(rustix::fs::openat(CWD, path, flags, Mode::empty())?),
             None => Ok(detached("cgroup2")?),
         }
+    }
+}
+
+impl CgroupMounts {
+    /// Why containers that exist already may not be found; `None` when the whole of a hierarchy is seen.
+    pub(super) fn obstacle(&self) -> Option<String> {
+        let mut roots = self.v2.iter().chain(&self.v1).peekable();
+        if roots.peek().is_none() {
+            return Some("no hierarchy of cgroups is mounted here".to_owned());
+        }
+        let inode = |root: &PathBuf| std::fs::metadata(root).map(|found| found.ino()).ok();
+        let part = roots.find(|root| inode(root) != Some(ROOT_INODE))?;
+        Some(format!(
+            "{} is a part of its hierarchy (a cgroup namespace, or a mount of a part): containers outside it that ran \
+             before the agent are not known; run the agent in the host's cgroup namespace",
+            part.display()
+        ))
     }
 }
 
@@ -164,25 +177,40 @@ fn ephemeral_ports() -> (u32, u32) {
     }
 }
 
-fn host_namespaces() -> Namespaces {
-    let read = |name: &str, first: u32| namespace(1, name).unwrap_or(first);
-    Namespaces {
-        mnt: read("mnt", FIRST.mnt),
-        pid: read("pid", FIRST.pid),
-        net: read("net", FIRST.net),
-        ipc: read("ipc", FIRST.ipc),
-        uts: read("uts", FIRST.uts),
-        cgroup: read("cgroup", FIRST.cgroup),
-        user: read("user", FIRST.user),
-        time: read("time", FIRST.time),
-    }
+/// Those of the first process: what tells a container from the host.
+fn host_namespaces() -> Result<Namespaces, KernelError> {
+    namespaces(1).map_err(|source| match source.kind() {
+        // `NotFound`: /proc hides what is closed to us.
+        ErrorKind::PermissionDenied | ErrorKind::NotFound => {
+            KernelError::Permission(vec![permission::NAMESPACES])
+        }
+        _ => KernelError::Read {
+            path: "/proc/1/ns".to_owned(),
+            source,
+        },
+    })
+}
+
+/// Namespaces of a process. 0: a kind that this kernel does not have.
+pub(super) fn namespaces(pid: u32) -> std::io::Result<Namespaces> {
+    let read = |name| namespace(pid, name).unwrap_or(0);
+    Ok(Namespaces {
+        mnt: namespace(pid, "mnt")?,
+        pid: read("pid"),
+        net: read("net"),
+        ipc: read("ipc"),
+        uts: read("uts"),
+        cgroup: read("cgroup"),
+        user: read("user"),
+        time: read("time"),
+    })
 }
 
 /// Inode number of a process's namespace.
-pub(super) fn namespace(pid: u32, name: &str) -> Option<u32> {
-    let link = std::fs::read_link(format!("/proc/{pid}/ns/{name}")).ok()?;
-    let text = link.to_str()?;
-    text.split_once('[')?.1.strip_suffix(']')?.parse().ok()
+fn namespace(pid: u32, name: &str) -> std::io::Result<u32> {
+    let link = std::fs::read_link(format!("/proc/{pid}/ns/{name}"))?;
+    let number = || link.to_str()?.split_once('[')?.1.strip_suffix(']')?.parse().ok();
+    number().ok_or_else(|| ErrorKind::InvalidData.into())
 }
 
 fn registers(types: &KernelTypes) -> Registers {
@@ -239,6 +267,27 @@ fn detached(fstype: &str) -> rustix::io::Result<OwnedFd> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_hierarchy_that_is_seen_in_part_is_said_so() {
+        let part = tempfile::tempdir().unwrap();
+        let mounts = |v1: &Path| CgroupMounts {
+            v1: Some(v1.to_owned()),
+            ..CgroupMounts::default()
+        };
+        let obstacle = mounts(part.path()).obstacle().unwrap();
+        assert!(obstacle.contains("cgroup namespace"), "{obstacle}");
+        // The root of another filesystem that counts inodes from 1, as cgroups do.
+        assert_eq!(mounts(Path::new("/proc")).obstacle(), None);
+        assert!(CgroupMounts::default().obstacle().is_some());
+    }
+
+    #[test]
+    fn namespaces_are_read_as_numbers() {
+        let own = namespaces(std::process::id()).unwrap();
+        assert!(own.mnt != 0 && own.pid != 0 && own.net != 0, "{own:?}");
+        assert!(namespaces(u32::MAX).is_err());
+    }
 
     #[test]
     fn kernels_that_lack_what_the_programs_need_are_refused() {

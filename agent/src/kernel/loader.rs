@@ -98,9 +98,9 @@ impl Sensor {
         let mut attacher = Attacher::new(&mut ebpf, &btf, &features, config)?;
         attacher.required(CGROUPS)?;
         slots.scan(&features);
-        seed::write(&mut lineage);
+        seed::write(&mut lineage, &slots);
         attacher.required(TASKS)?;
-        seed::write(&mut lineage);
+        seed::write(&mut lineage, &slots);
         slots.scan(&features);
         let reports = attacher.plans()?;
         let handlers = attacher.table;

@@ -1,11 +1,13 @@
 //! The kernel adapter: loads the sensor, reads its rings, maps and counters. With `agent-ebpf` the only place
 //! that may use `unsafe`, and the only one that knows aya.
 
+mod adopt;
 mod attach;
 mod backend;
 mod btf;
 mod counter;
 mod error;
+mod existing;
 mod feature;
 mod lineage;
 mod loader;

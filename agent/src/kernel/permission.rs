@@ -3,10 +3,14 @@
 use super::error::KernelError;
 
 /// In the initial user namespace. What only one capability of the sensor needs is not among them: it degrades.
-pub(super) const NEEDED: [&str; 2] = ["CAP_BPF", "CAP_PERFMON"];
-/// Their numbers, and that of CAP_SYS_ADMIN, which includes both.
-const BITS: [u32; 2] = [39, 38];
+pub(super) const NEEDED: [&str; 3] = ["CAP_BPF", "CAP_PERFMON", NAMESPACES];
+/// Without it the namespaces of the first process and of containers' processes are closed to us.
+pub(super) const NAMESPACES: &str = "CAP_SYS_PTRACE";
+/// Numbers of [`NEEDED`].
+const BITS: [u32; 3] = [39, 38, 19];
 const SYS_ADMIN: u32 = 21;
+/// What CAP_SYS_ADMIN includes.
+const OF_ADMIN: [u32; 2] = [39, 38];
 
 /// # Errors
 /// [`KernelError::Permission`] with what is missing.
@@ -30,10 +34,8 @@ fn effective(status: &str) -> Option<u64> {
 
 fn missing(effective: u64) -> Vec<&'static str> {
     let has = |bit: u32| effective >> bit & 1 == 1;
-    if has(SYS_ADMIN) {
-        return Vec::new();
-    }
-    let lacking = NEEDED.iter().zip(BITS).filter(|(_, bit)| !has(*bit));
+    let held = |bit: u32| has(bit) || has(SYS_ADMIN) && OF_ADMIN.contains(&bit);
+    let lacking = NEEDED.iter().zip(BITS).filter(|(_, bit)| !held(*bit));
     lacking.map(|(name, _)| *name).collect()
 }
 
@@ -43,10 +45,12 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_named() {
-        assert_eq!(missing(0), ["CAP_BPF", "CAP_PERFMON"]);
-        assert_eq!(missing(1 << 39), ["CAP_PERFMON"]);
-        assert!(missing(1 << 39 | 1 << 38).is_empty());
-        assert!(missing(1 << SYS_ADMIN).is_empty());
+        assert_eq!(missing(0), NEEDED);
+        assert_eq!(missing(1 << 39), ["CAP_PERFMON", "CAP_SYS_PTRACE"]);
+        assert_eq!(missing(1 << 39 | 1 << 38), ["CAP_SYS_PTRACE"]);
+        assert_eq!(missing(1 << SYS_ADMIN), ["CAP_SYS_PTRACE"]);
+        assert!(missing(1 << 39 | 1 << 38 | 1 << 19).is_empty());
+        assert!(missing(1 << SYS_ADMIN | 1 << 19).is_empty());
     }
 
     #[test]

@@ -1,20 +1,25 @@
 //! Containers that exist when the agent starts: a walk over the cgroup trees, by the same rules as the
 //! program on new cgroups.
 
-use super::feature::{CgroupMounts, namespace};
+use super::feature::{CgroupMounts, namespaces};
 use agent_common::event::Namespaces;
 use agent_common::limits::MAX_CONTAINER_ID;
 use agent_common::slot::CgroupKey;
 use std::ffi::OsStr;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Hexadecimal digits of a container id.
 const ID_DIGITS: usize = 64;
+/// What is before the id in the name of a runtime's monitor: a process of the host.
+const MONITOR: &str = "conmon-";
 /// Cgroups that are looked at: bounds the start on a host with absurdly many.
 const MAX_CGROUPS: usize = 65_536;
-const UNIT_SUFFIXES: [&str; 6] = [".scope", ".slice", ".mount", ".socket", ".service", ".swap"];
+/// Units of the host's service manager. Scopes are not among them: runtimes make scopes of containers (`runc-web1.scope`,
+/// `machine-web1.scope`), so only the manager's own count.
+const UNIT_SUFFIXES: [&str; 5] = [".slice", ".mount", ".socket", ".service", ".swap"];
 
 /// A mounted hierarchy.
 pub(super) struct Tree {
@@ -29,10 +34,12 @@ pub(super) struct Found {
     pub(super) parent: Option<CgroupKey>,
     pub(super) id: [u8; MAX_CONTAINER_ID],
     pub(super) candidate: bool,
-    /// Namespaces of a process in it that runs the container's own code.
-    pub(super) namespaces: Option<Namespaces>,
+    /// A process in it runs the container's own code.
+    pub(super) live: bool,
+    /// Of such a process; 0 where they are not known.
+    pub(super) namespaces: Namespaces,
     pub(super) runtime_mnt_ns: u32,
-    pub(super) created_boot_ns: u64,
+    pub(super) path: PathBuf,
 }
 
 /// The hierarchies that name containers.
@@ -69,7 +76,7 @@ pub(super) fn cgroups(tree: &Tree, host: &Namespaces) -> Vec<Found> {
             }
             let mut container = directory.container;
             if let Some(cgroup) = look(&path, tree.hierarchy, container, host) {
-                if !cgroup.candidate || cgroup.namespaces.is_some() {
+                if !cgroup.candidate || cgroup.live {
                     container = container.or(Some(cgroup.key));
                 }
                 found.push(cgroup);
@@ -78,6 +85,44 @@ pub(super) fn cgroups(tree: &Tree, host: &Namespaces) -> Vec<Found> {
         }
     }
     found
+}
+
+/// Keys of the cgroups that a process is in, in the order in which the programs look: cgroup2 first.
+pub(super) fn cgroups_of(pid: u32, mounts: &CgroupMounts) -> Vec<CgroupKey> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+    let directories = directories(&text, mounts).into_iter();
+    directories
+        .filter_map(|(hierarchy, path)| key(&path, hierarchy))
+        .collect()
+}
+
+/// The directories that the text of `/proc/PID/cgroup` names, with their hierarchies.
+fn directories(text: &str, mounts: &CgroupMounts) -> Vec<(u32, PathBuf)> {
+    let mut found = Vec::new();
+    for line in text.lines() {
+        let mut fields = line.splitn(3, ':');
+        let (Some(Ok(number)), Some(path)) = (fields.next().map(str::parse::<u32>), fields.nth(1)) else {
+            continue;
+        };
+        let (hierarchy, root) = match number {
+            0 => (0, &mounts.v2),
+            number if number == mounts.v1_number => (1, &mounts.v1),
+            _ => continue,
+        };
+        if let Some(root) = root {
+            found.push((hierarchy, root.join(path.trim_start_matches('/'))));
+        }
+    }
+    found.sort_by_key(|(hierarchy, _)| *hierarchy);
+    found
+}
+
+fn key(path: &Path, hierarchy: u32) -> Option<CgroupKey> {
+    Some(CgroupKey {
+        id: std::fs::metadata(path).ok()?.ino(),
+        hierarchy,
+        reserved: 0,
+    })
 }
 
 fn subdirectories(path: &Path) -> Vec<PathBuf> {
@@ -94,18 +139,14 @@ fn subdirectories(path: &Path) -> Vec<PathBuf> {
 /// Judges one directory. Candidates are adopted only when they run something of their own.
 fn look(path: &Path, hierarchy: u32, parent: Option<CgroupKey>, host: &Namespaces) -> Option<Found> {
     let name = path.file_name()?;
-    let key = CgroupKey {
-        id: std::fs::metadata(path).ok()?.ino(),
-        hierarchy,
-        reserved: 0,
-    };
+    let key = key(path, hierarchy)?;
     let id = container_id(name);
     let candidate = id.is_none();
     if candidate && parent.is_none() && is_unit(name) {
         return None;
     }
-    let namespaces = namespaces_of(path, host);
-    if candidate && parent.is_none() && namespaces.is_none_or(|own| own.pid == host.pid) {
+    let inside = inside(path, host);
+    if candidate && parent.is_none() && !matches!(inside, Inside::Own(own) if own.pid != host.pid) {
         return None;
     }
     Some(Found {
@@ -113,32 +154,45 @@ fn look(path: &Path, hierarchy: u32, parent: Option<CgroupKey>, host: &Namespace
         parent,
         id: padded(id.unwrap_or(name.as_bytes())),
         candidate,
-        namespaces,
+        live: inside != Inside::NothingOwn,
+        namespaces: match inside {
+            Inside::Own(own) => own,
+            Inside::NothingOwn | Inside::Closed => Namespaces::default(),
+        },
         runtime_mnt_ns: host.mnt,
-        created_boot_ns: 0,
+        path: path.to_owned(),
     })
 }
 
-/// Namespaces of the first process in a cgroup that has left the host's mount namespace.
-fn namespaces_of(path: &Path, host: &Namespaces) -> Option<Namespaces> {
-    let processes = std::fs::read_to_string(path.join("cgroup.procs")).ok()?;
-    processes
-        .lines()
-        .filter_map(|line| line.parse().ok())
-        .find_map(|pid: u32| {
-            let read = |name| namespace(pid, name).unwrap_or(0);
-            let own = Namespaces {
-                mnt: namespace(pid, "mnt")?,
-                pid: read("pid"),
-                net: read("net"),
-                ipc: read("ipc"),
-                uts: read("uts"),
-                cgroup: read("cgroup"),
-                user: read("user"),
-                time: read("time"),
-            };
-            (own.mnt != host.mnt).then_some(own)
-        })
+/// Who is in a cgroup.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Inside {
+    /// Nobody, or a runtime that prepares the container: it is still in the host's mount namespace.
+    NothingOwn,
+    /// Somebody with namespaces of the container.
+    Own(Namespaces),
+    /// Somebody whose namespaces are closed to us. What it does is taken for the container's: taken for its runtime's it
+    /// would go unseen.
+    Closed,
+}
+
+fn inside(path: &Path, host: &Namespaces) -> Inside {
+    let processes = std::fs::read_to_string(path.join("cgroup.procs")).unwrap_or_default();
+    let processes = processes.lines().filter_map(|line| line.parse().ok());
+    judge(processes.map(namespaces), host)
+}
+
+fn judge(processes: impl Iterator<Item = io::Result<Namespaces>>, host: &Namespaces) -> Inside {
+    let mut found = Inside::NothingOwn;
+    for process in processes {
+        match process {
+            Ok(own) if own.mnt != host.mnt => return Inside::Own(own),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => found = Inside::Closed,
+            // The runtime's, or gone meanwhile.
+            Ok(_) | Err(_) => {}
+        }
+    }
+    found
 }
 
 /// The 64 hexadecimal digits in a cgroup's name; not of a runtime's monitor.
@@ -149,13 +203,15 @@ fn container_id(name: &OsStr) -> Option<&[u8]> {
     let start = bytes
         .windows(ID_DIGITS)
         .position(|window| window.iter().all(digit))?;
-    let monitor = start >= 7 && &bytes[start - 7..start] == b"conmon-";
+    let monitor = bytes[..start].ends_with(MONITOR.as_bytes());
     (!monitor).then(|| &bytes[start..start + ID_DIGITS])
 }
 
 fn is_unit(name: &OsStr) -> bool {
     let name = name.to_string_lossy();
-    UNIT_SUFFIXES.iter().any(|suffix| name.ends_with(suffix))
+    let own_scope = |name: &str| name == "init" || name.starts_with("session-");
+    name.strip_suffix(".scope").is_some_and(own_scope)
+        || UNIT_SUFFIXES.iter().any(|suffix| name.ends_with(suffix))
 }
 
 fn padded(id: &[u8]) -> [u8; MAX_CONTAINER_ID] {
@@ -176,6 +232,42 @@ mod tests {
     }
 
     #[test]
+    fn a_process_is_found_in_the_hierarchies_that_name_containers() {
+        let mounts = CgroupMounts {
+            v2: Some("/sys/fs/cgroup/unified".into()),
+            v1: Some("/sys/fs/cgroup/pids".into()),
+            v1_number: 8,
+        };
+        let text = "9:memory:/docker/a\n8:pids:/docker/a\nbroken\n1:name=systemd:/docker/a\n0::/docker/a:b\n";
+        let expected = [
+            (0, "/sys/fs/cgroup/unified/docker/a:b"),
+            (1, "/sys/fs/cgroup/pids/docker/a"),
+        ];
+        assert_eq!(
+            directories(text, &mounts),
+            expected.map(|(hierarchy, path)| (hierarchy, PathBuf::from(path)))
+        );
+        assert_eq!(directories(text, &CgroupMounts::default()), []);
+    }
+
+    #[test]
+    fn a_container_is_live_when_somebody_in_it_is_not_the_runtime() {
+        let in_mount = |mnt| Namespaces {
+            mnt,
+            ..Namespaces::default()
+        };
+        let host = in_mount(1);
+        let closed = || Err(io::Error::from(io::ErrorKind::PermissionDenied));
+        let gone = || Err(io::Error::from(io::ErrorKind::NotFound));
+        let of = |processes: Vec<io::Result<Namespaces>>| judge(processes.into_iter(), &host);
+        assert_eq!(of(vec![]), Inside::NothingOwn);
+        assert_eq!(of(vec![Ok(host), gone()]), Inside::NothingOwn);
+        assert_eq!(of(vec![Ok(host), Ok(in_mount(2))]), Inside::Own(in_mount(2)));
+        assert_eq!(of(vec![closed(), Ok(host)]), Inside::Closed);
+        assert_eq!(of(vec![closed(), Ok(in_mount(2))]), Inside::Own(in_mount(2)));
+    }
+
+    #[test]
     fn ids_are_found_in_every_runtimes_names() {
         for name in [
             "ID",
@@ -185,6 +277,31 @@ mod tests {
             "libpod-ID.scope",
         ] {
             assert_eq!(id_in(&name.replace("ID", ID)).as_deref(), Some(ID), "{name}");
+        }
+    }
+
+    #[test]
+    fn scopes_of_runtimes_are_no_units_of_the_host() {
+        for name in [
+            "runc-web1.scope",
+            "crun-web1.scope",
+            "machine-web1.scope",
+            "web1",
+            "init-web1.scope",
+            "my-session-1.scope",
+            "web-conmon-1",
+        ] {
+            assert!(!is_unit(OsStr::new(name)), "{name}");
+        }
+        for name in [
+            "init.scope",
+            "session-4.scope",
+            "session-c1.scope",
+            "user@1000.service",
+            "system.slice",
+            "dev-hugepages.mount",
+        ] {
+            assert!(is_unit(OsStr::new(name)), "{name}");
         }
     }
 

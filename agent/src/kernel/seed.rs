@@ -1,15 +1,18 @@
 //! Processes that run before the sensor: their lineage from procfs, so that ancestries reach back to init.
 
 use super::lineage::KernelLineage;
+use super::slots::Slots;
 use agent_common::event::FileObject;
 use agent_common::limits::{LINEAGE_ARGS, LINEAGE_CWD, LINEAGE_PATH};
 use agent_common::lineage::{EXEC_ID_FROM_PROCFS, LineageEntry, LineageFlags};
+use agent_common::slot::{NO_SLOT, SlotRef};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use zerocopy::FromZeros;
 
-/// Writes an entry for every process that has none. Returns how many did not fit.
-pub(super) fn write(lineage: &mut KernelLineage) -> usize {
+/// Writes an entry for every process that has none; those of containers carry the slot that the scan gave them. Returns
+/// how many did not fit.
+pub(super) fn write(lineage: &mut KernelLineage, slots: &Slots) -> usize {
     let Ok(entries) = std::fs::read_dir("/proc") else {
         return 0;
     };
@@ -20,7 +23,7 @@ pub(super) fn write(lineage: &mut KernelLineage) -> usize {
     let mut left_out = 0;
     for pid in processes {
         if !lineage.is_planted(pid)
-            && let Some(entry) = read(pid)
+            && let Some(entry) = read(pid, slots.of_process(pid))
             && !lineage.plant(exec_id(pid), &entry)
         {
             left_out += 1;
@@ -34,8 +37,8 @@ fn exec_id(pid: u32) -> u64 {
     EXEC_ID_FROM_PROCFS | u64::from(pid)
 }
 
-/// What procfs tells of a process; `None` when it is gone, or a thread of the kernel.
-fn read(pid: u32) -> Option<LineageEntry> {
+/// What procfs tells of a process (of the container in `slot`, or of the host); `None` when it is gone, or a thread of the kernel.
+fn read(pid: u32, slot: Option<SlotRef>) -> Option<LineageEntry> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name may contain anything, parentheses too: fields count from the last one.
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
@@ -50,6 +53,7 @@ fn read(pid: u32) -> Option<LineageEntry> {
     entry.time_boot_ns = entry.start_boot_ns;
     entry.tgid = pid;
     (entry.uid, entry.ns_tgid) = status(pid).unwrap_or((0, pid));
+    (entry.slot, entry.generation) = slot.map_or((NO_SLOT, 0), |slot| (slot.slot, slot.generation));
     entry.file = file(pid);
     entry.flags = LineageFlags::FROM_PROCFS;
     (entry.path_len, entry.flags) =
@@ -123,4 +127,22 @@ fn file(pid: u32) -> FileObject {
 /// From stat(2)'s encoding to the kernel's: major << 20 | minor.
 fn kernel_device(dev: u64) -> u32 {
     rustix::fs::major(dev) << 20 | rustix::fs::minor(dev)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_says_whose_the_process_is() {
+        let own = std::process::id();
+        let slot = SlotRef {
+            slot: 7,
+            generation: 2,
+        };
+        let entry = read(own, Some(slot)).unwrap();
+        assert_eq!((entry.slot, entry.generation, entry.tgid), (7, 2, own));
+        assert!(entry.args_len > 0 && entry.path_len > 0);
+        assert_eq!(read(own, None).unwrap().slot, NO_SLOT);
+    }
 }

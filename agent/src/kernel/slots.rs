@@ -1,28 +1,25 @@
-//! Slots: the daemon keeps the queue of free ones filled, finds containers that ran before it, decides what
-//! is exported, and recycles slots of containers that are gone.
+//! Slots: the daemon keeps the queue of free ones filled, decides what is exported, and recycles slots of containers that
+//! are gone.
 
 use super::error::KernelError;
 use super::feature::{CgroupMounts, Features};
-use super::scan::{self, Found};
+use super::scan;
 use agent_common::behaviour::{BehaviourKey, BehaviourValue};
 use agent_common::limits::{MAX_CONTAINER_ID, MAX_SLOTS};
 use agent_common::slot::{CgroupKey, SlotControl, SlotFlags, SlotRef, SlotState};
 use aya::Ebpf;
 use aya::maps::{Array, HashMap, MapData, MapError, Queue};
 
-/// `BPF_NOEXIST`: the kernel may have been first.
-const NO_EXIST: u64 = 1;
-
 /// The maps of identity.
 pub struct Slots {
-    cgroups: HashMap<MapData, CgroupKey, SlotRef>,
-    ids: HashMap<MapData, [u8; MAX_CONTAINER_ID], SlotRef>,
-    free: Queue<MapData, SlotRef>,
-    states: Array<MapData, SlotState>,
+    pub(super) cgroups: HashMap<MapData, CgroupKey, SlotRef>,
+    pub(super) ids: HashMap<MapData, [u8; MAX_CONTAINER_ID], SlotRef>,
+    pub(super) free: Queue<MapData, SlotRef>,
+    pub(super) states: Array<MapData, SlotState>,
     controls: Array<MapData, SlotControl>,
     behaviours: HashMap<MapData, BehaviourKey, BehaviourValue>,
     watched: HashMap<MapData, u64, u32>,
-    mounts: CgroupMounts,
+    pub(super) mounts: CgroupMounts,
 }
 
 /// A slot in use.
@@ -38,6 +35,29 @@ impl ContainerSlot {
     pub fn id(&self) -> &[u8] {
         let id = &self.state.id;
         &id[..id.iter().position(|byte| *byte == 0).unwrap_or(id.len())]
+    }
+}
+
+/// The slot is still its owner's, and that is more than a candidate.
+fn is_container(state: &SlotState, slot: SlotRef) -> bool {
+    const KINDS: u32 = SlotFlags::CANDIDATE | SlotFlags::LIVE;
+    state.generation == slot.generation && state.flags.0 & KINDS != SlotFlags::CANDIDATE
+}
+
+/// Every behaviour is new once more.
+fn renewed(control: SlotControl) -> SlotControl {
+    SlotControl {
+        epoch: control.epoch.wrapping_add(1),
+        ..control
+    }
+}
+
+/// What holds for a slot when its container is gone. Behaviours of the former container stay in the cache under the
+/// former epoch, where nobody finds them any more, and age out: looking for them would read the whole cache.
+fn for_next_owner(control: SlotControl) -> SlotControl {
+    SlotControl {
+        flags: 0,
+        ..renewed(control)
     }
 }
 
@@ -65,77 +85,25 @@ impl Slots {
         Ok(slots)
     }
 
-    fn give_back(&mut self, slot: SlotRef) -> Result<(), KernelError> {
+    pub(super) fn give_back(&mut self, slot: SlotRef) -> Result<(), KernelError> {
         self.free.push(slot, 0).map_err(|source| KernelError::Map {
             map: "FREE_SLOTS",
             source,
         })
     }
 
-    /// Finds containers that exist already. The programs on new cgroups are attached before: what appears meanwhile
-    /// is found by them, or here, but once.
-    pub(super) fn scan(&mut self, features: &Features) {
-        for tree in scan::trees(&self.mounts) {
-            for found in scan::cgroups(&tree, &features.settings.host) {
-                self.adopt(&found);
-            }
-        }
+    /// Why containers that exist already may not all be found; `None` when they are.
+    #[must_use]
+    pub fn obstacle(&self) -> Option<String> {
+        self.mounts.obstacle()
     }
 
-    /// Gives a cgroup that was found its slot.
-    fn adopt(&mut self, found: &Found) {
-        if self.cgroups.get(&found.key, 0).is_ok() {
-            return;
-        }
-        let Some(slot) = self.slot_for(found) else { return };
-        if self.cgroups.insert(found.key, slot, NO_EXIST).is_err() {
-            return;
-        }
-        if let Ok(mut state) = self.states.get(&slot.slot, 0) {
-            state.cgroups += 1;
-            if let Some(namespaces) = found.namespaces {
-                state.flags.0 |= SlotFlags::LIVE;
-                state.namespaces = namespaces;
-            }
-            self.store(slot.slot, state);
-        }
-    }
-
-    fn slot_for(&mut self, found: &Found) -> Option<SlotRef> {
-        if let Some(slot) = found.parent.and_then(|parent| self.cgroups.get(&parent, 0).ok()) {
-            return Some(slot);
-        }
-        if !found.candidate
-            && let Ok(slot) = self.ids.get(&found.id, 0)
-        {
-            return Some(slot);
-        }
-        let slot = self.free.pop(0).ok()?;
-        let state = SlotState {
-            generation: slot.generation,
-            cgroups: 0,
-            flags: SlotFlags(if found.candidate { SlotFlags::CANDIDATE } else { 0 }),
-            runtime_mnt_ns: found.runtime_mnt_ns,
-            namespaces: Default::default(),
-            lost_boot_ns: 0,
-            created_boot_ns: found.created_boot_ns,
-            id: found.id,
-            id_len: 0,
-            reserved: 0,
-        };
-        self.store(slot.slot, state);
-        if !found.candidate
-            && let Err(error) = self.ids.insert(found.id, slot, 0)
-        {
-            tracing::warn!(%error, "a container's id was not indexed");
-        }
-        Some(slot)
-    }
-
-    fn store(&mut self, slot: u32, state: SlotState) {
-        if let Err(error) = self.states.set(slot, state, 0) {
-            tracing::warn!(%error, slot, "the state of a slot was not stored");
-        }
+    /// Slot of the container that a process is in, as the programs find it; `None` for processes of the host.
+    pub(super) fn of_process(&self, pid: u32) -> Option<SlotRef> {
+        let keys = scan::cgroups_of(pid, &self.mounts);
+        let slot = keys.iter().find_map(|key| self.cgroups.get(key, 0).ok())?;
+        let state = self.state(slot.slot)?;
+        is_container(&state, slot).then_some(slot)
     }
 
     /// Every slot in use, for reconciliation with what runtimes say.
@@ -144,6 +112,16 @@ impl Slots {
             let state = self.states.get(&slot, 0).ok()?;
             let used = state.cgroups != 0 && state.flags.0 & SlotFlags::GONE == 0;
             used.then_some(ContainerSlot { slot, state })
+        })
+    }
+
+    /// Every slot whose container is gone and that nobody has freed.
+    pub fn gone(&self) -> impl Iterator<Item = SlotRef> + '_ {
+        (1..MAX_SLOTS).filter_map(|slot| {
+            let SlotState {
+                generation, flags, ..
+            } = self.state(slot)?;
+            (flags.0 & SlotFlags::GONE != 0).then_some(SlotRef { slot, generation })
         })
     }
 
@@ -166,19 +144,36 @@ impl Slots {
         if current.generation != slot.generation || current.flags.0 & SlotFlags::GONE == 0 {
             return Ok(());
         }
-        self.forget_behaviours_of(slot.slot);
         let generation = slot.generation.wrapping_add(1);
         let freed = SlotState {
             generation,
             flags: SlotFlags(0),
             ..current
         };
+        // Labels of the container are stale from here on: no task of it uses the next epoch.
         self.states.set(slot.slot, freed, 0).map_err(state)?;
-        self.set_control(slot.slot, SlotControl::default())?;
+        let control = self.told(slot.slot)?;
+        self.set_control(slot.slot, for_next_owner(control))?;
         self.give_back(SlotRef {
             slot: slot.slot,
             generation,
         })
+    }
+
+    /// Makes every behaviour of a container leave the kernel once more. What is counted of the former occurrences stays
+    /// where it is, under their keys. A container that is gone is ignored.
+    ///
+    /// # Errors
+    /// When a map refuses the change.
+    pub fn renew(&mut self, slot: SlotRef) -> Result<(), KernelError> {
+        if self
+            .state(slot.slot)
+            .is_none_or(|state| state.generation != slot.generation)
+        {
+            return Ok(());
+        }
+        let control = self.told(slot.slot)?;
+        self.set_control(slot.slot, renewed(control))
     }
 
     /// What the kernel is told about a slot.
@@ -197,7 +192,14 @@ impl Slots {
     /// What the kernel was told.
     #[must_use]
     pub fn control(&self, slot: u32) -> SlotControl {
-        self.controls.get(&slot, 0).unwrap_or_default()
+        self.told(slot).unwrap_or_default()
+    }
+
+    fn told(&self, slot: u32) -> Result<SlotControl, KernelError> {
+        self.controls.get(&slot, 0).map_err(|source| KernelError::Map {
+            map: "SLOT_CONTROL",
+            source,
+        })
     }
 
     /// Takes a behaviour out of the kernel's cache: its next occurrence leaves the kernel again. Returns how often it
@@ -219,19 +221,6 @@ impl Slots {
         Some(self.behaviours.get(key, 0).ok()?.count)
     }
 
-    fn forget_behaviours_of(&mut self, slot: u32) {
-        let keys: Vec<BehaviourKey> = self
-            .behaviours
-            .keys()
-            .filter_map(Result::ok)
-            .filter(|key| key.slot == slot)
-            .collect();
-        for key in keys {
-            // An entry that was evicted meanwhile is forgotten too.
-            let _gone = self.behaviours.remove(&key);
-        }
-    }
-
     /// Base names whose removal and renaming is reported.
     ///
     /// # Errors
@@ -246,5 +235,66 @@ impl Slots {
                 })?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+    use zerocopy::FromZeros;
+
+    fn behaviour(control: SlotControl) -> BehaviourKey {
+        BehaviourKey {
+            slot: 7,
+            epoch: control.epoch,
+            ..BehaviourKey::new_zeroed()
+        }
+    }
+
+    #[test]
+    fn the_next_owner_of_a_slot_inherits_neither_behaviours_nor_a_watcher() {
+        let mut control = SlotControl {
+            epoch: u32::MAX - 2,
+            flags: SlotControl::EXPORT_ALL,
+        };
+        let mut cache = HashSet::new();
+        for owner in 0..5 {
+            assert!(cache.insert(behaviour(control)), "owner {owner} inherits");
+            assert!(!cache.insert(behaviour(control)), "a repeat is one");
+            control = for_next_owner(control);
+            assert_eq!(control.flags, 0);
+        }
+    }
+
+    #[test]
+    fn processes_of_mere_candidates_and_former_owners_are_the_hosts() {
+        let slot = SlotRef {
+            slot: 7,
+            generation: 2,
+        };
+        let state = |flags, generation| SlotState {
+            flags: SlotFlags(flags),
+            generation,
+            ..FromZeros::new_zeroed()
+        };
+        assert!(is_container(&state(0, 2), slot));
+        assert!(is_container(
+            &state(SlotFlags::CANDIDATE | SlotFlags::LIVE, 2),
+            slot
+        ));
+        assert!(!is_container(&state(SlotFlags::CANDIDATE, 2), slot));
+        assert!(!is_container(&state(SlotFlags::LIVE, 3), slot));
+    }
+
+    #[test]
+    fn a_renewal_changes_the_keys_and_not_who_watches() {
+        let control = SlotControl {
+            epoch: 3,
+            flags: SlotControl::EXPORT_ALL,
+        };
+        let after = renewed(control);
+        assert_ne!(behaviour(after), behaviour(control));
+        assert_eq!(after.flags, control.flags);
     }
 }

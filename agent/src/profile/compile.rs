@@ -9,7 +9,7 @@ use crate::host::PortRange;
 use std::net::IpAddr;
 
 /// A profile that decides.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct CompiledProfile {
     profile: Profile,
 }

@@ -62,6 +62,7 @@ mod kind {
     pub(super) const RUNNING: u8 = 9;
     pub(super) const HOST: u8 = 10;
     pub(super) const END: u8 = 11;
+    pub(super) const ENDED: u8 = 12;
 }
 
 /// Why a recording cannot be written or read.

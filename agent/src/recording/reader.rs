@@ -152,6 +152,7 @@ fn parse(kind: u8, bytes: Vec<u8>) -> Option<Frame> {
         kind::SENSOR => Frame::Input(Input::Sensor(serde_json::from_slice(&bytes).ok()?)),
         kind::TICK => Frame::Input(Input::Tick(BootTime(number(&bytes)?))),
         kind::RUNNING => Frame::Input(Input::Running(serde_json::from_slice(&bytes).ok()?)),
+        kind::ENDED => Frame::Input(Input::Ended(serde_json::from_slice(&bytes).ok()?)),
         kind::HOST => Frame::Input(Input::Host(serde_json::from_slice(&bytes).ok()?)),
         kind::END if bytes.is_empty() => Frame::Input(Input::End),
         kind::LINEAGE => Frame::Lineage(answer(&bytes, |bytes| {

@@ -45,7 +45,7 @@ fn start() -> Start {
     }
 }
 
-fn inputs() -> [Input; 6] {
+fn inputs() -> [Input; 7] {
     let removed = crate::container::RuntimeEvent::Removed {
         id: ContainerId::from("web1"),
     };
@@ -60,6 +60,10 @@ fn inputs() -> [Input; 6] {
             created: BootTime(7),
             flags: 1,
             id: "web1".to_owned(),
+        }),
+        Input::Ended(SlotKey {
+            slot: 3,
+            generation: 1,
         }),
         Input::Host(Box::default()),
         Input::Tick(BootTime(9)),

@@ -61,6 +61,7 @@ impl Writer {
             Input::Runtime(event) => self.frame_json(kind::RUNTIME, event),
             Input::Sensor(finding) => self.frame_json(kind::SENSOR, finding),
             Input::Running(container) => self.frame_json(kind::RUNNING, container),
+            Input::Ended(container) => self.frame_json(kind::ENDED, container),
             Input::Host(host) => self.frame_json(kind::HOST, host),
             Input::Tick(time) => self.frame(kind::TICK, &[&time.0.to_le_bytes()]),
             Input::End => self.frame(kind::END, &[]),

@@ -59,7 +59,9 @@ metrics! {
     events_undecodable: IntCounterVec = "vigia_events_undecodable_total" "Records that could not be decoded, by reason." ["reason"];
     accounting_mismatch: IntCounterVec = "vigia_accounting_mismatch_total" "Times that the books did not balance, by equation." ["equation"];
     alerts: IntCounterVec = "vigia_alerts_total" "Alerts raised; later revisions of one are not counted." ["rule", "severity"];
+    behaviours_rearmed: IntCounter = "vigia_behaviours_rearmed_total" "Behaviours that found no room in an alert's window: each of their occurrences leaves the kernel.";
     containers: IntGauge = "vigia_containers" "Containers that are known now.";
+    ends_lost: IntCounter = "vigia_container_ends_lost_total" "Containers whose end was found by looking, because its record was lost.";
     profiles: IntGaugeVec = "vigia_profiles" "Profiles by state." ["state"];
     metadata_pending: IntGauge = "vigia_containers_metadata_pending" "Containers whose runtime has not answered yet.";
     runtime_up: IntGaugeVec = "vigia_runtime_up" "1 when the container runtime's API answers." ["runtime"];

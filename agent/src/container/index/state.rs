@@ -34,12 +34,15 @@ impl Sighting {
     }
 
     pub(super) fn from_state(key: SlotKey, state: &SlotState) -> Self {
-        let len = usize::try_from(state.id_len).map_or(MAX_CONTAINER_ID, |len| len.min(MAX_CONTAINER_ID));
+        // Its end is the first NUL: programs that fill slots leave `id_len` alone.
+        let len = state.id.iter().position(|byte| *byte == 0);
         Self {
             key,
             time: BootTime(state.created_boot_ns),
             flags: state.flags.0,
-            name: state.id[..len].to_str_lossy().into_owned(),
+            name: state.id[..len.unwrap_or(MAX_CONTAINER_ID)]
+                .to_str_lossy()
+                .into_owned(),
             cgroup: String::new(),
         }
     }

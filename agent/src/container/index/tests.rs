@@ -68,7 +68,6 @@ impl Slots {
         state.generation = key.generation;
         state.flags = SlotFlags(flags);
         state.id[..id.len()].copy_from_slice(id.as_bytes());
-        state.id_len = u32::try_from(id.len()).unwrap();
         Self(vec![(key.slot, state)], 0)
     }
 }

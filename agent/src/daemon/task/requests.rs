@@ -75,7 +75,9 @@ impl State {
     pub(super) fn loaded(&mut self, loaded: Result<Arc<ProfileSet>, Refusal>) {
         let answer = loaded.map(|set| {
             let profiles = set.len();
-            self.task.engine.set_profiles(set);
+            for container in self.task.engine.set_profiles(set) {
+                self.task.kernel.renew(container);
+            }
             Reloaded { profiles }
         });
         let outcome = if answer.is_ok() { "ok" } else { "refused" };

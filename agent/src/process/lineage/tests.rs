@@ -143,3 +143,26 @@ proptest! {
         prop_assert_eq!(unique.len(), ids.len());
     }
 }
+
+#[test]
+fn an_ancestor_that_ran_before_the_sensor_says_whose_it_is() {
+    let mut map = Map::default();
+    for (id, parent) in [(1, 0), (2, 1), (3, 2)] {
+        map.link(id, parent);
+    }
+    for entry in map.0.values_mut() {
+        entry.flags = agent_common::lineage::LineageFlags::FROM_PROCFS;
+    }
+    if let Some(entry) = map.0.get_mut(&2) {
+        (entry.slot, entry.generation) = (7, 2);
+    }
+    let mut lineage = Lineage::default();
+    let process = lineage.get(ExecId(3), &mut map).expect("an entry");
+    let chain = lineage.chain(&process, &mut map);
+    let slots: Vec<_> = chain.ancestors.iter().map(|ancestor| ancestor.slot).collect();
+    let container = crate::event::SlotKey {
+        slot: 7,
+        generation: 2,
+    };
+    assert_eq!(slots, [Some(container), None]);
+}

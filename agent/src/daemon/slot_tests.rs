@@ -1,0 +1,63 @@
+use super::task_tests::{Fake, ID, Journal, KEY, books, start_with};
+use super::tests::links;
+use crate::container::{ContainerMetadata, ImageRef, RuntimeEvent};
+use crate::control::ControlRequest;
+use crate::control::protocol::Reloaded;
+use crate::daemon::task::ProfileLoader;
+use crate::event::ContainerId;
+use crate::profile::ProfileSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+fn profile() -> Arc<ProfileSet> {
+    let text = "apiVersion: vigia.dev/v1alpha1\nkind: BehaviorProfile\nmetadata: {name: web}\nmatch: {images: [nginx]}";
+    let file = std::path::Path::new("web.yaml");
+    let profile = crate::profile::parse(text, file).unwrap();
+    Arc::new(ProfileSet::new(vec![(file.to_owned(), profile)]).unwrap())
+}
+
+#[tokio::test]
+async fn a_new_profile_has_what_its_containers_do_judged_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let (links, requests) = links(dir.path());
+    let mut running = start_with(links, requests, Arc::new(|| Ok(profile())), |_| {});
+    let image = ImageRef {
+        reference: "nginx:1.25".to_owned(),
+        ..ImageRef::default()
+    };
+    let metadata = Arc::new(ContainerMetadata {
+        image,
+        ..ContainerMetadata::default()
+    });
+    let id = ContainerId::from(ID);
+    let described = RuntimeEvent::Described { id, metadata };
+    running.runtimes.try_send(described).unwrap();
+    running
+        .during(tokio::time::sleep(Duration::from_millis(20)))
+        .await;
+    for _ in 0..2 {
+        let reloaded = running.ask(|reply| ControlRequest::Reload { reply }).await;
+        assert_eq!(reloaded, Ok(Reloaded { profiles: 1 }));
+    }
+    assert_eq!(running.journal(), ["1 renewed"], "the second profile is the same");
+}
+
+#[tokio::test]
+async fn a_container_whose_end_was_lost_ends_and_its_slot_is_released() {
+    let dir = tempfile::tempdir().unwrap();
+    let (links, requests) = links(dir.path());
+    let metrics = Arc::clone(&links.metrics);
+    let journal = Journal::default();
+    let fake = Fake(Arc::clone(&journal), books(), vec![KEY]);
+    let load: ProfileLoader = Arc::new(|| Ok(Arc::default()));
+    let mut running = start_with(links, requests, load, |task| task.kernel = Box::new(fake));
+    running
+        .during(tokio::time::sleep(Duration::from_millis(120)))
+        .await;
+    let report = running.ask(|reply| ControlRequest::Status { reply }).await;
+    assert_eq!(report.containers.len(), 0);
+    assert_eq!(*journal.lock().unwrap(), ["1 released"]);
+    running.stop.cancel();
+    running.task.as_mut().await.unwrap();
+    assert_eq!(metrics.ends_lost.get(), 1);
+}
