@@ -214,7 +214,9 @@ fn raise_each(builder: &mut AlertBuilder, scene: &mut Scene, details: std::ops::
         let mut event = scene.event(core_pattern());
         event.raw.header.behaviour.detail = detail;
         let findings = findings.clone();
-        scene.with_context(&event, |context| builder.raise(context, findings, &mut Said::default()));
+        scene.with_context(&event, |context| {
+            builder.raise(context, findings, &mut Said::default())
+        });
     }
 }
 
@@ -264,7 +266,9 @@ fn alerts_without_a_window_do_not_stay_repeated_in_the_kernel() {
             object: object.to_string(),
             ..finding.clone()
         }];
-        scene.with_context(&event, |context| builder.raise(context, findings, &mut Said::default()));
+        scene.with_context(&event, |context| {
+            builder.raise(context, findings, &mut Said::default())
+        });
     }
     assert_eq!(rearm(&mut builder, 5).len(), 2);
     assert_eq!((builder.rearmed(), builder.overflowed()), (2, 2 + 2 * 4));
