@@ -155,12 +155,12 @@ fn rearm(world: &mut World) -> Result<()> {
     let mut scene = Scene::set(world, "rearmed")?;
     scene.open(7)?;
     let behaviour = scene.events(world)?.first().context("no event")?.behaviour;
-    let count = world.sensor.slots.rearm(&behaviour);
+    let count = world.sensor.slots.rearm(&behaviour).map(|value| value.count);
     ensure!(count == Some(7), "counted {count:?}");
     scene.open(3)?;
     let events = scene.events(world)?.len();
     ensure!(events == 2, "{events} events");
-    let count = world.sensor.slots.rearm(&behaviour);
+    let count = world.sensor.slots.rearm(&behaviour).map(|value| value.count);
     ensure!(count == Some(3), "then counted {count:?}");
     ensure!(world.sensor.slots.rearm(&behaviour).is_none(), "rearmed twice");
     Ok(())

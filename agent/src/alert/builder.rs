@@ -1,7 +1,7 @@
 //! Findings → alerts, each behaviour once, with its count.
 
 use super::draft::Draft;
-use super::open::OpenAlert;
+use super::open::{Occurrences, OpenAlert};
 use super::pairs::Pairs;
 use super::said::Said;
 use super::{Alert, AlertIds};
@@ -136,10 +136,10 @@ impl AlertBuilder {
 
     /// Has the kernel forget behaviours that no window keeps, so that their next occurrence leaves it: no window's end
     /// will. To be called after each input; `forget` is as [`crate::engine::KernelView::forget`].
-    pub fn rearm(&mut self, mut forget: impl FnMut(&BehaviourKey) -> Option<u64>) {
+    pub fn rearm(&mut self, mut forget: impl FnMut(&BehaviourKey) -> Option<Occurrences>) {
         for (key, behaviour) in std::mem::take(&mut self.unkept) {
             self.rearmed += 1;
-            let occurrences = forget(&behaviour).unwrap_or(0);
+            let occurrences = forget(&behaviour).unwrap_or_default().count;
             match self.open.get_mut(&key) {
                 Some(open) => open.count_beyond(occurrences),
                 // The first one left as an alert of its own.

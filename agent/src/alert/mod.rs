@@ -27,6 +27,6 @@ pub use ids::AlertIds;
 pub use model::{
     Action, Alert, AlertContainer, AlertId, AlertImage, AlertProcess, AlertProfile, Ancestor, Repeat, SCHEMA,
 };
-pub use open::OpenAlert;
+pub use open::{Occurrences, OpenAlert};
 pub use pairs::MAX_PAIRS;
 pub use said::Said;

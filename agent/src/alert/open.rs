@@ -3,7 +3,7 @@
 use super::Alert;
 use super::draft::{Draft, Step};
 use crate::detect::{Finding, Severity};
-use crate::event::BootTime;
+use crate::event::{BootTime, Clock};
 use agent_common::behaviour::BehaviourKey;
 use std::collections::BTreeSet;
 
@@ -25,6 +25,26 @@ pub struct OpenAlert {
     steps: Vec<Step>,
     /// Records whose step found no room in the list.
     more_steps: u64,
+}
+
+/// What the kernel counted of a behaviour.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Occurrences {
+    /// The first one included.
+    pub count: u64,
+    /// When the last one was.
+    pub last: BootTime,
+}
+
+impl Occurrences {
+    /// Of several behaviours.
+    #[must_use]
+    pub fn sum(all: impl Iterator<Item = Self>) -> Self {
+        all.fold(Self::default(), |sum, one| Self {
+            count: sum.count.saturating_add(one.count),
+            last: sum.last.max(one.last),
+        })
+    }
 }
 
 /// What was seen of behaviours that a window does not keep.
@@ -72,18 +92,19 @@ impl OpenAlert {
         &self.behaviours
     }
 
-    /// The last revision. `kernel_count` is the sum of what the kernel counted for [`Self::behaviours`], first
-    /// occurrences included. `None`: nothing came after the first occurrence, which has left already.
+    /// The last revision. `counted` is the sum of what the kernel counted for [`Self::behaviours`]. `None`: nothing came
+    /// after the first occurrence, which has left already.
     #[must_use]
-    pub fn close(mut self, kernel_count: u64) -> Option<Alert> {
+    pub fn close(mut self, counted: Occurrences, clock: Clock) -> Option<Alert> {
         // Records count what left the kernel, the kernel all of it: the larger one is the truth.
         let Beyond { records, occurrences } = self.beyond;
-        let kept = self.alert.repeat.count.saturating_sub(records).max(kernel_count);
+        let kept = self.alert.repeat.count.saturating_sub(records).max(counted.count);
         let count = kept.saturating_add(records.max(occurrences));
         if count <= 1 {
             return None;
         }
         self.alert.repeat.count = count;
+        self.alert.repeat.last = self.alert.repeat.last.max(clock.wall(counted.last));
         self.alert.revision += 1;
         Some(self.alert)
     }

@@ -2,7 +2,7 @@ mod deeds;
 
 use super::*;
 use crate::container::ContainerMetadata;
-use crate::detect::testing::{SECOND, Scene, connect, container, file, listen, open, scene};
+use crate::detect::testing::{CLOCK, SECOND, Scene, connect, container, file, listen, open, scene};
 use crate::detect::{Finding, SensorFinding, Severity, rules};
 use crate::event::{
     BootTime, ContainerId, EventKind, FileFlags, FileObject, Module, ModuleOp, Payload, RecordFlags,
@@ -96,6 +96,27 @@ fn a_record_gives_one_alert_with_the_most_severe_rule() {
     );
 }
 
+/// What the kernel counted, nothing of it later than the records.
+fn counted(count: u64) -> Occurrences {
+    Occurrences {
+        count,
+        last: BootTime::default(),
+    }
+}
+
+#[test]
+fn the_last_occurrence_is_the_one_that_the_kernel_saw() {
+    let (mut builder, mut scene) = (builder(), scene("nginx", "/usr/bin/python3"));
+    raise(&mut builder, &mut scene, core_pattern()).unwrap();
+    let last = BootTime(scene.now_ns + 30 * SECOND);
+    let closed = builder
+        .drain()
+        .remove(0)
+        .close(Occurrences { count: 9, last }, CLOCK);
+    let repeat = closed.unwrap().repeat;
+    assert_eq!((repeat.count, repeat.last.since(repeat.first).as_secs()), (9, 30));
+}
+
 #[test]
 fn repeats_are_folded_and_counted_until_the_window_closes() {
     let (mut builder, mut scene) = (builder(), scene("nginx", "/usr/bin/python3"));
@@ -109,7 +130,7 @@ fn repeats_are_folded_and_counted_until_the_window_closes() {
     assert_eq!((due.len(), builder.open()), (1, 0));
     let open = due.remove(0);
     assert_eq!(open.behaviours().len(), 1);
-    let last = open.close(1_000_000).unwrap();
+    let last = open.close(counted(1_000_000), CLOCK).unwrap();
     assert_eq!(
         (last.id, last.revision, last.repeat.count),
         (first.id, 1, 1_000_000)
@@ -118,7 +139,7 @@ fn repeats_are_folded_and_counted_until_the_window_closes() {
     let again = raise(&mut builder, &mut scene, core_pattern()).unwrap();
     assert_ne!(again.id, first.id, "a new window is a new alert");
     assert!(
-        builder.ended(&id()).remove(0).close(1).is_none(),
+        builder.ended(&id()).remove(0).close(counted(1), CLOCK).is_none(),
         "nothing came after it"
     );
     assert!(builder.drain().is_empty());
@@ -159,7 +180,15 @@ fn a_repeat_that_is_worse_leaves_at_once() {
         (loaded.id, loaded.revision, loaded.repeat.count),
         (tried.id, 1, 2)
     );
-    assert_eq!(builder.drain().remove(0).close(0).unwrap().revision, 2);
+    assert_eq!(
+        builder
+            .drain()
+            .remove(0)
+            .close(counted(0), CLOCK)
+            .unwrap()
+            .revision,
+        2
+    );
 }
 
 #[test]
@@ -173,7 +202,7 @@ fn a_first_contact_is_told_once() {
     let contact = || connect("172.17.0.3", 5432);
     assert!(raise(&mut builder, &mut scene, contact()).is_some());
     assert_eq!(raise(&mut builder, &mut scene, contact()), None, "counted");
-    let closed = builder.drain().remove(0).close(0).unwrap();
+    let closed = builder.drain().remove(0).close(counted(0), CLOCK).unwrap();
     assert_eq!((closed.revision, closed.repeat.count), (1, 2));
     assert_eq!(raise(&mut builder, &mut scene, contact()), None);
     assert_eq!((builder.open(), builder.pairs()), (0, 1), "no window of its own");
@@ -225,7 +254,7 @@ fn rearm(builder: &mut AlertBuilder, count: u64) -> Vec<u64> {
     let mut forgotten = Vec::new();
     builder.rearm(|behaviour| {
         forgotten.push(behaviour.detail);
-        Some(count)
+        Some(counted(count))
     });
     forgotten
 }
@@ -243,7 +272,7 @@ fn behaviours_that_a_window_cannot_keep_are_forgotten_at_once_and_counted() {
     assert_eq!(builder.rearmed(), 4);
     let open = builder.drain().remove(0);
     assert_eq!(open.behaviours().len(), 64);
-    let last = open.close(640).unwrap();
+    let last = open.close(counted(640), CLOCK).unwrap();
     assert_eq!(last.repeat.count, 640 + 3 * 3 + 1);
 }
 
@@ -252,7 +281,7 @@ fn records_are_the_count_where_the_kernel_forgot_its_own() {
     let (mut builder, mut scene) = (builder(), scene("nginx", "/usr/bin/python3"));
     raise_each(&mut builder, &mut scene, 0..70);
     builder.rearm(|_| None);
-    let last = builder.drain().remove(0).close(0).unwrap();
+    let last = builder.drain().remove(0).close(counted(0), CLOCK).unwrap();
     assert_eq!(last.repeat.count, 70);
 }
 

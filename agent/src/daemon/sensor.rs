@@ -8,7 +8,7 @@ use super::run::SensorParts;
 use crate::container::SlotReader;
 use crate::control::{CapabilityStatus, KindCounters, StatusReport};
 use crate::detect::{SensorFinding, WATCHED_NAMES};
-use crate::engine::{KernelView, RunningContainer};
+use crate::engine::{KernelView, Occurrences, RunningContainer};
 use crate::event::{BootTime, EventKind, ExecId, SlotKey};
 use crate::kernel::{Capability, CapabilityReport, ContainerSlot, KernelError, Sensor, SensorConfig, Totals};
 use crate::process::LineageReader;
@@ -182,8 +182,12 @@ impl SlotReader for Maps {
 }
 
 impl KernelView for Maps {
-    fn forget(&mut self, behaviour: &BehaviourKey) -> Option<u64> {
-        lock(&self.0).sensor.slots.rearm(behaviour)
+    fn forget(&mut self, behaviour: &BehaviourKey) -> Option<Occurrences> {
+        let value = lock(&self.0).sensor.slots.rearm(behaviour)?;
+        Some(Occurrences {
+            count: value.count,
+            last: BootTime(value.last_boot_ns),
+        })
     }
 }
 

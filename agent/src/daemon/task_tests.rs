@@ -2,7 +2,7 @@ use super::maps::{Export, KernelBooks, SensorMaps};
 use super::recorder::Recorder;
 use super::task::{EngineTask, ProfileLoader};
 use super::{EngineLinks, tests::links};
-use crate::alert::{AlertBuilder, AlertIds};
+use crate::alert::{AlertBuilder, AlertIds, Occurrences};
 use crate::container::{RuntimeEvent, SlotReader};
 use crate::control::protocol::{LearnTarget, Reloaded};
 use crate::control::{ControlRequest, Filter, KindCounters, Refusal, RefusalCode, StatusReport, TapLine};
@@ -60,7 +60,7 @@ impl SlotReader for Fake {
     }
 }
 impl KernelView for Fake {
-    fn forget(&mut self, _: &BehaviourKey) -> Option<u64> {
+    fn forget(&mut self, _: &BehaviourKey) -> Option<Occurrences> {
         None
     }
 }

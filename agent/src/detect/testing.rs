@@ -17,6 +17,11 @@ pub(crate) const OWN: SlotKey = SlotKey {
     slot: 1,
     generation: 1,
 };
+/// The tests' host was started then.
+pub(crate) const CLOCK: Clock = Clock {
+    boot_unix_ns: 1_700_000_000 * 1_000_000_000,
+};
+
 pub(crate) const SECOND: u64 = 1_000_000_000;
 
 /// Everything around one event. Fields are changed by tests at will.
@@ -52,9 +57,7 @@ pub(crate) fn scene(image: &str, exe: &str) -> Scene {
         },
         host: HostFacts {
             node: "node-1".into(),
-            clock: Clock {
-                boot_unix_ns: 1_700_000_000 * 1_000_000_000,
-            },
+            clock: CLOCK,
             ..HostFacts::default()
         },
         profile: None,

@@ -1,4 +1,4 @@
-use crate::alert::Alert;
+use crate::alert::{Alert, Occurrences};
 use crate::container::RuntimeEvent;
 use crate::detect::SensorFinding;
 use crate::enrich::KernelTables;
@@ -74,7 +74,7 @@ pub enum Output {
 
 /// What the engine reads from the kernel's maps (or from a recording of what they answered).
 pub trait KernelView: KernelTables {
-    /// Removes a behaviour from the kernel's cache, so that its next occurrence leaves again; the number of its
-    /// occurrences so far, or `None` when it was not there any more.
-    fn forget(&mut self, behaviour: &BehaviourKey) -> Option<u64>;
+    /// Removes a behaviour from the kernel's cache, so that its next occurrence leaves again; its occurrences
+    /// so far, or `None` when it was not there any more.
+    fn forget(&mut self, behaviour: &BehaviourKey) -> Option<Occurrences>;
 }

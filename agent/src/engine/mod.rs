@@ -14,6 +14,7 @@ mod stats;
 mod tests;
 mod waiting;
 
+pub use crate::alert::Occurrences;
 pub use input::{Input, KernelView, Output, RunningContainer};
 pub use learning::{LearnError, Selector, SessionId};
 pub use stats::EngineStats;
@@ -365,12 +366,12 @@ impl Engine {
 
     /// Closes a repeat window: takes the kernel's counts, and the behaviours may leave it again.
     fn close(&mut self, open: OpenAlert, kernel: &mut dyn KernelView, outputs: &mut Vec<Output>) {
-        let count = open
+        let forgotten = open
             .behaviours()
             .iter()
-            .filter_map(|behaviour| kernel.forget(behaviour))
-            .sum();
-        let alert = open.close(count);
+            .filter_map(|behaviour| kernel.forget(behaviour));
+        let counted = Occurrences::sum(forgotten);
+        let alert = open.close(counted, self.host.clock);
         self.emit(alert, outputs);
     }
 }

@@ -3,7 +3,7 @@ mod unattributed;
 mod waiting;
 
 use super::*;
-use crate::alert::AlertIds;
+use crate::alert::{AlertIds, Occurrences};
 use crate::container::{ContainerMetadata, ImageRef, RuntimeEvent, SlotReader};
 use crate::event::{
     Clock, ContainerId, ContainerOp, EventHeader, EventKind, ExecId, FileObject, SocketAddress,
@@ -45,8 +45,11 @@ impl SlotReader for Tables {
 }
 
 impl KernelView for Tables {
-    fn forget(&mut self, _behaviour: &BehaviourKey) -> Option<u64> {
-        Some(5)
+    fn forget(&mut self, _behaviour: &BehaviourKey) -> Option<Occurrences> {
+        Some(Occurrences {
+            count: 5,
+            last: BootTime::default(),
+        })
     }
 }
 

@@ -202,17 +202,15 @@ impl Slots {
         })
     }
 
-    /// Takes a behaviour out of the kernel's cache: its next occurrence leaves the kernel again. Returns how often it
-    /// occurred; `None` when the cache had evicted it.
-    pub fn rearm(&mut self, key: &BehaviourKey) -> Option<u64> {
+    /// Takes a behaviour out of the kernel's cache: its next occurrence leaves the kernel again. Returns what was
+    /// counted; `None` when the cache had evicted it.
+    pub fn rearm(&mut self, key: &BehaviourKey) -> Option<BehaviourValue> {
         let value = self.behaviours.get(key, 0).ok()?;
         match self.behaviours.remove(key) {
-            Ok(()) | Err(MapError::KeyNotFound) => Some(value.count),
-            Err(error) => {
-                tracing::warn!(%error, "a behaviour was not re-armed");
-                Some(value.count)
-            }
+            Ok(()) | Err(MapError::KeyNotFound) => {}
+            Err(error) => tracing::warn!(%error, "a behaviour was not re-armed"),
         }
+        Some(value)
     }
 
     /// How often a behaviour occurred.

@@ -17,7 +17,7 @@ pub use reader::{Reader, ReplayKernel};
 pub use replay::{Replayed, replay};
 pub use writer::{RecordingKernel, Writer};
 
-use crate::engine::Input;
+use crate::engine::{Input, Occurrences};
 use crate::host::HostFacts;
 use agent_common::lineage::LineageEntry;
 use agent_common::slot::SlotState;
@@ -45,7 +45,7 @@ enum Frame {
     Start(Box<Start>),
     Input(Input),
     Lineage(Option<Box<LineageEntry>>),
-    Repeats(Option<u64>),
+    Repeats(Option<Occurrences>),
     Slot(Option<Box<SlotState>>),
 }
 

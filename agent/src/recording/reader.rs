@@ -1,6 +1,6 @@
 use super::{Frame, MAGIC, MAX_FRAME, RecordingError, Start, VERSION, kind};
 use crate::container::SlotReader;
-use crate::engine::{Input, KernelView};
+use crate::engine::{Input, KernelView, Occurrences};
 use crate::event::{BootTime, ExecId};
 use crate::process::LineageReader;
 use agent_common::behaviour::BehaviourKey;
@@ -144,7 +144,6 @@ impl<R: Read> Reader<R> {
 }
 
 fn parse(kind: u8, bytes: Vec<u8>) -> Option<Frame> {
-    let number = |bytes: &[u8]| Some(u64::from_le_bytes(bytes.try_into().ok()?));
     Some(match kind {
         kind::START => Frame::Start(serde_json::from_slice(&bytes).ok()?),
         kind::RECORD => Frame::Input(Input::Record(bytes)),
@@ -158,11 +157,24 @@ fn parse(kind: u8, bytes: Vec<u8>) -> Option<Frame> {
         kind::LINEAGE => Frame::Lineage(answer(&bytes, |bytes| {
             LineageEntry::read_from_bytes(bytes).ok().map(Box::new)
         })?),
-        kind::REPEATS => Frame::Repeats(answer(&bytes, number)?),
+        kind::REPEATS => Frame::Repeats(answer(&bytes, occurrences)?),
         kind::SLOT => Frame::Slot(answer(&bytes, |bytes| {
             SlotState::read_from_bytes(bytes).ok().map(Box::new)
         })?),
         _ => return None,
+    })
+}
+
+fn number(bytes: &[u8]) -> Option<u64> {
+    Some(u64::from_le_bytes(bytes.try_into().ok()?))
+}
+
+/// Count, and time of the last one, which recordings without it leave out.
+fn occurrences(bytes: &[u8]) -> Option<Occurrences> {
+    let (count, last) = bytes.split_at_checked(size_of::<u64>())?;
+    Some(Occurrences {
+        count: number(count)?,
+        last: BootTime(if last.is_empty() { 0 } else { number(last)? }),
     })
 }
 
@@ -191,9 +203,9 @@ impl LineageReader for ReplayKernel {
 }
 
 impl KernelView for ReplayKernel {
-    fn forget(&mut self, _behaviour: &BehaviourKey) -> Option<u64> {
+    fn forget(&mut self, _behaviour: &BehaviourKey) -> Option<Occurrences> {
         match self.answers.pop_front()? {
-            Frame::Repeats(count) => count,
+            Frame::Repeats(counted) => counted,
             _ => None,
         }
     }

@@ -26,9 +26,14 @@ impl LineageReader for Maps {
     }
 }
 
+const COUNTED: Occurrences = Occurrences {
+    count: 3,
+    last: BootTime(7),
+};
+
 impl KernelView for Maps {
-    fn forget(&mut self, _: &BehaviourKey) -> Option<u64> {
-        Some(3)
+    fn forget(&mut self, _: &BehaviourKey) -> Option<Occurrences> {
+        Some(COUNTED)
     }
 }
 
@@ -100,7 +105,7 @@ fn a_replay_gets_the_inputs_and_the_answers_of_the_run() {
         assert_eq!(input, expected);
         assert_eq!(kernel.read(ExecId(7)).unwrap().tgid, 41);
         assert!(kernel.read(ExecId(8)).is_none());
-        assert_eq!(kernel.forget(&BehaviourKey::new_zeroed()), Some(3));
+        assert_eq!(kernel.forget(&BehaviourKey::new_zeroed()), Some(COUNTED));
         assert!(kernel.slot(1).is_none());
     }
     assert!(reader.next_input().unwrap().is_none());

@@ -1,6 +1,6 @@
 use super::{MAGIC, MAX_FRAME, RecordingError, Start, VERSION, kind};
 use crate::container::SlotReader;
-use crate::engine::{Input, KernelView};
+use crate::engine::{Input, KernelView, Occurrences};
 use crate::event::ExecId;
 use crate::process::LineageReader;
 use agent_common::behaviour::BehaviourKey;
@@ -183,14 +183,11 @@ fn wipe(field: &mut [u8], len: u16) {
 }
 
 impl KernelView for RecordingKernel<'_> {
-    fn forget(&mut self, behaviour: &BehaviourKey) -> Option<u64> {
-        let count = self.kernel.forget(behaviour);
-        let bytes = count.map(u64::to_le_bytes);
-        self.writer.frame(
-            kind::REPEATS,
-            &[bytes.as_ref().map_or(&[][..], |bytes| &bytes[..])],
-        );
-        count
+    fn forget(&mut self, behaviour: &BehaviourKey) -> Option<Occurrences> {
+        let counted = self.kernel.forget(behaviour);
+        let bytes = counted.map(|counted| [counted.count, counted.last.0].map(u64::to_le_bytes).concat());
+        self.writer.frame(kind::REPEATS, &[&bytes.unwrap_or_default()]);
+        counted
     }
 }
 

@@ -54,7 +54,7 @@ fn a_port_scan_of_a_new_neighbour_is_one_alert() {
     );
     assert_eq!(scan.evidence["step_count"], 2);
     assert_eq!(scan.evidence["steps"][0]["object"], stage.1.others[0].id.as_str());
-    let last = stage.0.drain().remove(0).close(0).unwrap();
+    let last = stage.0.drain().remove(0).close(counted(0), CLOCK).unwrap();
     assert_eq!((last.id, last.revision, last.repeat.count), (scan.id, 2, 40));
 }
 
@@ -118,7 +118,7 @@ fn steps_are_bounded_and_all_are_counted() {
         31,
         "the tenth neighbour and the sweep are one record"
     );
-    let last = stage.0.drain().remove(0).close(0).unwrap();
+    let last = stage.0.drain().remove(0).close(counted(0), CLOCK).unwrap();
     assert_eq!(last.evidence["steps"].as_array().map(Vec::len), Some(32));
     assert_eq!(last.evidence["step_count"], 58);
 }

@@ -191,7 +191,15 @@ fn judging_again_counts_nothing_twice() {
     let mut run = stranger();
     run.feed(listens(9999, 1)).feed(impatient()).feed(named());
     assert_eq!(run.rules(), [("listener.unexpected", 0)]);
-    assert_eq!(run.engine.alerts.drain().remove(0).close(0), None, "once");
+    assert_eq!(
+        run.engine
+            .alerts
+            .drain()
+            .remove(0)
+            .close(Occurrences::default(), Clock::default()),
+        None,
+        "once"
+    );
 }
 
 #[test]
@@ -207,7 +215,13 @@ fn a_role_that_becomes_known_makes_the_same_alert_worse() {
     assert_eq!(second.also, ["listener.unexpected"]);
     run.feed(listens(80, 5));
     assert_eq!(run.rules(), rules, "a repeat");
-    let last = run.engine.alerts.drain().remove(0).close(0).unwrap();
+    let last = run
+        .engine
+        .alerts
+        .drain()
+        .remove(0)
+        .close(Occurrences::default(), Clock::default())
+        .unwrap();
     assert_eq!((last.revision, last.repeat.count), (2, 2));
 }
 
