@@ -244,3 +244,38 @@ fn the_profile_tells_what_is_wrong() {
         None
     );
 }
+
+#[test]
+fn what_the_image_or_its_role_announces_is_usual_while_the_profile_is_partial() {
+    let profile = |state: &str| format!("state: {state}\nlisten: [{{port: 8000, exe: /app/server}}]");
+    let with = |state: &str| {
+        let mut scene = scene("acme/app", "/app/server").with_profile(&profile(state));
+        scene.known.exposed_ports = vec!["3000/tcp".into()];
+        scene
+    };
+    assert_eq!(first(&mut with("partial"), listen("0.0.0.0", 3000)), None);
+    let web = |image| scene(image, "/usr/sbin/nginx").with_profile(&profile("partial"));
+    assert_eq!(first(&mut web("nginx"), listen("0.0.0.0", 80)), None);
+    assert_eq!(
+        first(&mut web("acme/app"), listen("0.0.0.0", 80)),
+        Some(("listener.unexpected", Severity::Medium)),
+        "neither declared nor the role's"
+    );
+    assert_eq!(
+        first(&mut with("complete"), listen("0.0.0.0", 3000)),
+        Some(("listener.unexpected_port", Severity::High)),
+        "a complete profile is all there is"
+    );
+    assert_eq!(
+        first(&mut with("partial").attached(), listen("0.0.0.0", 3000)),
+        Some(("listener.unexpected_port", Severity::Medium)),
+        "an exec session does not do what the image declares"
+    );
+    let mut taken = with("partial");
+    taken.exe.exe = "/tmp/x".into();
+    taken.known.exposed_ports = vec!["8000/tcp".into()];
+    assert_eq!(
+        first(&mut taken, listen("0.0.0.0", 8000)),
+        Some(("listener.unexpected_executable", Severity::High))
+    );
+}
