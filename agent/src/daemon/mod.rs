@@ -13,6 +13,7 @@ mod recorder;
 mod run;
 mod sensor;
 mod signals;
+mod standing;
 mod task;
 #[cfg(test)]
 mod task_tests;

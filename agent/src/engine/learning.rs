@@ -3,9 +3,9 @@
 use crate::container::{Container, ImageRef};
 use crate::detect::Neighbours;
 use crate::event::peer_address;
-use crate::event::{ContainerId, EnrichedEvent, Payload};
+use crate::event::{ContainerId, EnrichedEvent, Payload, Timestamp};
 use crate::host::PortRange;
-use crate::profile::{Learner, Profile};
+use crate::profile::{Learner, Profile, Standing};
 use std::sync::Arc;
 
 /// Sessions at once: each watches every event of its containers.
@@ -93,6 +93,18 @@ impl Learning {
             learner: Learner::new(name.to_owned(), image, ephemeral),
         });
         Ok(id)
+    }
+
+    /// Takes in what a container was doing when the session began.
+    pub(super) fn found(
+        &mut self,
+        id: SessionId,
+        container: &Container,
+        (standing, time): (&Standing, Timestamp),
+    ) {
+        if let Some(session) = self.sessions.iter_mut().find(|session| session.id == id) {
+            session.learner.found(container, standing, time);
+        }
     }
 
     /// Takes in an event of a container.

@@ -14,6 +14,7 @@ mod model;
 mod parse;
 mod role;
 mod set;
+mod standing;
 pub mod store;
 mod value;
 
@@ -31,4 +32,5 @@ pub use model::{
 pub use parse::{MAX_PROFILE_BYTES, parse};
 pub use role::{Forbidden, Role, RoleSet};
 pub use set::ProfileSet;
+pub use standing::{Standing, StandingListener};
 pub use value::{AddressScope, Cidr, PathPattern, Port, Protocol};
