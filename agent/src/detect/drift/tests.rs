@@ -1,6 +1,6 @@
 use crate::container::MountPoint;
-use crate::detect::Severity;
 use crate::detect::testing::{Scene, image_file, scene};
+use crate::detect::{Finding, Severity};
 use crate::event::{FileFlags, FileObject, Payload};
 
 fn exec(mut scene: Scene, file: FileObject) -> Vec<(&'static str, Severity)> {
@@ -83,6 +83,70 @@ fn programs_without_a_file() {
     assert_eq!(
         exec(scene("a", "/x"), flagged(UPPER | FileFlags::UNLINKED)),
         [("drift.exec_unlinked", Severity::High)]
+    );
+}
+
+/// A script of which `exe` is the interpreter.
+fn scripted(mut scene: Scene, script: &str) -> Vec<Finding> {
+    scene.exe.args = format!("/bin/sh\0{script}\0--now").as_str().into();
+    let mut exec = scene.exec();
+    exec.filename = script.into();
+    exec.cwd = "/dev/shm".into();
+    scene.inspect(Payload::Exec(exec))
+}
+
+#[test]
+fn dropped_scripts_are_judged_by_their_name() {
+    for script in [
+        "/tmp/x.sh",
+        "/dev/shm/.x",
+        "./x",
+        "/opt/../var/tmp/x",
+        "/run/x",
+        "/dev/fd/7",
+    ] {
+        let findings = scripted(scene("a", "/usr/bin/dash"), script);
+        let found: Vec<_> = findings
+            .iter()
+            .map(|finding| (finding.rule.id, finding.severity))
+            .collect();
+        assert_eq!(found, [("drift.exec_from_tmp", Severity::High)], "{script}");
+        assert_eq!(findings[0].evidence["script_trust"], "arguments");
+    }
+    let built = scene("a", "/bin/sh").below(&["/usr/bin/npm"]);
+    assert_eq!(scripted(built, "/tmp/x.sh")[0].severity, Severity::Medium);
+    let mut mounted = scene("a", "/bin/sh");
+    mounted.known.mounts = vec![MountPoint {
+        source: "/home/x".into(),
+        destination: "/src".into(),
+        writable: true,
+        bind: true,
+    }];
+    assert_eq!(
+        scripted(mounted, "/src/x.sh")[0].rule.id,
+        "drift.exec_from_volume"
+    );
+}
+
+#[test]
+fn scripts_of_the_image_and_shells_are_no_drift() {
+    for script in [
+        "/docker-entrypoint.sh",
+        "/usr/local/bin/healthcheck.sh",
+        "/tmpfiles/x.sh",
+        "/run/s6/basedir/scripts/rc.init",
+        "/run/service/nginx/run",
+        "/bin/sh",
+    ] {
+        let findings = scripted(scene("a", "/bin/sh"), script);
+        assert!(findings.is_empty(), "{findings:?}");
+    }
+    let mut shell = scene("a", "/bin/sh");
+    shell.exe.args = "sh\0-c\0/tmp/x".into();
+    assert_eq!(
+        exec(shell, image_file()),
+        [],
+        "what it executes is an event of its own"
     );
 }
 
