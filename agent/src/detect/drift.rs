@@ -9,9 +9,9 @@ use super::program::{called, inner_ancestors, is_builder};
 use super::rules::drift;
 use super::{Class, DetectContext, Detector, Finding, Rule, Severity};
 use crate::container::MountPoint;
-use crate::event::{Exec, FileFlags, Payload};
+use crate::event::{Exec, FileFlags, Payload, RecordFlags};
 use crate::process::ExecSession;
-use crate::profile::ProfileState;
+use crate::profile::{ExecQuery, ProfileState};
 
 const TMPFS_MAGIC: u32 = 0x0102_1994;
 const IN_TEMPORARY: &str = "it is in a place for temporary files";
@@ -35,7 +35,7 @@ impl Detector for DriftDetector {
             findings.extend(volume(context, exec));
         }
         findings.extend(script::inspect(context, exec));
-        findings.extend(outside_profile(context));
+        findings.extend(outside_profile(context, exec));
     }
 }
 
@@ -110,7 +110,7 @@ fn writable_mount<'a>(context: &'a DetectContext<'_>, path: &[u8]) -> Option<&'a
         .filter(|mount| mount.writable)
 }
 
-fn outside_profile(context: &DetectContext<'_>) -> Option<Finding> {
+fn outside_profile(context: &DetectContext<'_>, exec: &Exec) -> Option<Finding> {
     let profile = context
         .profile
         .filter(|profile| profile.judges(Class::Drift) && profile.describes_exec())?;
@@ -118,7 +118,16 @@ fn outside_profile(context: &DetectContext<'_>) -> Option<Finding> {
     let parent = inner_ancestors(context.event)
         .next()
         .map(|parent| parent.exe.bytes.as_slice());
-    if process.exe.is_empty() || profile.exec(&process.exe.bytes, parent) {
+    // In another root the name of a script leads to another file.
+    let chrooted = context.event.raw.header.flags.has(RecordFlags::CHROOTED);
+    let script = exec.script().filter(|_| !chrooted);
+    let query = ExecQuery {
+        path: &process.exe.bytes,
+        arguments: &exec.arguments().skip(1).collect::<Vec<_>>(),
+        script: script.as_ref(),
+        parent,
+    };
+    if process.exe.is_empty() || profile.exec(&query) {
         return None;
     }
     let doubtful = profile.state() != ProfileState::Complete || process.exec_session == ExecSession::Attached;

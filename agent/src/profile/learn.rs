@@ -283,6 +283,7 @@ impl Learner {
             } else {
                 started.parents.iter().cloned().collect()
             },
+            args: None,
             provenance: started.seen.provenance(),
         };
         let seen = self.exec.iter().map(entry);
@@ -312,6 +313,7 @@ impl Learner {
             Connect {
                 cidr,
                 image,
+                dns: None,
                 proto: *proto,
                 port: *port,
                 exe: exe.clone(),

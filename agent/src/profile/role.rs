@@ -1,5 +1,8 @@
 //! Roles: images that are known as a database, a web server, … bring rules before anything is learned.
 
+#[cfg(test)]
+mod tests;
+
 use super::error::ProfileError;
 use super::model::ApiVersion;
 use super::parse::document;

@@ -1,7 +1,7 @@
 use crate::container::MountPoint;
 use crate::detect::testing::{Scene, image_file, scene};
 use crate::detect::{Finding, Severity};
-use crate::event::{FileFlags, FileObject, Payload};
+use crate::event::{FileFlags, FileObject, Payload, RecordFlags};
 
 fn exec(mut scene: Scene, file: FileObject) -> Vec<(&'static str, Severity)> {
     scene.exe.file = file;
@@ -206,4 +206,20 @@ fn the_profile_knows_programs_and_their_parents() {
         exec(session, image_file()),
         [("drift.exec_outside_profile", Severity::Low)]
     );
+}
+
+#[test]
+fn the_profile_knows_scripts_by_their_name_but_not_in_another_root() {
+    let with = |script: &str, flags: u32| {
+        let mut scene = scene("a", "/usr/bin/dash")
+            .with_profile("exec: [{path: /docker-entrypoint.sh}]")
+            .below(&[]);
+        scene.flags = RecordFlags(flags);
+        let findings = scripted(scene, script);
+        findings.first().map(|finding| finding.rule.id)
+    };
+    assert_eq!(with("/docker-entrypoint.sh", 0), None);
+    let outside = Some("drift.exec_outside_profile");
+    assert_eq!(with("/other.sh", 0), outside);
+    assert_eq!(with("/docker-entrypoint.sh", RecordFlags::CHROOTED), outside);
 }

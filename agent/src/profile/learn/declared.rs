@@ -42,6 +42,7 @@ impl Learner {
         (!self.exec.contains_key(&path)).then_some(Exec {
             path,
             parents: Vec::new(),
+            args: None,
             provenance: FROM_IMAGE,
         })
     }

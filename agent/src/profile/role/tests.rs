@@ -1,0 +1,56 @@
+use super::*;
+use crate::container::{ContainerMetadata, ImageRef};
+use std::fs;
+
+#[test]
+fn shipped_roles_are_read_and_none_is_forgotten() {
+    let roles = RoleSet::shipped().unwrap();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../profiles/roles");
+    assert_eq!(fs::read_dir(folder).unwrap().count(), roles.iter().count());
+    for entry in roles.iter().flat_map(|role| &role.forbid) {
+        assert!(crate::detect::rule(&entry.rule).is_some(), "{}", entry.rule);
+    }
+}
+
+#[test]
+fn roles_are_recognised_by_name_title_and_command() {
+    let roles = RoleSet::shipped().unwrap();
+    let role = |reference: &str, title: &str, command: &[&str]| {
+        let metadata = ContainerMetadata {
+            image: ImageRef {
+                reference: reference.into(),
+                ..ImageRef::default()
+            },
+            labels: [("org.opencontainers.image.title".to_owned(), title.to_owned())].into(),
+            command: command.iter().map(|word| (*word).to_owned()).collect(),
+            ..ContainerMetadata::default()
+        };
+        roles.of(&metadata).map(|role| role.name().to_owned())
+    };
+    assert_eq!(
+        role("docker.io/library/postgres:16", "", &[]).as_deref(),
+        Some("database")
+    );
+    assert_eq!(role("bitnami/postgresql", "", &[]).as_deref(), Some("database"));
+    assert_eq!(role("acme/x:1", "MariaDB", &[]).as_deref(), Some("database"));
+    assert_eq!(
+        role("acme/x:1", "", &["/docker-entrypoint.sh", "/usr/bin/mysqld"]).as_deref(),
+        Some("database")
+    );
+    assert_eq!(role("redis:7", "", &[]).as_deref(), Some("cache"));
+    assert_eq!(role("nginx", "", &[]).as_deref(), Some("web"));
+    assert_eq!(
+        role("acme/jump", "", &["/usr/sbin/sshd", "-D"]).as_deref(),
+        Some("ssh")
+    );
+    assert_eq!(role("docker:27-dind", "", &[]).as_deref(), Some("runtime"));
+    assert_eq!(
+        role(
+            "prometheuscommunity/postgres-exporter",
+            "",
+            &["/bin/postgres_exporter"]
+        ),
+        None
+    );
+    assert_eq!(role("node:22", "", &["node", "server.js"]), None);
+}
