@@ -115,7 +115,7 @@ impl<'a> Listener<'a> {
         if role.expects(self.proto, self.port, &program) {
             return None;
         }
-        let forbidden = role.forbids(self.port, &program)?;
+        let forbidden = role.forbids((self.address, self.port), &program)?;
         let summary = format!("Web server in a {} container: {}", role.name(), self.sentence());
         Some(Finding::new(rule(&forbidden.rule)?, self.object(), summary).with("role", role.name()))
     }

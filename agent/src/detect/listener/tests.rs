@@ -279,3 +279,35 @@ fn what_the_image_or_its_role_announces_is_usual_while_the_profile_is_partial() 
         Some(("listener.unexpected_executable", Severity::High))
     );
 }
+
+#[test]
+fn a_product_has_its_own_ports_and_its_own_loopback() {
+    let web = Some(("listener.web_server_in_database", Severity::High));
+    let at = |image: &str, exe: &str, (address, port): (&str, u16)| {
+        let mut scene = scene(image, exe);
+        scene.known.exposed_ports = vec![format!("{port}/tcp")];
+        first(&mut scene, listen(address, port))
+    };
+    let anywhere = |port| ("0.0.0.0", port);
+    for (image, exe, port) in [
+        ("rethinkdb:2.4", "/usr/bin/rethinkdb", 8080),
+        ("influxdb:2", "/usr/bin/influxd", 8086),
+        ("influxdb:1.8", "/usr/bin/influxd", 8088),
+        ("clickhouse/clickhouse-server", "/usr/bin/clickhouse", 8123),
+        ("clickhouse/clickhouse-server", "/usr/bin/clickhouse", 8443),
+        ("couchdb:3", "/opt/couchdb/erts-14/bin/beam.smp", 5984),
+        ("elasticsearch:8", "/usr/share/elasticsearch/jdk/bin/java", 9200),
+    ] {
+        assert_eq!(at(image, exe, anywhere(port)), None, "{image} {port}");
+    }
+    assert_eq!(at("influxdb:1.8", "/usr/bin/python3", anywhere(8088)), web);
+    assert_eq!(at("rethinkdb:2.4", "/usr/bin/nginx", anywhere(8080)), web);
+    assert_eq!(at("postgres:16", "/usr/bin/influxd", anywhere(8080)), web);
+    assert_eq!(at("postgres:16", "/usr/bin/patroni", ("127.0.0.1", 8008)), None);
+    assert_eq!(at("postgres:16", "/usr/bin/patroni", ("::1", 8008)), None);
+    assert_eq!(
+        at("postgres:16", "/usr/sbin/nginx", ("127.0.0.1", 8008)),
+        web,
+        "whose name says so"
+    );
+}

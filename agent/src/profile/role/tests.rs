@@ -54,3 +54,46 @@ fn roles_are_recognised_by_name_title_and_command() {
     );
     assert_eq!(role("node:22", "", &["node", "server.js"]), None);
 }
+
+#[test]
+fn a_role_is_what_runs_and_not_what_is_spoken_of() {
+    let roles = RoleSet::shipped().unwrap();
+    let role = |command: &[&str]| {
+        let metadata = ContainerMetadata {
+            command: command.iter().map(|word| (*word).to_owned()).collect(),
+            ..ContainerMetadata::default()
+        };
+        roles.of(&metadata).map(|role| role.name().to_owned())
+    };
+    for command in [
+        &["wait-for", "postgres", "--", "node", "server.js"][..],
+        &["/wait-for-it.sh", "mysqld", "--", "/app/server"],
+        &["node", "postgres"],
+        &["sh", "-c", "pg_isready -h postgres"],
+        &["gosu", "postgres", "/app/server"],
+        &["tini", "--", "backup", "mysqld"],
+        &["env", "DB=postgres", "/app/server"],
+        &["sh"],
+        &["tini", "-e", "143"],
+        &[],
+    ] {
+        assert_eq!(role(command), None, "{command:?}");
+    }
+    for command in [
+        &["postgres", "-D", "/data"][..],
+        &["tini", "-g", "-e", "143", "--", "/usr/bin/postgres"],
+        &["dumb-init", "--rewrite", "15:3", "docker-entrypoint.sh", "mysqld"],
+        &["/docker-entrypoint.sh", "gosu", "postgres", "postgres"],
+        &["/bin/sh", "-ec", "exec su-exec mysql mysqld --user=mysql"],
+        &["bash", "/usr/local/bin/docker-entrypoint.sh", "mongod"],
+        &["env", "-i", "A=b", "postgres"],
+        &["bash", "-e", "-c", "PGDATA=/x postgres"],
+    ] {
+        assert_eq!(role(command).as_deref(), Some("database"), "{command:?}");
+    }
+    assert_eq!(
+        role(&["dockerd-entrypoint.sh", "--tls"]).as_deref(),
+        Some("runtime")
+    );
+    assert_eq!(role(&["httpd-foreground"]).as_deref(), Some("web"));
+}
