@@ -7,6 +7,7 @@
 mod input;
 mod learning;
 mod neighbours;
+mod startup;
 mod stats;
 #[cfg(test)]
 mod tests;
@@ -358,6 +359,7 @@ impl Engine {
                     let kept = self.waiting.gone(container.key);
                     self.judge_again(&container, kept, outputs);
                     self.detectors.forget(container.key);
+                    self.learning.forget(container.key);
                     for open in self.alerts.ended(&container.id) {
                         self.close(open, kernel, outputs);
                     }

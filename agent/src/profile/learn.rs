@@ -129,19 +129,30 @@ impl Learner {
     }
 
     fn exec(&mut self, event: &EnrichedEvent, container: SlotKey) {
-        let Some(started) = self.started(&event.process.exe.bytes) else {
-            return self.overflow();
-        };
-        started.seen.at(event.time, container);
         let parent = event
             .ancestors
             .first()
             .filter(|parent| parent.slot == Some(container));
-        if let Some(parent) = parent.and_then(|parent| generalise::path(&parent.exe.bytes))
+        let parent = parent.map(|parent| parent.exe.bytes.as_slice());
+        self.executed((&event.process.exe.bytes, parent), event.time, container);
+    }
+
+    /// Takes an execution: the program and, within the container, who started it.
+    pub fn executed(&mut self, (exe, parent): (&[u8], Option<&[u8]>), time: Timestamp, container: SlotKey) {
+        let Some(started) = self.started(exe) else {
+            return self.overflow();
+        };
+        started.seen.at(time, container);
+        if let Some(parent) = parent.and_then(generalise::path)
             && started.parents.len() < MAX_ENTRIES
         {
             started.parents.insert(parent);
         }
+    }
+
+    /// Counts behaviours that whoever watched could not keep.
+    pub fn left_out(&mut self, behaviours: u64) {
+        self.overflowed += behaviours;
     }
 
     /// The entry of a program; `None` when it has no name in UTF-8, or there is no room.
