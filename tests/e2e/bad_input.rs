@@ -182,7 +182,7 @@ fn what_is_no_folder_of_profiles_is_told() -> Result<()> {
     bench.write("profiles/b.yaml", PROFILE)?;
     contains(
         &bench.refused_profiles()?,
-        &["b.yaml", "`shop`", "already defined in", "a.yaml"],
+        &["b.yaml", "`shop`", "already that of the profile in", "a.yaml"],
     );
     let bench = Bench::new()?;
     command::run(Command::new("mkfifo").arg(bench.path("profiles/pipe.yaml")))?;

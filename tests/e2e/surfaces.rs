@@ -252,6 +252,52 @@ fn wait_for_listeners(docker: &Docker, container: &str, port: u16) -> Result<()>
 }
 
 #[test]
+fn a_server_that_ran_before_it_was_learned_restarts_in_silence() -> Result<()> {
+    let Some((docker, agent)) = lab("learn-standing")? else {
+        return Ok(());
+    };
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("box.yaml");
+    // Listens once, long before anybody learns.
+    let serve = [
+        "run", "--detach", "--name", "box", BUSYBOX, "httpd", "-f", "-p", "8000",
+    ];
+    let id = docker.docker(serve)?;
+    command::wait_until("the container is known", SOON, || {
+        status(&agent).ok()?.to_string().contains("\"box\"").then_some(())
+    })?;
+    let mut learn = client(
+        &agent,
+        &["profile", "learn", "--container", "box", "--for", "1s", "-o"],
+    );
+    command::run(learn.arg(&file))?;
+    let text = fs::read_to_string(&file)?;
+    assert!(text.contains("8000") && text.contains("httpd"), "{text}");
+    drop(agent);
+
+    let agent = AgentProcess::start(&Options {
+        docker_host: Some(docker.host()),
+        profiles: Some(folder.path().to_owned()),
+        ..Options::default()
+    })?;
+    docker.docker(["restart", "--time", "0", "box"])?;
+    docker.docker(["exec", "--detach", "box", "nc", "-l", "-p", "4444"])?;
+    let of_box = |value: &Value| value["container"]["id"] == id.as_str();
+    // The last of what was done: what the restart had to say precedes it.
+    agent.wait_for(0, SOON, |value| {
+        of_box(value) && value["evidence"]["local_port"] == 4444
+    })?;
+    let restart: Vec<Value> = agent
+        .lines()
+        .into_iter()
+        .map(|line| line.value)
+        .filter(|value| of_box(value) && value["evidence"]["local_port"] == 8000)
+        .collect();
+    assert!(restart.is_empty(), "{restart:?}\n{text}");
+    Ok(())
+}
+
+#[test]
 fn a_learned_profile_is_silent_about_what_was_learned() -> Result<()> {
     let Some((docker, agent)) = lab("learn")? else {
         return Ok(());

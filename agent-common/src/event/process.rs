@@ -15,7 +15,7 @@ pub struct ExecEvent {
     pub stdio_peer: SocketAddress,
     /// Absolute path of the executed file in the task's root.
     pub path: StrRef,
-    /// The name that was asked for (for a script: the interpreter's).
+    /// The name that was asked for (for a script: the script's, while `path` is its interpreter's).
     pub filename: StrRef,
     /// NUL-separated.
     pub args: StrRef,

@@ -15,7 +15,7 @@ pub(super) fn container(container: &Container) -> AlertContainer {
     AlertContainer {
         id: container.id.as_str().to_owned(),
         name: known.and_then(|known| filled(&known.name)),
-        runtime: known.and_then(|known| filled(&known.runtime)),
+        runtime: container.runtime().map(str::to_owned),
         image: known.map_or_else(AlertImage::default, |known| AlertImage {
             reference: filled(&known.image.reference),
             id: known.image.id.clone(),

@@ -1,14 +1,15 @@
 mod deeds;
 
 use super::*;
-use crate::container::ContainerMetadata;
-use crate::detect::testing::{CLOCK, SECOND, Scene, connect, container, file, listen, open, scene};
+use crate::container::{Container, ContainerMetadata, Metadata};
+use crate::detect::testing::{CLOCK, OWN, SECOND, Scene, connect, container, file, listen, open, scene};
 use crate::detect::{Finding, SensorFinding, Severity, rules};
 use crate::event::{
     BootTime, ContainerId, EventKind, FileFlags, FileObject, Module, ModuleOp, Payload, RecordFlags,
 };
 use serde_json::json;
 use std::path::Path;
+use std::sync::Arc;
 
 fn builder() -> AlertBuilder {
     AlertBuilder::new(AlertIds::new(7))
@@ -393,4 +394,29 @@ fn activity_has_the_shape_of_alerts() {
         (&value["evidence"]["local_port"], &value["container"]["name"]),
         (&json!(80), &json!("web"))
     );
+}
+
+#[test]
+fn the_runtime_is_named_by_the_cgroup_until_it_answers() {
+    let with = |cgroup: &str, metadata: Metadata| {
+        describe::container(&Container {
+            key: OWN,
+            id: id(),
+            cgroup: cgroup.to_owned(),
+            first_seen: BootTime(0),
+            metadata,
+        })
+        .runtime
+    };
+    let hex = "0123456789abcdef".repeat(4);
+    let docker = format!("/system.slice/docker-{hex}.scope");
+    assert_eq!(with(&docker, Metadata::Pending).as_deref(), Some("docker"));
+    assert_eq!(with(&docker, Metadata::Unavailable).as_deref(), Some("docker"));
+    assert_eq!(with(&format!("/x/{hex}"), Metadata::Pending), None);
+    let known = ContainerMetadata {
+        runtime: "podman".to_owned(),
+        ..ContainerMetadata::default()
+    };
+    let resolved = Metadata::Resolved(Arc::new(known));
+    assert_eq!(with(&docker, resolved).as_deref(), Some("podman"));
 }

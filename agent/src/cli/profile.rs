@@ -4,7 +4,7 @@ use super::output::say_json;
 use super::{Exit, Failure, Output, load_without_docker, say};
 use crate::config::Flags;
 use crate::profile::store::{Presence, load_file, load_files, load_folder, profile_files};
-use crate::profile::{CompiledProfile, Profile, ProfileError, ProfileSet};
+use crate::profile::{CompiledProfile, Profile, ProfileError, ProfileSet, warnings};
 use clap::Args;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -77,15 +77,24 @@ type Linted<'a> = (&'a PathBuf, Result<Profile, ProfileError>);
 
 fn lint_text(results: &[Linted<'_>], duplicate: Option<&ProfileError>) -> String {
     let lines = results.iter().map(|(file, result)| match result {
-        Ok(profile) => format!("{}: ok: {}\n", file.display(), summary(profile)),
+        Ok(profile) => format!("{}: ok: {}\n", file.display(), summary(profile)) + &warned(file, profile),
         Err(error) => format!("{error}\n"),
     });
     lines.chain(duplicate.map(|error| format!("{error}\n"))).collect()
 }
 
+fn warned(file: &Path, profile: &Profile) -> String {
+    let lines = warnings(profile).into_iter();
+    lines
+        .map(|warning| format!("{}: warning: {warning}\n", file.display()))
+        .collect()
+}
+
 fn lint_json(results: &[Linted<'_>], duplicate: Option<&ProfileError>) -> Vec<serde_json::Value> {
     let lines = results.iter().map(|(file, result)| match result {
-        Ok(profile) => json!({"file": file, "ok": true, "name": profile.metadata.name}),
+        Ok(profile) => {
+            json!({"file": file, "ok": true, "name": profile.metadata.name, "warnings": warnings(profile)})
+        }
         Err(error) => json!({"file": file, "ok": false, "error": error.to_string()}),
     });
     lines

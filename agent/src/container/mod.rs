@@ -43,6 +43,7 @@ impl Container {
     pub fn runtime(&self) -> Option<&str> {
         self.known()
             .map(|metadata| metadata.runtime.as_str())
+            .filter(|runtime| !runtime.is_empty())
             .or_else(|| match cgroup::classify(&self.cgroup) {
                 cgroup::CgroupClass::Container(identity) => identity.runtime,
                 cgroup::CgroupClass::HostUnit | cgroup::CgroupClass::Unknown => None,

@@ -17,6 +17,7 @@ mod signals;
 #[cfg(test)]
 mod slot_tests;
 mod spool_watch;
+mod standing;
 mod task;
 #[cfg(test)]
 mod task_tests;

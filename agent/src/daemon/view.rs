@@ -1,5 +1,6 @@
 //! The engine in the words of the control socket and of metrics.
 
+use super::standing;
 use crate::container::Container;
 use crate::control::protocol::LearnTarget;
 use crate::control::{ContainerStatus, QueueStatus, Refusal, RefusalCode, StatusReport};
@@ -9,6 +10,15 @@ use crate::profile::ProfileSet;
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::{gauge, set_total};
 use std::collections::BTreeMap;
+
+/// Begins a session with what its containers are doing now.
+pub(super) fn learn(engine: &mut Engine, selector: Selector) -> Result<SessionId, LearnError> {
+    let (session, containers) = engine.learn(selector)?;
+    for container in containers.iter().take(standing::MAX_CONTAINERS) {
+        engine.found(session, container, &standing::of(container));
+    }
+    Ok(session)
+}
 
 /// The profile of a session that ended, as YAML.
 pub(super) fn learned(engine: &mut Engine, session: SessionId) -> Result<String, Refusal> {

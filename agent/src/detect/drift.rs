@@ -1,16 +1,21 @@
-//! Code that is not in the image. Decided by the file that was executed, not by its name.
+//! Code that is not in the image. Decided by the file that was executed, not by its name; of a script, whose
+//! interpreter is that file, only the name is known.
 
+mod script;
 #[cfg(test)]
 mod tests;
 
 use super::program::{called, inner_ancestors, is_builder};
 use super::rules::drift;
 use super::{Class, DetectContext, Detector, Finding, Rule, Severity};
-use crate::event::{Exec, FileFlags, Payload};
+use crate::container::MountPoint;
+use crate::event::{Exec, FileFlags, Payload, RecordFlags};
 use crate::process::ExecSession;
-use crate::profile::ProfileState;
+use crate::profile::{ExecQuery, ProfileState};
 
 const TMPFS_MAGIC: u32 = 0x0102_1994;
+const IN_TEMPORARY: &str = "it is in a place for temporary files";
+const ON_VOLUME: &str = "it is on a writable volume";
 /// Places where everybody may write.
 const TEMPORARY: [&str; 5] = ["/tmp/", "/var/tmp/", "/dev/shm/", "/run/", "/var/run/"];
 
@@ -31,7 +36,8 @@ impl Detector for DriftDetector {
                 findings.extend(volume(context, exec));
             }
         }
-        findings.extend(outside_profile(context));
+        findings.extend(script::inspect(context, exec));
+        findings.extend(outside_profile(context, exec));
     }
 }
 
@@ -55,22 +61,15 @@ fn memory(context: &DetectContext<'_>, exec: &Exec) -> Option<Finding> {
 }
 
 fn temporary(context: &DetectContext<'_>, exec: &Exec) -> Option<Finding> {
-    let named = TEMPORARY
-        .iter()
-        .any(|place| exec.path.bytes.starts_with(place.as_bytes()));
-    if !named && exec.file.magic != TMPFS_MAGIC {
+    if !is_temporary(&exec.path.bytes) && exec.file.magic != TMPFS_MAGIC {
         return None;
     }
-    let finding = finding(
-        context,
-        &drift::EXEC_FROM_TMP,
-        "it is in a place for temporary files",
-    );
-    Some(if built_here(context) {
-        finding.severity(Severity::Medium)
-    } else {
-        finding
-    })
+    let finding = finding(context, &drift::EXEC_FROM_TMP, IN_TEMPORARY);
+    Some(weighed(context, finding))
+}
+
+fn is_temporary(path: &[u8]) -> bool {
+    TEMPORARY.iter().any(|place| path.starts_with(place.as_bytes()))
 }
 
 fn upper(context: &DetectContext<'_>, exec: &Exec) -> Option<Finding> {
@@ -78,39 +77,42 @@ fn upper(context: &DetectContext<'_>, exec: &Exec) -> Option<Finding> {
         return None;
     }
     let finding = finding(context, &drift::EXEC_FROM_UPPER, "it is not in the image");
-    Some(if built_here(context) {
+    Some(weighed(context, finding))
+}
+
+/// Where a package manager or build tool is at work, what it brings is not the image's either, but an operator's doing
+/// more often than an intruder's.
+fn weighed(context: &DetectContext<'_>, finding: Finding) -> Finding {
+    if inner_ancestors(context.event).any(|ancestor| is_builder(&called(ancestor))) {
         finding.severity(Severity::Medium)
     } else {
         finding
-    })
-}
-
-/// A package manager or build tool is at work: what it brings is not the image's either, but an operator's doing more
-/// often than an intruder's.
-fn built_here(context: &DetectContext<'_>) -> bool {
-    inner_ancestors(context.event).any(|ancestor| is_builder(&called(ancestor)))
+    }
 }
 
 fn volume(context: &DetectContext<'_>, exec: &Exec) -> Option<Finding> {
     if exec.file.flags & FileFlags::OVERLAY != 0 || exec.file.magic == TMPFS_MAGIC {
         return None;
     }
-    let path: &[u8] = &exec.path.bytes;
+    let mount = writable_mount(context, &exec.path.bytes)?;
+    let finding = finding(context, &drift::EXEC_FROM_VOLUME, ON_VOLUME);
+    Some(finding.with("volume", mount.source.as_str()))
+}
+
+/// The mount that the runtime made for `path`, when the container may write to it.
+fn writable_mount<'a>(context: &'a DetectContext<'_>, path: &[u8]) -> Option<&'a MountPoint> {
     let mounts = context.known()?.mounts.iter();
     let on = |destination: &str| {
         path.strip_prefix(destination.as_bytes())
             .is_some_and(|rest| rest.starts_with(b"/"))
     };
-    let mount = mounts
+    mounts
         .filter(|mount| on(mount.destination.trim_end_matches('/')))
-        .max_by_key(|mount| mount.destination.len())?;
-    let finding = finding(context, &drift::EXEC_FROM_VOLUME, "it is on a writable volume");
-    mount
-        .writable
-        .then(|| finding.with("volume", mount.source.as_str()))
+        .max_by_key(|mount| mount.destination.len())
+        .filter(|mount| mount.writable)
 }
 
-fn outside_profile(context: &DetectContext<'_>) -> Option<Finding> {
+fn outside_profile(context: &DetectContext<'_>, exec: &Exec) -> Option<Finding> {
     let profile = context
         .profile
         .filter(|profile| profile.judges(Class::Drift) && profile.describes_exec())?;
@@ -118,7 +120,16 @@ fn outside_profile(context: &DetectContext<'_>) -> Option<Finding> {
     let parent = inner_ancestors(context.event)
         .next()
         .map(|parent| parent.exe.bytes.as_slice());
-    if process.exe.is_empty() || profile.exec(&process.exe.bytes, parent) {
+    // In another root the name of a script leads to another file.
+    let chrooted = context.event.raw.header.flags.has(RecordFlags::CHROOTED);
+    let script = exec.script().filter(|_| !chrooted);
+    let query = ExecQuery {
+        path: &process.exe.bytes,
+        arguments: &exec.arguments().skip(1).collect::<Vec<_>>(),
+        script: script.as_ref(),
+        parent,
+    };
+    if process.exe.is_empty() || profile.exec(&query) {
         return None;
     }
     let doubtful = profile.state() != ProfileState::Complete || process.exec_session == ExecSession::Attached;

@@ -115,7 +115,7 @@ impl<'a> Listener<'a> {
         if role.expects(self.proto, self.port, &program) {
             return None;
         }
-        let forbidden = role.forbids(self.port, &program)?;
+        let forbidden = role.forbids((self.address, self.port), &program)?;
         let summary = format!("Web server in a {} container: {}", role.name(), self.sentence());
         Some(Finding::new(rule(&forbidden.rule)?, self.object(), summary).with("role", role.name()))
     }
@@ -169,6 +169,10 @@ impl<'a> Listener<'a> {
     fn outside_profile(&self, state: ProfileState) -> Option<Finding> {
         let (rule, severity) = match (self.verdict?, state) {
             (ListenVerdict::Expected(_), _) => return None,
+            // What is not described yet is not unusual by that.
+            (ListenVerdict::Unknown | ListenVerdict::WrongPort, ProfileState::Partial) if self.is_usual() => {
+                return None;
+            }
             (ListenVerdict::WrongExecutable, _) => (&listener::UNEXPECTED_EXECUTABLE, Severity::High),
             (ListenVerdict::WrongPort, ProfileState::Complete) => {
                 (&listener::UNEXPECTED_PORT, Severity::High)
@@ -187,20 +191,27 @@ impl<'a> Listener<'a> {
     }
 
     fn without_profile(&self) -> Option<Finding> {
-        let attached = self.context.event.process.exec_session == ExecSession::Attached;
-        let program = String::from_utf8_lossy(&self.program);
-        let role = self.context.role;
-        if (self.is_declared() && !attached)
-            || role.is_some_and(|role| role.expects(self.proto, self.port, &program))
-        {
+        if self.is_usual() {
             return None;
         }
-        let severity = if attached && !self.address.is_loopback() {
+        let severity = if self.is_attached() && !self.address.is_loopback() {
             Severity::Medium
         } else {
             Severity::Info
         };
         Some(Finding::new(&listener::UNEXPECTED, self.object(), self.sentence()).severity(severity))
+    }
+
+    /// Declared by the image, or the role's own.
+    fn is_usual(&self) -> bool {
+        let program = String::from_utf8_lossy(&self.program);
+        let role = self.context.role;
+        (self.is_declared() && !self.is_attached())
+            || role.is_some_and(|role| role.expects(self.proto, self.port, &program))
+    }
+
+    fn is_attached(&self) -> bool {
+        self.context.event.process.exec_session == ExecSession::Attached
     }
 
     /// The image says so itself: EXPOSE.

@@ -1,6 +1,7 @@
 //! Containers whose end no record told.
 
-use super::{ContainerOp, Engine, Output, SlotKey};
+use super::{ContainerOp, Engine, Output};
+use crate::event::SlotKey;
 use crate::event::{KernelString, Lifecycle};
 use agent_common::slot::SlotFlags;
 

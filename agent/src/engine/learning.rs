@@ -1,11 +1,12 @@
 //! Learning sessions: which containers, since when, what was seen.
 
+use super::startup::Startups;
 use crate::container::{Container, ImageRef};
 use crate::detect::Neighbours;
 use crate::event::peer_address;
-use crate::event::{ContainerId, EnrichedEvent, Payload};
+use crate::event::{ContainerId, EnrichedEvent, Payload, SlotKey, Timestamp};
 use crate::host::PortRange;
-use crate::profile::{Learner, Profile};
+use crate::profile::{Learner, Profile, Standing};
 use std::sync::Arc;
 
 /// Sessions at once: each watches every event of its containers.
@@ -60,6 +61,7 @@ pub enum LearnError {
 #[derive(Debug, Default)]
 pub(super) struct Learning {
     sessions: Vec<Session>,
+    startups: Startups,
     next: u64,
 }
 
@@ -95,6 +97,31 @@ impl Learning {
         Ok(id)
     }
 
+    /// Takes in what a container was doing when the session began, and what it executed when it started.
+    pub(super) fn found(
+        &mut self,
+        id: SessionId,
+        container: &Container,
+        (standing, time): (&Standing, Timestamp),
+    ) {
+        let Some(session) = self.sessions.iter_mut().find(|session| session.id == id) else {
+            return;
+        };
+        session.learner.found(container, standing, time);
+        if let Some(startup) = self.startups.of(container.key) {
+            for ((exe, parent), time) in &startup.programs {
+                let started = (exe.as_slice(), parent.as_deref());
+                session.learner.executed(started, *time, container.key);
+            }
+            session.learner.left_out(startup.left_out);
+        }
+    }
+
+    /// The container is gone.
+    pub(super) fn forget(&mut self, container: SlotKey) {
+        self.startups.forget(container);
+    }
+
     /// Takes in an event of a container.
     pub(super) fn observe(
         &mut self,
@@ -102,6 +129,7 @@ impl Learning {
         container: &Arc<Container>,
         neighbours: &dyn Neighbours,
     ) {
+        self.startups.observe(event, container);
         for session in &mut self.sessions {
             if session.selector.selects(container) {
                 let peer = peer_of(event, neighbours);
@@ -129,5 +157,31 @@ fn peer_of(event: &EnrichedEvent, neighbours: &dyn Neighbours) -> Option<Arc<Con
     match &event.raw.payload {
         Payload::Connect(net) | Payload::Send(net) => neighbours.by_address(peer_address(&net.remote)?),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::testing::{SECOND, scene};
+
+    #[test]
+    fn a_session_knows_what_the_container_executed_when_it_started() {
+        let mut scene = scene("nginx:1.25", "/usr/bin/find").below(&["/bin/sh"]);
+        scene.now_ns = SECOND;
+        let event = scene.event(Payload::Exec(scene.exec()));
+        let container = event.container.clone().unwrap();
+        let mut learning = Learning::default();
+        scene.with_context(&event, |context| {
+            learning.observe(&event, &container, context.neighbours);
+        });
+        let selector = Selector::Container("web".to_owned());
+        let session = learning.start(selector, "web", ImageRef::default(), PortRange::default());
+        let session = session.unwrap();
+        learning.found(session, &container, (&Standing::default(), event.time));
+        let profile = learning.finish(session).unwrap();
+        let entry = &profile.exec[0];
+        assert_eq!(entry.path.as_str(), "/usr/bin/find");
+        assert_eq!(entry.parents[0].as_str(), "/bin/sh");
     }
 }

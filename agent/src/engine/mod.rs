@@ -9,6 +9,7 @@ mod input;
 mod learning;
 mod neighbours;
 mod renewal;
+mod startup;
 mod stats;
 #[cfg(test)]
 mod tests;
@@ -25,9 +26,9 @@ use crate::container::{Container, ContainerIndex, IndexChange, Metadata};
 use crate::decode::{DecodeError, decode};
 use crate::detect::{DetectContext, Detectors, Scope, SensorFinding};
 use crate::enrich::{Enriched, Enricher};
-use crate::event::{BootTime, ContainerId, ContainerOp, EnrichedEvent, Payload, SlotKey};
+use crate::event::{BootTime, ContainerId, ContainerOp, EnrichedEvent, Payload};
 use crate::host::HostFacts;
-use crate::profile::{Profile, ProfileSet, RoleSet};
+use crate::profile::{Profile, ProfileSet, RoleSet, Standing};
 use learning::Learning;
 use neighbours::IndexNeighbours;
 use std::sync::Arc;
@@ -148,11 +149,11 @@ impl Engine {
         self.alerts.rearm(|behaviour| kernel.forget(behaviour));
     }
 
-    /// Begins to learn a profile.
+    /// Begins to learn a profile; the containers that are meant and run already.
     ///
     /// # Errors
     /// See [`LearnError`].
-    pub fn learn(&mut self, selector: Selector) -> Result<(SessionId, Vec<SlotKey>), LearnError> {
+    pub fn learn(&mut self, selector: Selector) -> Result<(SessionId, Vec<Arc<Container>>), LearnError> {
         let selected: Vec<_> = self
             .index()
             .live()
@@ -166,7 +167,13 @@ impl Engine {
         let id = self
             .learning
             .start(selector, first.display_name(), image, self.host.ephemeral_ports)?;
-        Ok((id, selected.iter().map(|container| container.key).collect()))
+        Ok((id, selected))
+    }
+
+    /// Takes what a container was doing when a session began: whoever may read procfs knows.
+    pub fn found(&mut self, session: SessionId, container: &Container, standing: &Standing) {
+        let time = self.host.clock.wall(self.now);
+        self.learning.found(session, container, (standing, time));
     }
 
     /// Ends a learning session.
@@ -341,6 +348,7 @@ impl Engine {
                     let events = self.waiting.gone(container.key);
                     self.judge_kept(&container, events, Scope::All, outputs);
                     self.detectors.forget(container.key);
+                    self.learning.forget(container.key);
                     for open in self.alerts.ended(&container.id) {
                         self.close(open, kernel, outputs);
                     }

@@ -1,7 +1,8 @@
 //! Behaviours that were judged by what holds no longer leave the kernel once more: new profiles, and names that came after
 //! what was done without them.
 
-use super::{Arc, Container, Engine, ProfileSet, SlotKey};
+use super::{Arc, Container, Engine, ProfileSet};
+use crate::event::SlotKey;
 
 impl Engine {
     /// Puts other profiles in force. Returns the containers that have another one now: what they did so far was judged

@@ -6,7 +6,7 @@ use super::*;
 use crate::alert::{AlertIds, Occurrences};
 use crate::container::{ContainerMetadata, ImageRef, RuntimeEvent, SlotReader};
 use crate::event::{
-    Clock, ContainerId, ContainerOp, EventHeader, EventKind, ExecId, FileObject, SocketAddress,
+    Clock, ContainerId, ContainerOp, EventHeader, EventKind, ExecId, FileObject, SlotKey, SocketAddress,
 };
 use crate::process::LineageReader;
 use agent_common::behaviour::BehaviourKey;

@@ -6,6 +6,7 @@
 mod address;
 mod id;
 mod payload;
+mod script;
 mod text;
 mod time;
 
@@ -18,6 +19,7 @@ pub use id::{ContainerId, ExecId, ProcessKey, SlotKey};
 pub use payload::{
     Bpf, Exec, FileOpen, Lifecycle, Module, Mount, Name, Net, Payload, Ptrace, RawEvent, Setns, UnixConnect,
 };
+pub use script::Script;
 pub use text::KernelString;
 pub use time::{BootTime, Clock, Timestamp};
 

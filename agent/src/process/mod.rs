@@ -3,6 +3,7 @@
 
 pub mod lineage;
 pub mod procfs;
+pub mod sockets;
 
 pub use lineage::{Chain, Completeness, Lineage, LineageStats};
 

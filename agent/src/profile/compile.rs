@@ -1,10 +1,11 @@
 //! The one place where a profile becomes something that decides: the matcher of the daemon now, the kernel's tables
 //! from the same value later.
 
-use super::model::{Connect, Listen, Mode, Profile, ProfileState, Source};
+use super::model::{Connect, Exec, Listen, Mode, Profile, ProfileState, Source};
 use super::value::{PathPattern, Port, Protocol};
 use super::{ImageName, Matching};
 use crate::detect::Class;
+use crate::event::{KernelString, Script};
 use crate::host::PortRange;
 use std::net::IpAddr;
 
@@ -53,6 +54,18 @@ pub struct ConnectQuery<'a> {
     /// Image of the container that has the address.
     pub peer: Option<&'a ImageName>,
     pub ephemeral: PortRange,
+}
+
+/// An execution as it was observed.
+#[derive(Debug, Clone, Copy)]
+pub struct ExecQuery<'a> {
+    pub path: &'a [u8],
+    /// `argv[0]` left out.
+    pub arguments: &'a [KernelString],
+    /// What `path` interprets.
+    pub script: Option<&'a Script>,
+    /// `None` stands for the runtime (entrypoint, exec session), which may start whatever the profile knows.
+    pub parent: Option<&'a [u8]>,
 }
 
 impl CompiledProfile {
@@ -119,16 +132,10 @@ impl CompiledProfile {
         self.profile.connect.iter().any(|entry| allows(entry, query))
     }
 
-    /// True when `path` may be executed by `parent`; `None` stands for the runtime (entrypoint, exec session), which
-    /// may start whatever the profile knows.
+    /// True when the program, or the script that it interprets, may be executed.
     #[must_use]
-    pub fn exec(&self, path: &[u8], parent: Option<&[u8]>) -> bool {
-        self.profile.exec.iter().any(|entry| {
-            entry.path.matches(path)
-                && (entry.parents.is_empty()
-                    || parent
-                        .is_none_or(|parent| entry.parents.iter().any(|allowed| allowed.matches(parent))))
-        })
+    pub fn exec(&self, query: &ExecQuery<'_>) -> bool {
+        self.profile.exec.iter().any(|entry| executes(entry, query))
     }
 
     /// True when the profile says anything about executables; otherwise none of them is a deviation.
@@ -138,6 +145,18 @@ impl CompiledProfile {
     }
 }
 
+fn executes(entry: &Exec, query: &ExecQuery<'_>) -> bool {
+    let with = |arguments: &[KernelString]| entry.args.as_ref().is_none_or(|args| args.matches(arguments));
+    let program = || entry.path.matches(query.path) && with(query.arguments);
+    let script = || {
+        query
+            .script
+            .is_some_and(|script| entry.path.matches(&script.path.bytes) && with(&script.arguments))
+    };
+    let by = |parent: &[u8]| entry.parents.iter().any(|allowed| allowed.matches(parent));
+    (program() || script()) && (entry.parents.is_empty() || query.parent.is_none_or(by))
+}
+
 fn here(entry: &Listen, query: &ListenQuery<'_>) -> bool {
     entry.proto == query.proto
         && port(entry.port, query.port, query.ephemeral)
@@ -145,7 +164,9 @@ fn here(entry: &Listen, query: &ListenQuery<'_>) -> bool {
 }
 
 fn allows(entry: &Connect, query: &ConnectQuery<'_>) -> bool {
-    entry.proto == query.proto
+    // Which addresses a name has is not observed yet.
+    entry.dns.is_none()
+        && entry.proto == query.proto
         && port(entry.port, query.port, query.ephemeral)
         && entry.cidr.is_none_or(|cidr| cidr.contains(query.address))
         && entry

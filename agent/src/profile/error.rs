@@ -1,3 +1,4 @@
+use super::UniqueKey;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -60,9 +61,10 @@ pub enum ProfileError {
     TooLarge { file: PathBuf, bytes: u64, limit: u64 },
     #[error("{}: more than {limit} profiles; remove those of images that are no longer used", folder.display())]
     TooMany { folder: PathBuf, limit: usize },
-    #[error("{second}: profile `{name}` is already defined in {first}; rename or remove one of them")]
+    #[error("{second}: {} `{value}` is already that of the profile in {first}; change or remove one of them", key.path())]
     Duplicate {
-        name: String,
+        key: UniqueKey,
+        value: String,
         first: Place,
         second: Place,
     },

@@ -1,6 +1,9 @@
-//! Writes a profile from what a container did. Deterministic: the same events in any order give the same entries;
-//! bounded: what does not fit is counted and makes the profile `partial`.
+//! Writes a profile from what a container did, what it was doing when learning began, and what its image declares.
+//! Deterministic: the same events in any order give the same entries; bounded: what does not fit is counted and makes
+//! the profile `partial`.
 
+mod declared;
+mod found;
 #[cfg(test)]
 mod tests;
 
@@ -14,7 +17,9 @@ use crate::container::{Container, ImageRef};
 use crate::event::peer_address;
 use crate::event::{EnrichedEvent, FileOpen, Net, Payload, SlotKey, Timestamp};
 use crate::host::PortRange;
+use declared::Declared;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 /// Entries of one section.
 const MAX_ENTRIES: usize = 2048;
@@ -25,14 +30,27 @@ pub struct Learner {
     name: String,
     image: ImageRef,
     ephemeral: PortRange,
-    exec: BTreeMap<PathPattern, (BTreeSet<PathPattern>, Seen)>,
-    listen: BTreeMap<(Protocol, Port, AddressScope, Option<PathPattern>), Seen>,
+    exec: BTreeMap<PathPattern, Started>,
+    listen: BTreeMap<Listener, Seen>,
     connect: BTreeMap<Contact, (Peer, Seen)>,
     write: BTreeMap<PathPattern, Seen>,
+    declared: Declared,
     containers: BTreeSet<SlotKey>,
     /// Behaviours that found no room.
     overflowed: u64,
 }
+
+/// What started a program.
+#[derive(Debug, Default)]
+struct Started {
+    parents: BTreeSet<PathPattern>,
+    /// It ran when learning began, so who started it is not known: any may.
+    before: bool,
+    seen: Seen,
+}
+
+/// Protocol, port, local addresses, executable.
+type Listener = (Protocol, Port, AddressScope, Option<PathPattern>);
 
 /// Peer as text, protocol, port, executable.
 type Contact = (String, Protocol, Port, Option<PathPattern>);
@@ -80,6 +98,7 @@ impl Learner {
             listen: BTreeMap::new(),
             connect: BTreeMap::new(),
             write: BTreeMap::new(),
+            declared: Declared::default(),
             containers: BTreeSet::new(),
             overflowed: 0,
         }
@@ -87,9 +106,7 @@ impl Learner {
 
     /// Takes what `container` did; `peer` is the container that a contact goes to, where there is one.
     pub fn observe(&mut self, event: &EnrichedEvent, container: &Container, peer: Option<&Container>) {
-        if self.containers.len() < MAX_ENTRIES {
-            self.containers.insert(container.key);
-        }
+        self.note_container(container.key);
         match &event.raw.payload {
             Payload::Exec(_) => self.exec(event, container.key),
             Payload::Listen(net) => self.listen(event, net, container.key),
@@ -105,46 +122,66 @@ impl Learner {
         }
     }
 
-    fn exec(&mut self, event: &EnrichedEvent, container: SlotKey) {
-        let Some(path) = generalise::path(&event.process.exe.bytes) else {
-            return self.overflow();
-        };
-        if !self.exec.contains_key(&path) && self.exec.len() >= MAX_ENTRIES {
-            return self.overflow();
+    fn note_container(&mut self, container: SlotKey) {
+        if self.containers.len() < MAX_ENTRIES {
+            self.containers.insert(container);
         }
-        let (parents, seen) = self.exec.entry(path).or_default();
-        seen.at(event.time, container);
+    }
+
+    fn exec(&mut self, event: &EnrichedEvent, container: SlotKey) {
         let parent = event
             .ancestors
             .first()
             .filter(|parent| parent.slot == Some(container));
-        if let Some(parent) = parent.and_then(|parent| generalise::path(&parent.exe.bytes))
-            && parents.len() < MAX_ENTRIES
+        let parent = parent.map(|parent| parent.exe.bytes.as_slice());
+        self.executed((&event.process.exe.bytes, parent), event.time, container);
+    }
+
+    /// Takes an execution: the program and, within the container, who started it.
+    pub fn executed(&mut self, (exe, parent): (&[u8], Option<&[u8]>), time: Timestamp, container: SlotKey) {
+        let Some(started) = self.started(exe) else {
+            return self.overflow();
+        };
+        started.seen.at(time, container);
+        if let Some(parent) = parent.and_then(generalise::path)
+            && started.parents.len() < MAX_ENTRIES
         {
-            parents.insert(parent);
+            started.parents.insert(parent);
         }
+    }
+
+    /// Counts behaviours that whoever watched could not keep.
+    pub fn left_out(&mut self, behaviours: u64) {
+        self.overflowed += behaviours;
+    }
+
+    /// The entry of a program; `None` when it has no name in UTF-8, or there is no room.
+    fn started(&mut self, exe: &[u8]) -> Option<&mut Started> {
+        let path = generalise::path(exe)?;
+        if !self.exec.contains_key(&path) && self.exec.len() >= MAX_ENTRIES {
+            return None;
+        }
+        Some(self.exec.entry(path).or_default())
     }
 
     fn listen(&mut self, event: &EnrichedEvent, net: &Net, container: SlotKey) {
         let Some(proto) = Protocol::from_number(net.protocol) else {
             return;
         };
-        let loopback = peer_address(&net.local).is_some_and(|address| address.is_loopback());
-        let scope = if loopback {
-            AddressScope::Loopback
-        } else {
-            AddressScope::Any
-        };
-        let key = (
+        let listener = (
             proto,
             self.port(net.local.port),
-            scope,
+            scope(peer_address(&net.local)),
             generalise::path(&event.process.exe.bytes),
         );
-        if !self.listen.contains_key(&key) && self.listen.len() >= MAX_ENTRIES {
+        self.note_listener(listener, event.time, container);
+    }
+
+    fn note_listener(&mut self, listener: Listener, time: Timestamp, container: SlotKey) {
+        if !self.listen.contains_key(&listener) && self.listen.len() >= MAX_ENTRIES {
             return self.overflow();
         }
-        self.listen.entry(key).or_default().at(event.time, container);
+        self.listen.entry(listener).or_default().at(time, container);
     }
 
     fn connect(
@@ -250,12 +287,18 @@ impl Learner {
     }
 
     fn exec_entries(&self) -> Vec<Exec> {
-        let entry = |(path, (parents, seen)): (&PathPattern, &(BTreeSet<PathPattern>, Seen))| Exec {
+        let entry = |(path, started): (&PathPattern, &Started)| Exec {
             path: path.clone(),
-            parents: parents.iter().cloned().collect(),
-            provenance: seen.provenance(),
+            parents: if started.before {
+                Vec::new()
+            } else {
+                started.parents.iter().cloned().collect()
+            },
+            args: None,
+            provenance: started.seen.provenance(),
         };
-        self.exec.iter().map(entry).collect()
+        let seen = self.exec.iter().map(entry);
+        seen.chain(self.declared_exec()).collect()
     }
 
     fn listen_entries(&self) -> Vec<Listen> {
@@ -269,7 +312,7 @@ impl Learner {
                 exe: exe.clone(),
                 provenance: seen.provenance(),
             });
-        entries.collect()
+        entries.chain(self.declared_listen()).collect()
     }
 
     fn connect_entries(&self) -> Vec<Connect> {
@@ -281,6 +324,7 @@ impl Learner {
             Connect {
                 cidr,
                 image,
+                dns: None,
                 proto: *proto,
                 port: *port,
                 exe: exe.clone(),
@@ -297,6 +341,13 @@ impl Learner {
             provenance: seen.provenance(),
         });
         entries.collect()
+    }
+}
+
+fn scope(address: Option<IpAddr>) -> AddressScope {
+    match address {
+        Some(address) if address.is_loopback() => AddressScope::Loopback,
+        _ => AddressScope::Any,
     }
 }
 

@@ -5,30 +5,41 @@
 //! did; [`Role`] brings rules for images known as a database, a web server, … before anything is learned.
 //! All of it is pure except [`store`], which reads folders.
 
+mod arguments;
+mod check;
 mod compile;
+mod dns;
 mod error;
 mod generalise;
 mod image;
 mod learn;
+mod lint;
 mod model;
 mod parse;
+mod place;
 mod role;
 mod set;
+mod standing;
 pub mod store;
 mod value;
 
 #[cfg(test)]
 mod tests;
 
-pub use compile::{CompiledProfile, ConnectQuery, ListenQuery, ListenVerdict, compile};
+pub use arguments::ArgumentPatterns;
+pub use compile::{CompiledProfile, ConnectQuery, ExecQuery, ListenQuery, ListenVerdict, compile};
+pub use dns::DnsName;
 pub use error::{Place, ProfileError};
 pub use image::{ImageName, ImagePattern};
 pub use learn::Learner;
+pub use lint::warnings;
 pub use model::{
     Capability, Connect, Exec, Files, Listen, Matching, Mode, PathEntry, Profile, ProfileMetadata,
     ProfileState, Provenance, Source,
 };
 pub use parse::{MAX_PROFILE_BYTES, parse};
+pub use place::UniqueKey;
 pub use role::{Forbidden, Role, RoleSet};
 pub use set::ProfileSet;
+pub use standing::{Standing, StandingListener};
 pub use value::{AddressScope, Cidr, PathPattern, Port, Protocol};

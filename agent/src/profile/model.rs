@@ -1,7 +1,7 @@
 //! The profile as it is written.
 
 use super::value::{AddressScope, Cidr, PathPattern, Port, Protocol};
-use super::{ImageName, ImagePattern};
+use super::{ArgumentPatterns, DnsName, ImageName, ImagePattern, check};
 use crate::detect::Class;
 use crate::event::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -15,18 +15,26 @@ pub struct Profile {
     pub api_version: ApiVersion,
     pub kind: Kind,
     pub metadata: ProfileMetadata,
-    #[serde(rename = "match")]
+    #[serde(rename = "match", deserialize_with = "check::matching")]
     pub matching: Matching,
     #[serde(default)]
     pub state: ProfileState,
     /// Per class; a class that is not named is monitored.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "check::modes",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
     pub mode: BTreeMap<Class, Mode>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exec: Vec<Exec>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub listen: Vec<Listen>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "check::contacts",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub connect: Vec<Connect>,
     #[serde(default, skip_serializing_if = "Files::is_empty")]
     pub files: Files,
@@ -51,6 +59,7 @@ pub enum Kind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProfileMetadata {
+    #[serde(deserialize_with = "check::name")]
     pub name: String,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
@@ -61,10 +70,18 @@ pub struct ProfileMetadata {
 #[serde(deny_unknown_fields)]
 pub struct Matching {
     /// Manifest digest.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "check::digest",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub digest: Option<String>,
     /// Config digest: what Docker calls the image's id.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "check::digest",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub image_id: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub images: Vec<ImagePattern>,
@@ -119,7 +136,7 @@ pub enum Mode {
     /// Deviations alert.
     #[default]
     Monitor,
-    /// Deviations are denied.
+    /// Deviations are denied. Part of the format; refused while nothing can deny.
     Enforce,
 }
 
@@ -165,7 +182,7 @@ pub struct Provenance {
     pub replicas: Option<u32>,
 }
 
-/// A program that may be executed.
+/// A program, or a script by its name, that may be executed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Exec {
@@ -173,6 +190,9 @@ pub struct Exec {
     /// Executables that may start it; empty: any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parents: Vec<PathPattern>,
+    /// Its arguments, the program's own name left out; missing: any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub args: Option<ArgumentPatterns>,
     #[serde(default)]
     pub provenance: Provenance,
 }
@@ -202,6 +222,9 @@ pub struct Connect {
     /// Image of the container that is contacted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<ImagePattern>,
+    /// Kept; names are not resolved yet, so an entry with one allows nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dns: Option<DnsName>,
     #[serde(default)]
     pub proto: Protocol,
     #[serde(default)]
@@ -248,6 +271,7 @@ pub struct PathEntry {
 #[serde(deny_unknown_fields)]
 pub struct Capability {
     /// `CAP_NET_BIND_SERVICE`.
+    #[serde(deserialize_with = "check::capability")]
     pub name: String,
     #[serde(default)]
     pub provenance: Provenance,

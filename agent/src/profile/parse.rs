@@ -20,12 +20,7 @@ const MAX_REPLAYED: usize = 10_000;
 /// # Errors
 /// [`ProfileError::Invalid`] with line, column, reason and what to do; [`ProfileError::TooLarge`].
 pub fn parse(text: &str, file: &Path) -> Result<Profile, ProfileError> {
-    let profile: Profile = document(text, file)?;
-    check(&profile).map_err(|reason| ProfileError::Invalid {
-        place: Place::whole(file),
-        reason,
-    })?;
-    Ok(profile)
+    document(text, file)
 }
 
 /// Reads any document of ours within the bounds above.
@@ -41,7 +36,7 @@ pub(super) fn document<T: DeserializeOwned>(text: &str, file: &Path) -> Result<T
     serde_saphyr::from_str_with_options(text, options()).map_err(|error| invalid(&error, file))
 }
 
-fn options() -> Options {
+pub(super) fn options() -> Options {
     serde_saphyr::options! {
         budget: serde_saphyr::budget! {
             max_nodes: MAX_NODES,
@@ -149,46 +144,4 @@ fn distance(left: &str, right: &str) -> usize {
         }
     }
     row[right.len()]
-}
-
-/// What the types cannot say.
-fn check(profile: &Profile) -> Result<(), String> {
-    let name = &profile.metadata.name;
-    if name.is_empty() || name.len() > 253 || name.chars().any(|c| c.is_control() || c.is_whitespace()) {
-        return Err(format!(
-            "metadata.name `{}` must have 1 to 253 characters without spaces",
-            name.escape_debug()
-        ));
-    }
-    let matching = &profile.matching;
-    if matching.digest.is_none() && matching.image_id.is_none() && matching.images.is_empty() {
-        return Err("`match` matches no image; give `digest`, `image_id` or `images`".to_owned());
-    }
-    for (key, digest) in [("digest", &matching.digest), ("image_id", &matching.image_id)] {
-        if let Some(digest) = digest.as_deref().filter(|digest| !is_digest(digest)) {
-            return Err(format!(
-                "match.{key} `{}` is no digest; write sha256: and 64 hexadecimal digits",
-                digest.escape_debug()
-            ));
-        }
-    }
-    let capability = profile
-        .capabilities
-        .iter()
-        .find(|capability| !is_capability(&capability.name));
-    capability.map_or(Ok(()), |capability| {
-        Err(format!(
-            "capability `{}` is not known; write it as CAP_NET_BIND_SERVICE",
-            capability.name.escape_debug()
-        ))
-    })
-}
-
-fn is_digest(text: &str) -> bool {
-    text.strip_prefix("sha256:")
-        .is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
-}
-
-fn is_capability(name: &str) -> bool {
-    name.parse::<caps::Capability>().is_ok()
 }

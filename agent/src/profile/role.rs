@@ -1,5 +1,9 @@
 //! Roles: images that are known as a database, a web server, … bring rules before anything is learned.
 
+mod program;
+#[cfg(test)]
+mod tests;
+
 use super::error::ProfileError;
 use super::model::ApiVersion;
 use super::parse::document;
@@ -7,6 +11,7 @@ use super::value::{Port, Protocol};
 use super::{ImageName, ImagePattern};
 use crate::container::ContainerMetadata;
 use serde::Deserialize;
+use std::net::IpAddr;
 use std::path::Path;
 
 /// Label in which images say what they are.
@@ -49,7 +54,7 @@ pub struct RoleMetadata {
 pub struct Recognise {
     /// Patterns over the last component of the repository, and over the image's title.
     pub images: Vec<ImagePattern>,
-    /// Base names of programs in the entrypoint or command.
+    /// Base names of the program that the entrypoint or command runs, or of one that starts it.
     pub programs: Vec<String>,
 }
 
@@ -71,6 +76,7 @@ pub struct RoleListen {
 pub struct Forbidden {
     /// Id of the rule that it is a finding of.
     pub rule: String,
+    /// Loopback aside: tools of the product talk to each other there.
     #[serde(default)]
     pub ports: Vec<u16>,
     /// Base names of programs that must not listen on any port.
@@ -95,12 +101,13 @@ impl Role {
         })
     }
 
-    /// What forbids the listener.
+    /// What forbids the listener: its program, or its port unless only the container itself can reach it.
     #[must_use]
-    pub fn forbids(&self, port: u16, program: &str) -> Option<&Forbidden> {
-        self.forbid
-            .iter()
-            .find(|entry| entry.ports.contains(&port) || entry.programs.iter().any(|known| known == program))
+    pub fn forbids(&self, (address, port): (IpAddr, u16), program: &str) -> Option<&Forbidden> {
+        self.forbid.iter().find(|entry| {
+            let by_port = !address.is_loopback() && entry.ports.contains(&port);
+            by_port || entry.programs.iter().any(|known| known == program)
+        })
     }
 
     /// True when one of the role's programs is `program`.
@@ -122,11 +129,10 @@ impl Role {
     }
 
     fn is_run_by(&self, command: &[String]) -> bool {
-        // Entrypoint scripts and init programs stand before the service; its arguments follow.
-        command.iter().take(4).any(|word| {
-            let program = word.rsplit('/').next().unwrap_or(word);
-            self.recognise.programs.iter().any(|known| known == program)
-        })
+        let programs = program::programs(command);
+        programs
+            .iter()
+            .any(|program| self.recognise.programs.iter().any(|known| known == program))
     }
 }
 

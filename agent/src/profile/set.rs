@@ -2,7 +2,7 @@
 
 use super::error::{Place, ProfileError};
 use super::model::Profile;
-use super::{CompiledProfile, ImageName, compile};
+use super::{CompiledProfile, ImageName, UniqueKey, compile};
 use crate::container::{Container, ImageRef};
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -20,18 +20,20 @@ impl ProfileSet {
     /// Takes profiles with the files that they come from.
     ///
     /// # Errors
-    /// [`ProfileError::Duplicate`]: two have one name.
+    /// [`ProfileError::Duplicate`]: two have one name, or are for one image by its digest or id.
     pub fn new(profiles: Vec<(PathBuf, Profile)>) -> Result<Self, ProfileError> {
-        let mut places: HashMap<String, PathBuf> = HashMap::new();
+        let mut taken: HashMap<(UniqueKey, String), PathBuf> = HashMap::new();
         let mut set = Self::default();
         for (file, profile) in profiles {
-            let name = profile.metadata.name.clone();
-            if let Some(first) = places.insert(name.clone(), file.clone()) {
-                return Err(ProfileError::Duplicate {
-                    name,
-                    first: Place::whole(first),
-                    second: Place::whole(file),
-                });
+            for (key, value) in unique(&profile) {
+                if let Some(first) = taken.insert((key, value.clone()), file.clone()) {
+                    return Err(ProfileError::Duplicate {
+                        key,
+                        value,
+                        first: Place::whole(first),
+                        second: Place::whole(file),
+                    });
+                }
             }
             set.add(profile);
         }
@@ -97,4 +99,17 @@ impl ProfileSet {
     pub fn is_empty(&self) -> bool {
         self.profiles.is_empty()
     }
+}
+
+/// What no other profile may have.
+fn unique(profile: &Profile) -> impl Iterator<Item = (UniqueKey, String)> {
+    let (name, matching) = (&profile.metadata.name, &profile.matching);
+    let digest = |digest: &String| digest.to_ascii_lowercase();
+    [
+        (UniqueKey::Name, Some(name.clone())),
+        (UniqueKey::Digest, matching.digest.as_ref().map(digest)),
+        (UniqueKey::ImageId, matching.image_id.as_ref().map(digest)),
+    ]
+    .into_iter()
+    .filter_map(|(key, value)| Some((key, value?)))
 }

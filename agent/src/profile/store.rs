@@ -1,6 +1,7 @@
 //! Reads profiles from files: the one part of the module that does I/O.
 
-use super::error::ProfileError;
+use super::error::{Place, ProfileError};
+use super::place::place_of;
 use super::{MAX_PROFILE_BYTES, Profile, ProfileSet, parse};
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -67,7 +68,30 @@ pub fn profile_files(folder: &Path, presence: Presence) -> Result<Vec<PathBuf>, 
 /// The first problem.
 pub fn load_files(files: &[PathBuf]) -> Result<ProfileSet, ProfileError> {
     let profiles = files.iter().map(|file| Ok((file.clone(), load_file(file)?)));
-    ProfileSet::new(profiles.collect::<Result<_, ProfileError>>()?)
+    ProfileSet::new(profiles.collect::<Result<_, ProfileError>>()?).map_err(located)
+}
+
+/// Two profiles clash: where in their files. Only then the files are read once more.
+fn located(error: ProfileError) -> ProfileError {
+    let ProfileError::Duplicate {
+        key,
+        value,
+        first,
+        second,
+    } = error
+    else {
+        return error;
+    };
+    let place = |whole: Place| match text_of(&whole.file) {
+        Ok(text) => place_of(key, &text, &whole.file),
+        Err(_) => whole,
+    };
+    ProfileError::Duplicate {
+        key,
+        value,
+        first: place(first),
+        second: place(second),
+    }
 }
 
 /// Reads one profile. A file that is too large is refused before its content is read.
@@ -75,6 +99,10 @@ pub fn load_files(files: &[PathBuf]) -> Result<ProfileSet, ProfileError> {
 /// # Errors
 /// [`ProfileError`] names the file and what to do.
 pub fn load_file(file: &Path) -> Result<Profile, ProfileError> {
+    parse(&text_of(file)?, file)
+}
+
+fn text_of(file: &Path) -> Result<String, ProfileError> {
     let metadata = fs::metadata(file).map_err(|error| unreadable(file, error))?;
     if metadata.is_dir() {
         return Err(ProfileError::Folder(file.to_owned()));
@@ -97,7 +125,7 @@ pub fn load_file(file: &Path) -> Result<Profile, ProfileError> {
         .take(MAX_PROFILE_BYTES + 1)
         .read_to_string(&mut text)
         .map_err(|error| unreadable(file, error))?;
-    parse(&text, file)
+    Ok(text)
 }
 
 fn is_yaml(path: &Path) -> bool {

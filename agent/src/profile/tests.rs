@@ -1,7 +1,8 @@
 use super::store::{Presence, load_file, load_folder};
 use super::*;
-use crate::container::{ContainerMetadata, ImageRef};
+use crate::container::ImageRef;
 use crate::detect::Class;
+use crate::event::Script;
 use crate::host::PortRange;
 use std::fs;
 use std::path::Path;
@@ -92,20 +93,8 @@ fn each_mistake_has_a_place_a_reason_and_a_remedy() {
             replaced("metadata: { name: nginx }", "metadata: {}"),
             "p.yaml:3:11: `name` is missing; add it",
         ),
-        (
-            replaced("CAP_NET_BIND_SERVICE", "CAP_FLY"),
-            "p.yaml: capability `CAP_FLY` is not known; write it as CAP_NET_BIND_SERVICE",
-        ),
-        (
-            replaced("  images: [\"nginx:1.25*\"]", "  digest: abc"),
-            "p.yaml: match.digest `abc` is no digest; write sha256: and 64 hexadecimal digits",
-        ),
     ];
-    let wrong: Vec<_> = cases
-        .iter()
-        .filter(|(message, expected)| message != expected)
-        .collect();
-    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert_messages(&cases);
     assert!(
         replaced("exec:\n", "exec: yes\n#").starts_with("p.yaml:8:7: "),
         "{}",
@@ -127,6 +116,58 @@ fn refused_soon(refuse: impl FnOnce() -> String) -> String {
     let took = cpu_time() - begun;
     assert!(took < Duration::from_secs(1), "{took:?} for: {message}");
     message
+}
+
+fn assert_messages(cases: &[(String, &str)]) {
+    let wrong: Vec<_> = cases
+        .iter()
+        .filter(|(message, expected)| message != expected)
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn what_a_type_cannot_refuse_has_a_place_too() {
+    let replaced = |from: &str, to: &str| error(&GOOD.replace(from, to));
+    let cases = [
+        (
+            replaced("CAP_NET_BIND_SERVICE", "CAP_FLY"),
+            "p.yaml:18:24: capability `CAP_FLY` is not known; write it as CAP_NET_BIND_SERVICE",
+        ),
+        (
+            replaced("  images: [\"nginx:1.25*\"]", "  digest: abc"),
+            "p.yaml:5:11: `abc` is no digest; write sha256: and 64 hexadecimal digits",
+        ),
+        (
+            replaced("  images: [\"nginx:1.25*\"]", "  images: []"),
+            "p.yaml:5:3: `match` matches no image; give `digest`, `image_id` or `images`",
+        ),
+        (
+            replaced("name: nginx", "name: \"a b\""),
+            "p.yaml:3:19: metadata.name `a b` must have 1 to 253 characters without spaces",
+        ),
+        (
+            replaced("lateral: learn", "lateral: enforce"),
+            "p.yaml:7:18: enforcement is not available yet; use `monitor`, which alerts",
+        ),
+        (
+            replaced("{ image: postgres, port: 5432 }", "{}"),
+            "p.yaml:14:5: this entry allows every contact; give `cidr`, `image`, `dns`, `port` or `exe`",
+        ),
+        (
+            replaced("{ image: postgres, port: 5432 }", "{ proto: udp }"),
+            "p.yaml:14:5: this entry allows every contact; give `cidr`, `image`, `dns`, `port` or `exe`",
+        ),
+        (
+            replaced("image: postgres", "dns: \"a b\""),
+            "p.yaml:14:12: `a b` is no host name; write one as db.example.org or *.example.org",
+        ),
+        (
+            replaced("path: /usr/sbin/nginx", "path: /x, args: [\"[\"]"),
+            "p.yaml:9:23: `[` is no pattern: unclosed character class; missing ']'; escape special characters with `\\`",
+        ),
+    ];
+    assert_messages(&cases);
 }
 
 #[test]
@@ -185,7 +226,8 @@ fn folders_are_read_whole_or_not_at_all() {
         .unwrap_err()
         .to_string();
     assert!(
-        message.contains("b.yaml: profile `nginx` is already defined in") && message.contains("a.yaml"),
+        message.contains("b.yaml:3:19: metadata.name `nginx` is already that of the profile in")
+            && message.contains("a.yaml:3:19"),
         "{message}"
     );
     fs::remove_file(folder.path().join("b.yaml")).unwrap();
@@ -194,6 +236,86 @@ fn folders_are_read_whole_or_not_at_all() {
         load_folder(folder.path(), Presence::Required),
         Err(ProfileError::Folder(_))
     ));
+}
+
+#[test]
+fn an_image_has_one_profile_by_its_digest_or_id() {
+    for key in ["digest", "image_id"] {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, hex) in [("a", "ab"), ("b", "AB")] {
+            let matching = format!("{key}: sha256:{}", hex.repeat(32));
+            let text = GOOD
+                .replace("name: nginx", &format!("name: {name}"))
+                .replace("images: [\"nginx:1.25*\"]", &matching);
+            fs::write(folder.path().join(format!("{name}.yaml")), text).unwrap();
+        }
+        let error = load_folder(folder.path(), Presence::Required).unwrap_err();
+        let message = error.to_string();
+        let column = key.len() + 5;
+        for place in [
+            format!("a.yaml:5:{column}"),
+            format!("b.yaml:5:{column}: match.{key}"),
+        ] {
+            assert!(message.contains(&place), "{message}");
+        }
+    }
+}
+
+#[test]
+fn what_has_no_effect_yet_is_kept_and_told() {
+    let text = GOOD.replace("image: postgres", "dns: \"*.Example.org\"");
+    let profile = parse(&text, Path::new("p")).unwrap();
+    assert_eq!(
+        warnings(&profile),
+        [
+            "`files` is kept, but no rule uses it yet",
+            "`capabilities` is kept, but no rule uses it yet",
+            "`connect` to *.example.org: names are not resolved yet, so this entry allows nothing; add one with \
+             `cidr` or `image`",
+        ]
+    );
+    let written = serde_saphyr::to_string(&profile).unwrap();
+    assert_eq!(parse(&written, Path::new("q")).unwrap(), profile);
+    let anywhere = ConnectQuery {
+        proto: Protocol::Tcp,
+        address: [192, 0, 2, 1].into(),
+        port: 5432,
+        exe: b"/x",
+        peer: None,
+        ephemeral: PortRange::default(),
+    };
+    assert!(!compile(profile).connect(&anywhere));
+}
+
+#[test]
+fn programs_are_allowed_with_their_arguments_and_scripts_by_their_name() {
+    let entries =
+        r#"exec: [{path: /bin/sh, args: ["-c", "exec nginx *"]}, {path: /entrypoint.sh, args: ["**"]}]"#;
+    let text = GOOD.replace("exec:\n  - { path: /usr/sbin/nginx }", entries);
+    let profile = parse(&text, Path::new("p")).unwrap();
+    let written = serde_saphyr::to_string(&profile).unwrap();
+    assert_eq!(parse(&written, Path::new("q")).unwrap(), profile, "{written}");
+    let profile = compile(profile);
+    let exec = |script: Option<&Script>, arguments: &[&str]| {
+        let arguments: Vec<_> = arguments.iter().map(|word| (*word).into()).collect();
+        profile.exec(&ExecQuery {
+            path: b"/bin/sh",
+            arguments: &arguments,
+            script,
+            parent: None,
+        })
+    };
+    let script = |path: &str| Script {
+        path: path.into(),
+        arguments: vec!["nginx".into()],
+    };
+    assert!(exec(None, &["-c", "exec nginx -g x"]));
+    assert!(!exec(None, &["-c", "curl x"]) && !exec(None, &[]));
+    assert!(exec(
+        Some(&script("/entrypoint.sh")),
+        &["/entrypoint.sh", "nginx"]
+    ));
+    assert!(!exec(Some(&script("/tmp/x.sh")), &["/tmp/x.sh", "nginx"]));
 }
 
 #[test]
@@ -261,57 +383,4 @@ fn the_verdict_names_what_is_wrong() {
     assert!(connect(Some(&image), 5432, Protocol::Tcp));
     assert!(!connect(None, 5432, Protocol::Tcp));
     assert!(connect(None, 53, Protocol::Udp));
-}
-
-#[test]
-fn shipped_roles_are_read_and_none_is_forgotten() {
-    let roles = RoleSet::shipped().unwrap();
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../profiles/roles");
-    assert_eq!(fs::read_dir(folder).unwrap().count(), roles.iter().count());
-    for entry in roles.iter().flat_map(|role| &role.forbid) {
-        assert!(crate::detect::rule(&entry.rule).is_some(), "{}", entry.rule);
-    }
-}
-
-#[test]
-fn roles_are_recognised_by_name_title_and_command() {
-    let roles = RoleSet::shipped().unwrap();
-    let role = |reference: &str, title: &str, command: &[&str]| {
-        let metadata = ContainerMetadata {
-            image: ImageRef {
-                reference: reference.into(),
-                ..ImageRef::default()
-            },
-            labels: [("org.opencontainers.image.title".to_owned(), title.to_owned())].into(),
-            command: command.iter().map(|word| (*word).to_owned()).collect(),
-            ..ContainerMetadata::default()
-        };
-        roles.of(&metadata).map(|role| role.name().to_owned())
-    };
-    assert_eq!(
-        role("docker.io/library/postgres:16", "", &[]).as_deref(),
-        Some("database")
-    );
-    assert_eq!(role("bitnami/postgresql", "", &[]).as_deref(), Some("database"));
-    assert_eq!(role("acme/x:1", "MariaDB", &[]).as_deref(), Some("database"));
-    assert_eq!(
-        role("acme/x:1", "", &["/docker-entrypoint.sh", "/usr/bin/mysqld"]).as_deref(),
-        Some("database")
-    );
-    assert_eq!(role("redis:7", "", &[]).as_deref(), Some("cache"));
-    assert_eq!(role("nginx", "", &[]).as_deref(), Some("web"));
-    assert_eq!(
-        role("acme/jump", "", &["/usr/sbin/sshd", "-D"]).as_deref(),
-        Some("ssh")
-    );
-    assert_eq!(role("docker:27-dind", "", &[]).as_deref(), Some("runtime"));
-    assert_eq!(
-        role(
-            "prometheuscommunity/postgres-exporter",
-            "",
-            &["/bin/postgres_exporter"]
-        ),
-        None
-    );
-    assert_eq!(role("node:22", "", &["node", "server.js"]), None);
 }

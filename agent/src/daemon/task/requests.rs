@@ -58,8 +58,8 @@ impl State {
 
     fn learn(&mut self, target: &LearnTarget, duration: Duration, reply: Reply) {
         let selector = view::selector(target);
-        match self.task.engine.learn(selector.clone()) {
-            Ok((id, _)) => self.sessions.push(Session {
+        match view::learn(&mut self.task.engine, selector.clone()) {
+            Ok(id) => self.sessions.push(Session {
                 id,
                 selector,
                 ends: Instant::now() + duration,

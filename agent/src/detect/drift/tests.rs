@@ -1,7 +1,7 @@
 use crate::container::MountPoint;
-use crate::detect::Severity;
 use crate::detect::testing::{Scene, image_file, scene};
-use crate::event::{FileFlags, FileObject, Payload};
+use crate::detect::{Finding, Severity};
+use crate::event::{FileFlags, FileObject, Payload, RecordFlags};
 
 fn exec(mut scene: Scene, file: FileObject) -> Vec<(&'static str, Severity)> {
     scene.exe.file = file;
@@ -86,6 +86,70 @@ fn programs_without_a_file() {
     );
 }
 
+/// A script of which `exe` is the interpreter.
+fn scripted(mut scene: Scene, script: &str) -> Vec<Finding> {
+    scene.exe.args = format!("/bin/sh\0{script}\0--now").as_str().into();
+    let mut exec = scene.exec();
+    exec.filename = script.into();
+    exec.cwd = "/dev/shm".into();
+    scene.inspect(Payload::Exec(exec))
+}
+
+#[test]
+fn dropped_scripts_are_judged_by_their_name() {
+    for script in [
+        "/tmp/x.sh",
+        "/dev/shm/.x",
+        "./x",
+        "/opt/../var/tmp/x",
+        "/run/x",
+        "/dev/fd/7",
+    ] {
+        let findings = scripted(scene("a", "/usr/bin/dash"), script);
+        let found: Vec<_> = findings
+            .iter()
+            .map(|finding| (finding.rule.id, finding.severity))
+            .collect();
+        assert_eq!(found, [("drift.exec_from_tmp", Severity::High)], "{script}");
+        assert_eq!(findings[0].evidence["script_trust"], "arguments");
+    }
+    let built = scene("a", "/bin/sh").below(&["/usr/bin/npm"]);
+    assert_eq!(scripted(built, "/tmp/x.sh")[0].severity, Severity::Medium);
+    let mut mounted = scene("a", "/bin/sh");
+    mounted.known.mounts = vec![MountPoint {
+        source: "/home/x".into(),
+        destination: "/src".into(),
+        writable: true,
+        bind: true,
+    }];
+    assert_eq!(
+        scripted(mounted, "/src/x.sh")[0].rule.id,
+        "drift.exec_from_volume"
+    );
+}
+
+#[test]
+fn scripts_of_the_image_and_shells_are_no_drift() {
+    for script in [
+        "/docker-entrypoint.sh",
+        "/usr/local/bin/healthcheck.sh",
+        "/tmpfiles/x.sh",
+        "/run/s6/basedir/scripts/rc.init",
+        "/run/service/nginx/run",
+        "/bin/sh",
+    ] {
+        let findings = scripted(scene("a", "/bin/sh"), script);
+        assert!(findings.is_empty(), "{findings:?}");
+    }
+    let mut shell = scene("a", "/bin/sh");
+    shell.exe.args = "sh\0-c\0/tmp/x".into();
+    assert_eq!(
+        exec(shell, image_file()),
+        [],
+        "what it executes is an event of its own"
+    );
+}
+
 #[test]
 fn package_managers_and_builds_weigh_less() {
     let scene =
@@ -153,4 +217,20 @@ fn what_another_rule_says_of_the_program_hides_no_drift() {
     assert!(temporary.contains(&("drift.exec_from_tmp", Severity::High)));
     let own = exec(scene("acme/app", "/usr/sbin/sshd"), image_file());
     assert_eq!(own, [("listener.sshd_in_container", Severity::High)]);
+}
+
+#[test]
+fn the_profile_knows_scripts_by_their_name_but_not_in_another_root() {
+    let with = |script: &str, flags: u32| {
+        let mut scene = scene("a", "/usr/bin/dash")
+            .with_profile("exec: [{path: /docker-entrypoint.sh}]")
+            .below(&[]);
+        scene.flags = RecordFlags(flags);
+        let findings = scripted(scene, script);
+        findings.first().map(|finding| finding.rule.id)
+    };
+    assert_eq!(with("/docker-entrypoint.sh", 0), None);
+    let outside = Some("drift.exec_outside_profile");
+    assert_eq!(with("/other.sh", 0), outside);
+    assert_eq!(with("/docker-entrypoint.sh", RecordFlags::CHROOTED), outside);
 }

@@ -2,10 +2,12 @@
 
 use super::{Success, name, own_path, writes};
 use crate::container::ContainerMetadata;
+use crate::detect::program::inner_ancestors;
 use crate::detect::rules::escape;
 use crate::detect::{DetectContext, Finding, Severity};
 use crate::event::{FileFlags, FileOpen, KernelString, Trust};
 use crate::host::HostFacts;
+use crate::process::Process;
 
 const S_IFMT: u16 = 0o170_000;
 const S_IFCHR: u16 = 0o020_000;
@@ -115,7 +117,7 @@ pub(super) fn runtime_binary(context: &DetectContext<'_>, open: &FileOpen) -> Op
     }
     let path = own_path(open);
     let by_link = context.event.raw.header.flags.trust() == Trust::ARGUMENTS && is_exe_link(&open.path.bytes);
-    let own = open.file.flags & FileFlags::OVERLAY != 0 || open.file.mode & S_IFMT != S_IFREG;
+    let own = open.file.mode & S_IFMT != S_IFREG || is_own_overlay(context, open);
     let program = name(path);
     let program = program.strip_prefix(b"memfd:").unwrap_or(program);
     let by_name =
@@ -136,6 +138,22 @@ pub(super) fn runtime_binary(context: &DetectContext<'_>, open: &FileOpen) -> Op
         KernelString::from(program).to_text(),
         summary,
     ))
+}
+
+/// On the container's overlay. The host's root may be one too, so the one from which the container's first program ran
+/// is compared; images that run containers themselves mount further ones.
+fn is_own_overlay(context: &DetectContext<'_>, open: &FileOpen) -> bool {
+    if open.file.flags & FileFlags::OVERLAY == 0 {
+        return false;
+    }
+    let programs = std::iter::once(context.event.process.as_ref()).chain(inner_ancestors(context.event));
+    let overlay = |process: &&Process| process.file.flags & FileFlags::OVERLAY != 0;
+    let runs_containers = context.role.is_some_and(|role| role.name() == "runtime");
+    runs_containers
+        || programs
+            .filter(overlay)
+            .last()
+            .is_none_or(|first| first.file.dev == open.file.dev)
 }
 
 /// Executable by somebody: configuration of a runtime is no program.

@@ -18,6 +18,13 @@ const NAMES: [(&str, &str); 9] = [
     ("kubelet.sock", "kubelet"),
 ];
 
+/// Where the kubelet serves those that extend it: device plugins register, and monitoring lists pods' devices. Neither
+/// starts anything.
+const KUBELET_PLUGINS: [&[u8]; 2] = [
+    b"/kubelet/device-plugins/kubelet.sock",
+    b"/kubelet/pod-resources/kubelet.sock",
+];
+
 pub(super) fn inspect(context: &DetectContext<'_>, connect: &UnixConnect) -> Option<Finding> {
     let own = context.event.raw.header.slot;
     if connect.peer_slot != 0 && connect.peer_slot == own {
@@ -59,6 +66,9 @@ fn by_name(path: &[u8]) -> Option<&'static str> {
             .windows(15)
             .any(|part| part == b"containerd-shim")
             .then_some("containerd-shim");
+    }
+    if KUBELET_PLUGINS.iter().any(|known| path.ends_with(known)) {
+        return None;
     }
     let file = name(path);
     NAMES

@@ -299,8 +299,8 @@ fn the_runtime_s_program_is_not_written() {
         ["escape.runtime_binary"]
     );
     let own = FileObject {
-        flags: FileFlags::OVERLAY,
-        ..runc
+        mode: 0o100_755,
+        ..image_file()
     };
     assert!(
         python()
@@ -308,6 +308,29 @@ fn the_runtime_s_program_is_not_written() {
             .is_empty()
     );
     assert!(python().rules(open(runc, "/usr/bin/runc", "", READ)).is_empty());
+}
+
+#[test]
+fn a_host_s_overlay_is_not_the_container_s() {
+    let of_host = FileObject {
+        dev: 33,
+        ..image_file()
+    };
+    let written = |scene: Scene| {
+        let mut scene = scene;
+        scene.rules(open(of_host, "/host/usr/bin/runc", "/usr/bin/runc", WRITE))
+    };
+    assert_eq!(written(python()), ["escape.runtime_binary"]);
+    let mut by_its_own_tools = python().below(&["/app/server"]);
+    by_its_own_tools.exe.file = of_host;
+    assert_eq!(written(by_its_own_tools), ["escape.runtime_binary"]);
+    assert!(
+        written(scene("docker:27-dind", "/usr/local/bin/dockerd")).is_empty(),
+        "an image with a runc in it"
+    );
+    let mut unknown = python();
+    unknown.exe.file = file(EXT4);
+    assert!(written(unknown).is_empty(), "nothing tells whose overlay it is");
 }
 
 fn unix(ino: u64, path: &str) -> Payload {
@@ -337,11 +360,16 @@ fn the_runtime_s_socket_is_known_by_identity_and_by_name() {
         (1, "/var/run/docker.sock"),
         (1, "/x/containerd.sock"),
         (0, "@/containerd-shim/1.sock"),
+        (1, "/var/run/kubelet.sock"),
+        (1, "/device-plugins/kubelet.sock"),
+        (77, "/var/lib/kubelet/device-plugins/kubelet.sock"),
     ] {
         assert_eq!(scene.rules(unix(ino, path)), ["escape.runtime_socket"], "{path}");
     }
     for (ino, path) in [
         (1, "/run/mysqld.sock"),
+        (1, "/var/lib/kubelet/device-plugins/kubelet.sock"),
+        (1, "/var/lib/kubelet/pod-resources/kubelet.sock"),
         (1, "/run/notdocker.sock.d/x"),
         (0, "@/tmp/.X11-unix/X0"),
     ] {

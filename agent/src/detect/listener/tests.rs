@@ -244,3 +244,70 @@ fn the_profile_tells_what_is_wrong() {
         None
     );
 }
+
+#[test]
+fn what_the_image_or_its_role_announces_is_usual_while_the_profile_is_partial() {
+    let profile = |state: &str| format!("state: {state}\nlisten: [{{port: 8000, exe: /app/server}}]");
+    let with = |state: &str| {
+        let mut scene = scene("acme/app", "/app/server").with_profile(&profile(state));
+        scene.known.exposed_ports = vec!["3000/tcp".into()];
+        scene
+    };
+    assert_eq!(first(&mut with("partial"), listen("0.0.0.0", 3000)), None);
+    let web = |image| scene(image, "/usr/sbin/nginx").with_profile(&profile("partial"));
+    assert_eq!(first(&mut web("nginx"), listen("0.0.0.0", 80)), None);
+    assert_eq!(
+        first(&mut web("acme/app"), listen("0.0.0.0", 80)),
+        Some(("listener.unexpected", Severity::Medium)),
+        "neither declared nor the role's"
+    );
+    assert_eq!(
+        first(&mut with("complete"), listen("0.0.0.0", 3000)),
+        Some(("listener.unexpected_port", Severity::High)),
+        "a complete profile is all there is"
+    );
+    assert_eq!(
+        first(&mut with("partial").attached(), listen("0.0.0.0", 3000)),
+        Some(("listener.unexpected_port", Severity::Medium)),
+        "an exec session does not do what the image declares"
+    );
+    let mut taken = with("partial");
+    taken.exe.exe = "/tmp/x".into();
+    taken.known.exposed_ports = vec!["8000/tcp".into()];
+    assert_eq!(
+        first(&mut taken, listen("0.0.0.0", 8000)),
+        Some(("listener.unexpected_executable", Severity::High))
+    );
+}
+
+#[test]
+fn a_product_has_its_own_ports_and_its_own_loopback() {
+    let web = Some(("listener.web_server_in_database", Severity::High));
+    let at = |image: &str, exe: &str, (address, port): (&str, u16)| {
+        let mut scene = scene(image, exe);
+        scene.known.exposed_ports = vec![format!("{port}/tcp")];
+        first(&mut scene, listen(address, port))
+    };
+    let anywhere = |port| ("0.0.0.0", port);
+    for (image, exe, port) in [
+        ("rethinkdb:2.4", "/usr/bin/rethinkdb", 8080),
+        ("influxdb:2", "/usr/bin/influxd", 8086),
+        ("influxdb:1.8", "/usr/bin/influxd", 8088),
+        ("clickhouse/clickhouse-server", "/usr/bin/clickhouse", 8123),
+        ("clickhouse/clickhouse-server", "/usr/bin/clickhouse", 8443),
+        ("couchdb:3", "/opt/couchdb/erts-14/bin/beam.smp", 5984),
+        ("elasticsearch:8", "/usr/share/elasticsearch/jdk/bin/java", 9200),
+    ] {
+        assert_eq!(at(image, exe, anywhere(port)), None, "{image} {port}");
+    }
+    assert_eq!(at("influxdb:1.8", "/usr/bin/python3", anywhere(8088)), web);
+    assert_eq!(at("rethinkdb:2.4", "/usr/bin/nginx", anywhere(8080)), web);
+    assert_eq!(at("postgres:16", "/usr/bin/influxd", anywhere(8080)), web);
+    assert_eq!(at("postgres:16", "/usr/bin/patroni", ("127.0.0.1", 8008)), None);
+    assert_eq!(at("postgres:16", "/usr/bin/patroni", ("::1", 8008)), None);
+    assert_eq!(
+        at("postgres:16", "/usr/sbin/nginx", ("127.0.0.1", 8008)),
+        web,
+        "whose name says so"
+    );
+}

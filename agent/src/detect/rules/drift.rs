@@ -30,9 +30,12 @@ pub(crate) static EXEC_FROM_TMP: Rule = Rule {
     severity: Severity::High,
     attack: &["T1105", "T1059"],
     title: "A program was executed from a place for temporary files",
-    meaning: "The executable is in a memory filesystem, or below /tmp, /var/tmp, /dev/shm or /run.",
+    meaning: "The executable is in a memory filesystem, or below /tmp, /var/tmp, /dev/shm or /run; or it is a script \
+        (`#!`) of which the name says so, or hides it behind a descriptor. A script that a shell is told to read \
+        (`sh x.sh`) is no executable. Medium when a package manager or compiler started it.",
     why: "Everybody may write there, so it is where attackers drop their tools.",
-    look_alikes: "Builds and self-extracting programs (PyInstaller, JNA).",
+    look_alikes: "Builds and self-extracting programs (PyInstaller, JNA). Scripts that s6 keeps below /run do not \
+        count.",
     response: "Take a copy of the file; mount these places noexec.",
 };
 
@@ -66,7 +69,7 @@ pub(crate) static EXEC_FROM_VOLUME: Rule = Rule {
     severity: Severity::Low,
     attack: &["T1105"],
     title: "A program was executed from a writable volume",
-    meaning: "The executable is on a writable volume or folder of the host.",
+    meaning: "The executable, or a script by its name, is on a writable volume or folder of the host.",
     why: "It is not in the image, so nobody has scanned it.",
     look_alikes: "Development setups run the code they mount.",
     response: "Mount the volume noexec or read-only.",

@@ -236,10 +236,12 @@ pub(crate) static RUNTIME_SOCKET: Rule = Rule {
     attack: &["T1611", "T1610"],
     title: "The container runtime's API was used from a container",
     meaning: "A process in a container connected to the socket of Docker, containerd, CRI-O, Podman, BuildKit or \
-        the kubelet. The socket's inode decides, so renaming or bind-mounting it changes nothing.",
+        the kubelet. The socket's inode decides, so renaming or bind-mounting it changes nothing; of sockets that \
+        the agent has not seen on the host, the name. The kubelet's sockets for device plugins do not count.",
     why: "Whoever speaks to the runtime can start a privileged container: that is root on the host.",
-    look_alikes: "Portainer, Traefik, watchtower and CI agents are given the socket on purpose; allow the image \
-        where that is meant.",
+    look_alikes: "Portainer, Traefik, watchtower and CI agents are given the socket on purpose. No profile can allow \
+        it: each container alerts once per repeat window; silence the image where alerts are received, or give it a \
+        proxy that passes only the requests it needs.",
     response: "Take the socket out of the container. List containers that were started since.",
 };
 
@@ -325,7 +327,7 @@ pub(crate) static RUNTIME_BINARY: Rule = Rule {
     attack: &["T1611"],
     title: "The container runtime's own binary was opened for writing",
     meaning: "A process in a container opened runc, a shim or another running program for writing, by name or \
-        through `/proc/PID/exe`.",
+        through `/proc/PID/exe`. By name only what is not on the container's own overlay counts.",
     why: "The next start of any container would run the attacker's code as root on the host (CVE-2019-5736).",
     look_alikes: "Updaters replace files by renaming; they do not open a running program for writing.",
     response: "Verify the runtime's binaries against the package. Stop the container.",

@@ -29,7 +29,8 @@ pub(crate) static CAPABILITY_DEGRADED: Rule = Rule {
     severity: Severity::Medium,
     attack: &["T1562"],
     title: "The sensor sees less than it should",
-    meaning: "A program could not be attached, or was detached; the capability is named.",
+    meaning: "When the agent started, a program could not be attached; the capability is named. Whether one is \
+        detached later is not watched.",
     why: "Behaviour of that kind is not seen.",
     look_alikes: "Kernels without the feature: see `agent check`.",
     response: "Run `agent check` and follow what it says.",

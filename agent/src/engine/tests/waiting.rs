@@ -28,7 +28,7 @@ fn impatient() -> Input {
 
 #[test]
 fn what_a_profile_allows_does_not_alert_while_it_is_unknown() {
-    let all = "connect: [{port: any}]\nlisten: [{port: 4444, provenance: {source: manual}}]";
+    let all = "connect: [{cidr: 0.0.0.0/0}]\nlisten: [{port: 4444, provenance: {source: manual}}]";
     let mut run = unnamed(all);
     run.feed(connects_to("169.254.169.254", 80, 1))
         .feed(connects_to("10.0.0.5", 6443, 1))

@@ -1,7 +1,7 @@
 use super::*;
 use crate::detect::testing::{OWN, Scene, connect, container, listen, scene};
 use crate::event::EnrichedEvent;
-use crate::profile::{ImageName, ListenQuery, ListenVerdict, compile, parse};
+use crate::profile::{ImageName, ListenQuery, ListenVerdict, Standing, StandingListener, compile, parse};
 
 fn learner(scene: &Scene) -> Learner {
     Learner::new("acme-app".into(), scene.known.image.clone(), PortRange::default())
@@ -112,4 +112,114 @@ fn what_is_learned_is_bounded() {
         learner.observe(&event, &own, None);
     }
     assert_eq!((learner.profile().exec.len(), learner.overflowed()), (2048, 952));
+}
+
+/// A server that started and listened before anybody watched.
+fn standing(exe: &str, port: u16) -> Standing {
+    Standing {
+        programs: vec![exe.into()],
+        listeners: vec![StandingListener {
+            proto: Protocol::Tcp,
+            address: [0, 0, 0, 0].into(),
+            port,
+            exe: exe.into(),
+        }],
+    }
+}
+
+fn found(scene: &Scene, standing: &Standing) -> Learner {
+    let mut learner = learner(scene);
+    let event = scene.event(listen("0.0.0.0", 1));
+    learner.found(&event.container.unwrap(), standing, event.time);
+    learner
+}
+
+#[test]
+fn a_server_that_runs_already_is_learned_and_may_restart_from_anywhere() {
+    let mut scene = scene("nginx:1.25", "/usr/sbin/nginx").below(&["/usr/sbin/nginx"]);
+    scene.known.exposed_ports = vec!["80/tcp".into()];
+    let mut learner = found(&scene, &standing("/usr/sbin/nginx", 80));
+    let worker = scene.event(Payload::Exec(scene.exec()));
+    learner.observe(&worker, &worker.container.clone().unwrap(), None);
+    let profile = learner.profile();
+    assert_eq!(profile.exec.len(), 1);
+    assert_eq!(profile.exec[0].path.as_str(), "/usr/sbin/nginx");
+    assert!(
+        profile.exec[0].parents.is_empty(),
+        "its first parent was not seen"
+    );
+    assert_eq!(profile.listen.len(), 1, "EXPOSE adds nothing to who was seen");
+    assert_eq!(profile.listen[0].provenance.source, Source::Learned);
+    assert_eq!(profile.listen[0].provenance.replicas, Some(1));
+    let compiled = compile(profile);
+    let query = |exe| ListenQuery {
+        proto: Protocol::Tcp,
+        port: 80,
+        address: [0, 0, 0, 0].into(),
+        exe,
+        ephemeral: PortRange::default(),
+    };
+    assert_eq!(
+        compiled.listen(&query(b"/usr/sbin/nginx")),
+        ListenVerdict::Expected(Source::Learned)
+    );
+    assert_eq!(compiled.listen(&query(b"/tmp/x")), ListenVerdict::WrongExecutable);
+}
+
+#[test]
+fn what_the_image_declares_fills_gaps_only() {
+    let mut scene = scene("acme/app:1", "/app/server");
+    scene.known.command = vec!["/entrypoint.sh".into(), "/app/server".into()];
+    scene.known.exposed_ports = vec![
+        "8080/tcp".into(),
+        "53/udp".into(),
+        "x/tcp".into(),
+        "9/dccp".into(),
+    ];
+    let profile = found(&scene, &standing("/app/server", 8080)).profile();
+    let listen: Vec<_> = profile
+        .listen
+        .iter()
+        .map(|entry| {
+            (
+                entry.proto,
+                entry.port,
+                entry.exe.is_some(),
+                entry.provenance.source,
+            )
+        })
+        .collect();
+    assert_eq!(
+        listen,
+        [
+            (Protocol::Tcp, Port::Number(8080), true, Source::Learned),
+            (Protocol::Udp, Port::Number(53), false, Source::Image),
+        ]
+    );
+    let exec: Vec<_> = profile
+        .exec
+        .iter()
+        .map(|entry| (entry.path.as_str(), entry.provenance.source))
+        .collect();
+    assert_eq!(
+        exec,
+        [
+            ("/app/server", Source::Learned),
+            ("/entrypoint.sh", Source::Image)
+        ]
+    );
+    scene.known.command = vec!["server".into()];
+    let found_by_path = found(&scene, &Standing::default()).profile();
+    assert!(
+        found_by_path.exec.is_empty(),
+        "a name without a path says nothing"
+    );
+}
+
+#[test]
+fn a_client_that_waits_for_its_answer_is_no_listener() {
+    let mut resolver = standing("/app/server", 40_000);
+    resolver.listeners[0].proto = Protocol::Udp;
+    let learned = found(&scene("acme/app:1", "/app/server"), &resolver);
+    assert!(learned.profile().listen.is_empty());
 }
