@@ -31,10 +31,10 @@ impl Slots {
         container
             .cgroups
             .retain(|(key, _)| self.cgroups.get(key, 0).is_err());
-        if container.cgroups.is_empty() {
+        let known = self.known(&container);
+        if container.cgroups.is_empty() && !known.is_some_and(|slot| self.became_live(slot, &container)) {
             return;
         }
-        let known = self.known(&container);
         let fresh = known.is_none().then(|| self.take_slot(&container)).flatten();
         if let Some(slot) = fresh {
             let missing = count(&container).saturating_sub(self.index(slot, &container));
@@ -63,6 +63,13 @@ impl Slots {
                 .filter(|_| !container.candidate)
         };
         outermost.ok().or_else(by_id)
+    }
+
+    /// It executed something of its own after it was found and before the program on exec was attached.
+    fn became_live(&self, slot: SlotRef, container: &Existing) -> bool {
+        let dormant =
+            |state: SlotState| state.generation == slot.generation && state.flags.0 & SlotFlags::LIVE == 0;
+        container.live && self.state(slot.slot).is_some_and(dormant)
     }
 
     /// Takes a free slot; `None` when there is none, or a program was first with this container.
