@@ -264,7 +264,7 @@ fn a_server_that_ran_before_it_was_learned_restarts_in_silence() -> Result<()> {
     ];
     let id = docker.docker(serve)?;
     command::wait_until("the container is known", SOON, || {
-        status(&agent).ok()?.to_string().contains("\"box\"").then_some(())
+        agent.status().ok()?.to_string().contains("\"box\"").then_some(())
     })?;
     let mut learn = client(
         &agent,
