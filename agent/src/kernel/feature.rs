@@ -16,6 +16,19 @@ use std::path::{Path, PathBuf};
 
 /// Oldest kernel that has everything the programs need (task storage for tracing programs, atomics, rings).
 const OLDEST: (u32, u32) = (5, 15);
+/// Since then the first namespace of every kind has the same number at each boot.
+const FIXED_NAMESPACES: (u32, u32) = (6, 18);
+/// `include/uapi/linux/nsfs.h` of such a kernel.
+const FIRST: Namespaces = Namespaces {
+    mnt: 0xEFFF_FFF8,
+    pid: 0xEFFF_FFFC,
+    net: 0xEFFF_FFF9,
+    ipc: 0xEFFF_FFFF,
+    uts: 0xEFFF_FFFE,
+    cgroup: 0xEFFF_FFFB,
+    user: 0xEFFF_FFFD,
+    time: 0xEFFF_FFFA,
+};
 /// Controllers whose v1 hierarchy can name containers, best first.
 const V1_CONTROLLERS: [(&str, &str); 2] = [("pids", "pids_cgrp_id"), ("memory", "memory_cgrp_id")];
 /// Inode number of the directory at the root of a hierarchy.
@@ -46,7 +59,7 @@ impl Features {
     /// # Errors
     /// When the kernel is too old or offers no type information.
     pub fn read() -> Result<Self, KernelError> {
-        check_version()?;
+        check_release(&release())?;
         let mut wanted = Offsets::STRUCTS.to_vec();
         wanted.extend(["pt_regs", "cgroup_subsys_id"]);
         let types = KernelTypes::read(&wanted)?;
@@ -119,19 +132,23 @@ impl CgroupMounts {
     }
 }
 
-fn check_version() -> Result<(), KernelError> {
-    let uname = rustix::system::uname();
-    check_release(&uname.release().to_string_lossy())
+fn release() -> String {
+    rustix::system::uname().release().to_string_lossy().into_owned()
 }
 
 fn check_release(release: &str) -> Result<(), KernelError> {
-    let mut numbers = release
-        .split(|c: char| !c.is_ascii_digit())
-        .map(str::parse::<u32>);
-    match (numbers.next(), numbers.next()) {
-        (Some(Ok(major)), Some(Ok(minor))) if (major, minor) >= OLDEST => Ok(()),
+    match version(release) {
+        Some(version) if version >= OLDEST => Ok(()),
         _ => Err(KernelError::KernelTooOld(release.to_owned())),
     }
+}
+
+/// `6.18.44-cloud-amd64` → (6, 18).
+fn version(release: &str) -> Option<(u32, u32)> {
+    let mut numbers = release
+        .split(|c: char| !c.is_ascii_digit())
+        .map_while(|number| number.parse().ok());
+    Some((numbers.next()?, numbers.next()?))
 }
 
 /// A v1 hierarchy.
@@ -177,18 +194,28 @@ fn ephemeral_ports() -> (u32, u32) {
     }
 }
 
-/// Those of the first process: what tells a container from the host.
+/// Those of the first process: what tells a container from the host. Where a security module closes it to us, those that
+/// every boot has; older kernels number some of them anew each time.
 fn host_namespaces() -> Result<Namespaces, KernelError> {
-    namespaces(1).map_err(|source| match source.kind() {
-        // `NotFound`: /proc hides what is closed to us.
+    let source = match namespaces(1) {
+        Ok(found) => return Ok(found),
+        Err(source) => source,
+    };
+    // `NotFound`: /proc hides what is closed to us.
+    match source.kind() {
         ErrorKind::PermissionDenied | ErrorKind::NotFound => {
-            KernelError::Permission(vec![permission::NAMESPACES])
+            first_namespaces(&release()).ok_or_else(|| KernelError::Permission(vec![permission::NAMESPACES]))
         }
-        _ => KernelError::Read {
+        _ => Err(KernelError::Read {
             path: "/proc/1/ns".to_owned(),
             source,
-        },
-    })
+        }),
+    }
+}
+
+/// What the kernel's first namespaces are called; `None` where not all have a fixed number.
+fn first_namespaces(release: &str) -> Option<Namespaces> {
+    (version(release)? >= FIXED_NAMESPACES).then_some(FIRST)
 }
 
 /// Namespaces of a process. 0: a kind that this kernel does not have.
@@ -280,6 +307,14 @@ mod tests {
         // The root of another filesystem that counts inodes from 1, as cgroups do.
         assert_eq!(mounts(Path::new("/proc")).obstacle(), None);
         assert!(CgroupMounts::default().obstacle().is_some());
+    }
+
+    #[test]
+    fn the_first_namespaces_are_known_only_where_their_numbers_are_fixed() {
+        assert_eq!(first_namespaces("6.18.44-cloud-amd64"), Some(FIRST));
+        assert_eq!(first_namespaces("7.0"), Some(FIRST));
+        assert_eq!(first_namespaces("6.12.117+deb12-cloud-amd64"), None);
+        assert_eq!(first_namespaces("none"), None);
     }
 
     #[test]
