@@ -272,7 +272,10 @@ fn a_server_that_ran_before_it_was_learned_restarts_in_silence() -> Result<()> {
     );
     command::run(learn.arg(&file))?;
     let text = fs::read_to_string(&file)?;
-    assert!(text.contains("8000") && text.contains("httpd"), "{text}");
+    assert!(
+        text.contains("port: 8000") && text.contains("/bin/busybox"),
+        "{text}"
+    );
     drop(agent);
 
     let agent = AgentProcess::start(&Options {
