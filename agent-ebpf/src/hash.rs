@@ -55,12 +55,3 @@ impl Hasher {
         self.v2 = self.v2.rotate_left(32);
     }
 }
-
-/// Hash of two words.
-#[inline(never)]
-pub fn pair(first: u64, second: u64) -> u64 {
-    let mut hasher = Hasher::new();
-    hasher.word(first);
-    hasher.word(second);
-    hasher.finish()
-}

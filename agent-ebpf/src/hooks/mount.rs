@@ -4,7 +4,6 @@
 use crate::emit;
 use crate::file;
 use crate::global::offset;
-use crate::hash;
 use crate::header::{Origin, Report};
 use crate::kernel::Kptr;
 use crate::path::Location;
@@ -94,8 +93,8 @@ pub fn report(operation: &Operation, outcome: Outcome) {
     let deed = Deed {
         access: operation.op.0 as u16 | failed,
         object: [
-            hash::pair(operation.source.identity(), operation.fstype.identity()),
-            hash::pair(operation.target.identity(), operation.file.ino),
+            operation.source.identity() ^ operation.fstype.identity().rotate_left(32),
+            operation.target.identity() ^ operation.file.ino.rotate_left(32),
         ],
         detail: operation.flags,
     };
