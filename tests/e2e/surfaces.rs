@@ -263,9 +263,7 @@ fn a_server_that_ran_before_it_was_learned_restarts_in_silence() -> Result<()> {
         "run", "--detach", "--name", "box", BUSYBOX, "httpd", "-f", "-p", "8000",
     ];
     let id = docker.docker(serve)?;
-    command::wait_until("the container is known", SOON, || {
-        agent.status().ok()?.to_string().contains("\"box\"").then_some(())
-    })?;
+    agent.wait_for_container(&id, "resolved")?;
     let mut learn = client(
         &agent,
         &["profile", "learn", "--container", "box", "--for", "1s", "-o"],

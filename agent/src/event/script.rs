@@ -17,10 +17,7 @@ pub struct Script {
 impl Exec {
     /// Arguments one by one, `argv[0]` included.
     pub fn arguments(&self) -> impl Iterator<Item = KernelString> + '_ {
-        let bytes: &[u8] = &self.args.bytes;
-        let bytes = bytes.strip_suffix(b"\0").unwrap_or(bytes);
-        let count = if bytes.is_empty() { 0 } else { usize::MAX };
-        bytes.split(|byte| *byte == 0).take(count).map(KernelString::from)
+        self.args.arguments()
     }
 
     /// The script that was executed; `None` for a program. A link to a program has another name too, but that name is
@@ -36,33 +33,10 @@ impl Exec {
             .take(MAX_POSITION)
             .find(|argument| argument.bytes == self.filename.bytes)?;
         Some(Script {
-            path: absolute(&self.cwd.bytes, &self.filename.bytes),
+            path: self.filename.resolved_in(&self.cwd),
             arguments: arguments.collect(),
         })
     }
-}
-
-fn absolute(cwd: &[u8], path: &[u8]) -> KernelString {
-    let folder = if path.starts_with(b"/") { &[][..] } else { cwd };
-    let mut components: Vec<&[u8]> = Vec::new();
-    for component in folder
-        .split(|byte| *byte == b'/')
-        .chain(path.split(|byte| *byte == b'/'))
-    {
-        match component {
-            b"" | b"." => {}
-            b".." => {
-                components.pop();
-            }
-            name => components.push(name),
-        }
-    }
-    let mut absolute = Vec::with_capacity(cwd.len() + path.len() + 2);
-    for component in components {
-        absolute.push(b'/');
-        absolute.extend_from_slice(component);
-    }
-    absolute.as_slice().into()
 }
 
 #[cfg(test)]

@@ -28,6 +28,14 @@ impl KernelString {
         escape(&self.bytes)
     }
 
+    /// Arguments one by one, as the kernel keeps them: each ends with a NUL.
+    pub fn arguments(&self) -> impl Iterator<Item = Self> + '_ {
+        let bytes: &[u8] = &self.bytes;
+        let bytes = bytes.strip_suffix(b"\0").unwrap_or(bytes);
+        let count = if bytes.is_empty() { 0 } else { usize::MAX };
+        bytes.split(|byte| *byte == 0).take(count).map(Self::from)
+    }
+
     /// The path taken in `directory` when it is relative, without `.`, `..` and doubled slashes. Of its text alone: what
     /// links lead to is not known.
     #[must_use]
@@ -116,6 +124,26 @@ mod tests {
             KernelString::from(&b"/tmp/\xffa\x1b[31m\n\xc3\xa9"[..]).to_text(),
             "/tmp/\\xffa\\x1b[31m\\x0aé"
         );
+    }
+
+    #[test]
+    fn a_path_is_resolved_by_its_text_alone() {
+        let resolved = |path: &str, folder: &str| {
+            let found = KernelString::from(path).resolved_in(&folder.into());
+            found.to_text()
+        };
+        assert_eq!(
+            resolved("core_pattern", "/proc/sys/kernel"),
+            "/proc/sys/kernel/core_pattern"
+        );
+        assert_eq!(resolved("../..//etc/./shadow", "/srv/app"), "/etc/shadow");
+        assert_eq!(resolved("/a/../../b", "/srv"), "/b");
+        let cut = KernelString {
+            truncated: true,
+            ..KernelString::from("/srv")
+        };
+        assert!(KernelString::from("x").resolved_in(&cut).truncated);
+        assert!(!KernelString::from("/x").resolved_in(&cut).truncated, "not asked");
     }
 
     #[test]

@@ -44,10 +44,7 @@ pub enum ExecSession {
 impl Process {
     /// Arguments one by one, `argv[0]` included.
     pub fn arguments(&self) -> impl Iterator<Item = KernelString> + '_ {
-        let bytes: &[u8] = &self.args.bytes;
-        let bytes = bytes.strip_suffix(b"\0").unwrap_or(bytes);
-        let count = if bytes.is_empty() { 0 } else { usize::MAX };
-        bytes.split(|byte| *byte == 0).take(count).map(KernelString::from)
+        self.args.arguments()
     }
 
     /// Base name of the executable, for rules that know programs by name.
