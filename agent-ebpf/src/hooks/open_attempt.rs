@@ -2,6 +2,7 @@
 //! A file that is simply not there tells nothing; what may not be written does.
 
 use crate::emit;
+use crate::file;
 use crate::global::offset;
 use crate::header::{self, Origin, Report};
 use crate::kernel::{Kptr, read_user};
@@ -137,7 +138,7 @@ fn attempt(actor: &Actor, asked: &Asked, call: &Syscall) {
     let from = base(actor, asked);
     let deed = Deed {
         access: REFUSED | (asked.flags & O_ACCMODE) as u16,
-        object: [Text::user(asked.path).identity(), from.dentry],
+        object: [Text::user(asked.path).identity(), file::place(from.dentry)],
         detail: call.ret as u64,
     };
     let Some(draft) = emit::draft(actor, KIND, deed) else {
