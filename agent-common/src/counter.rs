@@ -52,7 +52,7 @@ impl Outcome {
 }
 
 /// Rows of the counter map: one more than the largest kind.
-pub const COUNTER_KINDS: u32 = 32;
+pub const COUNTER_KINDS: u32 = 64;
 /// Entries of the counter map.
 pub const COUNTER_ENTRIES: u32 = COUNTER_KINDS * Outcome::COUNT;
 

@@ -18,7 +18,7 @@ pub mod settings;
 pub mod slot;
 
 /// Version of everything in this crate. The daemon refuses an object that says otherwise.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;
 
 /// Hash of a base name, as both sides compute it: FNV-1a over its first [`limits::HASHED_NAME`] bytes.
 #[must_use]

@@ -60,20 +60,120 @@ pub struct FileOpenEvent {
 }
 const _: () = assert!(size_of::<FileOpenEvent>() == 200);
 
-/// UNLINK and RENAME of a watched name.
+/// UNLINK, RENAME, LINK, SYMLINK and MKNOD: a directory changes.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct NameEvent {
     pub header: EventHeader,
+    /// What the name stands for; zero where only the arguments are known. MKNOD: type and number of the node.
+    pub file: FileObject,
+    /// The directory that changes: of UNLINK the name's, else the new name's. Zero where it is not known.
+    pub directory: FileObject,
+    /// RENAME: `RENAME_*` flags.
+    pub rename_flags: u32,
+    /// SYMLINK: the text that the link holds. Else the name.
+    pub path: StrRef,
+    /// RENAME, LINK, SYMLINK: the new name.
+    pub new_path: StrRef,
+    /// The name that changes, from the root of its filesystem, of mounts that show a part of one or the host's. May be empty.
+    /// Where only the arguments are known (`directory` is zero): the directory that a relative name begins at.
+    pub fs_path: StrRef,
+}
+const _: () = assert!(size_of::<NameEvent>() == 232);
+
+/// CHROOT and CHDIR.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct DirectoryEvent {
+    pub header: EventHeader,
+    /// The new root or working directory.
+    pub file: FileObject,
+    /// CHROOT: in the root before; of a mount that is the container's root, `/`.
+    pub path: StrRef,
+    /// From the root of its own filesystem.
+    pub fs_path: StrRef,
+    /// 1: outside the task's root.
+    pub outside: u32,
+    pub reserved: u32,
+}
+const _: () = assert!(size_of::<DirectoryEvent>() == 200);
+
+/// What a SETATTR record reports.
+#[repr(transparent)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct AttributeOp(pub u32);
+
+impl AttributeOp {
+    /// `value`: mode bits.
+    pub const CHMOD: Self = Self(1);
+    /// Times were set to values of the caller's choice. `value`: 0.
+    pub const UTIMES: Self = Self(2);
+    /// `name`: the attribute's name.
+    pub const SETXATTR: Self = Self(3);
+    /// Inode flags (`chattr`). `value`: `FS_*_FL` bits.
+    pub const SETFLAGS: Self = Self(4);
+    /// truncate(2) by name. `value`: the new length.
+    pub const TRUNCATE: Self = Self(5);
+}
+
+/// SETATTR.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct AttributeEvent {
+    pub header: EventHeader,
     /// Zero where only the arguments are known.
     pub file: FileObject,
+    pub value: u64,
+    pub op: AttributeOp,
     pub path: StrRef,
-    /// RENAME only.
-    pub new_path: StrRef,
+    /// See [`FileOpenEvent::fs_path`].
+    pub fs_path: StrRef,
+    pub name: StrRef,
 }
-const _: () = assert!(size_of::<NameEvent>() == 192);
+const _: () = assert!(size_of::<AttributeEvent>() == 208);
 
-/// UNIX_CONNECT: a stream connection to a unix socket, by the identity of the server's socket.
+/// What a MMAP record reports.
+#[repr(transparent)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct MmapOp(pub u32);
+
+impl MmapOp {
+    pub const MMAP: Self = Self(1);
+    /// Memory that was mapped before becomes executable.
+    pub const MPROTECT: Self = Self(2);
+}
+
+/// MMAP.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct MmapEvent {
+    pub header: EventHeader,
+    /// Zero for anonymous memory, or where it is not known.
+    pub file: FileObject,
+    /// `PROT_*` bits.
+    pub prot: u32,
+    /// `MAP_*` bits; 0 for mprotect.
+    pub map_flags: u32,
+    pub op: MmapOp,
+    pub path: StrRef,
+    /// See [`FileOpenEvent::fs_path`].
+    pub fs_path: StrRef,
+    pub reserved: u32,
+}
+const _: () = assert!(size_of::<MmapEvent>() == 208);
+
+/// EXEC_ATTEMPT: what was asked for.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct AttemptEvent {
+    pub header: EventHeader,
+    pub path: StrRef,
+    /// Directory that a relative path begins at; empty for an absolute one.
+    pub directory: StrRef,
+}
+const _: () = assert!(size_of::<AttemptEvent>() == 160);
+
+/// UNIX_CONNECT: a stream connection to a unix socket, by the identity of the server's socket. UNIX_BIND: the socket's own.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct UnixConnectEvent {
@@ -106,6 +206,8 @@ impl MountOp {
     pub const OPEN_TREE: Self = Self(4);
     pub const UMOUNT: Self = Self(5);
     pub const PIVOT_ROOT: Self = Self(6);
+    /// mount_setattr(2). `mount_flags`: `MOUNT_ATTR_*` bits set, and in the upper half those cleared.
+    pub const SETATTR: Self = Self(7);
 }
 
 /// MOUNT.

@@ -24,9 +24,37 @@ impl EventKind {
     pub const RENAME: Self = Self(14);
     /// Container lifecycle: made, live, gone.
     pub const CONTAINER: Self = Self(15);
+    /// chroot(2).
+    pub const CHROOT: Self = Self(16);
+    /// The working directory is outside the task's root now.
+    pub const CHDIR: Self = Self(17);
+    pub const MKNOD: Self = Self(18);
+    pub const LINK: Self = Self(19);
+    pub const SYMLINK: Self = Self(20);
+    /// Mode, times, flags or extended attributes of a file.
+    pub const SETATTR: Self = Self(21);
+    /// Memory that may be executed: of a file that is not in the image, or of none.
+    pub const MMAP: Self = Self(22);
+    /// A socket of an unusual family or type is made.
+    pub const SOCKET: Self = Self(23);
+    /// A capability is used.
+    pub const CAPABLE: Self = Self(24);
+    /// A signal to a process outside the container.
+    pub const SIGNAL: Self = Self(25);
+    /// Users and capabilities of the task change without an exec.
+    pub const CREDENTIALS: Self = Self(26);
+    /// A system call that tells by itself: it has no object.
+    pub const SYSCALL: Self = Self(27);
+    /// A socket comes from another process.
+    pub const RECEIVE: Self = Self(28);
+    pub const UNIX_BIND: Self = Self(29);
+    /// An exec that the kernel refused.
+    pub const EXEC_ATTEMPT: Self = Self(30);
+    /// New namespaces, by unshare(2) or clone(2).
+    pub const UNSHARE: Self = Self(31);
 
     /// Every kind with its name in metrics, `agent watch` and evidence.
-    pub const ALL: [(Self, &'static str); 15] = [
+    pub const ALL: [(Self, &'static str); 31] = [
         (Self::EXEC, "exec"),
         (Self::FILE_OPEN, "file_open"),
         (Self::BIND, "bind"),
@@ -42,6 +70,22 @@ impl EventKind {
         (Self::UNLINK, "unlink"),
         (Self::RENAME, "rename"),
         (Self::CONTAINER, "container"),
+        (Self::CHROOT, "chroot"),
+        (Self::CHDIR, "chdir"),
+        (Self::MKNOD, "mknod"),
+        (Self::LINK, "link"),
+        (Self::SYMLINK, "symlink"),
+        (Self::SETATTR, "setattr"),
+        (Self::MMAP, "mmap"),
+        (Self::SOCKET, "socket"),
+        (Self::CAPABLE, "capable"),
+        (Self::SIGNAL, "signal"),
+        (Self::CREDENTIALS, "credentials"),
+        (Self::SYSCALL, "syscall"),
+        (Self::RECEIVE, "receive"),
+        (Self::UNIX_BIND, "unix_bind"),
+        (Self::EXEC_ATTEMPT, "exec_attempt"),
+        (Self::UNSHARE, "unshare"),
     ];
 
     /// Name of the kind; `unknown` for numbers this version does not know.
@@ -78,6 +122,8 @@ impl RecordFlags {
     pub const TRUST_SHIFT: u32 = 8;
     /// Shift of the two bits that hold the backend: 0 tracepoint, 1 fentry, 2 lsm.
     pub const BACKEND_SHIFT: u32 = 10;
+    /// LISTEN: the executable did not make the listener, it found it open.
+    pub const INHERITED: u32 = 1 << 12;
 
     /// True when all bits of `mask` are set.
     #[must_use]

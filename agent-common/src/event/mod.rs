@@ -5,14 +5,19 @@ mod file;
 mod kind;
 mod net;
 mod process;
+mod syscall;
 
-pub use file::{FileFlags, FileObject, FileOpenEvent, MountEvent, MountOp, NameEvent, UnixConnectEvent};
-pub use kind::{EventKind, RecordFlags, Trust};
-pub use net::{NetEvent, SocketAddress};
-pub use process::{
-    BpfEvent, ContainerEvent, ContainerOp, ExecEvent, ModuleEvent, ModuleOp, Namespaces, PtraceEvent,
-    PtraceOp, SetnsEvent, StdioFlags,
+pub use file::{
+    AttemptEvent, AttributeEvent, AttributeOp, DirectoryEvent, FileFlags, FileObject, FileOpenEvent,
+    MmapEvent, MmapOp, MountEvent, MountOp, NameEvent, UnixConnectEvent,
 };
+pub use kind::{EventKind, RecordFlags, Trust};
+pub use net::{NetEvent, ReceiveEvent, SocketAddress, SocketEvent};
+pub use process::{
+    BpfEvent, CapableEvent, ContainerEvent, ContainerOp, CredentialsEvent, CredentialsOp, ExecEvent,
+    ModuleEvent, ModuleOp, Namespaces, PtraceEvent, PtraceOp, SetnsEvent, SignalEvent, StdioFlags,
+};
+pub use syscall::{CallName, SyscallEvent};
 
 use crate::behaviour::BehaviourKey;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};

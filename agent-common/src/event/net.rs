@@ -1,4 +1,4 @@
-use super::EventHeader;
+use super::{EventHeader, FileObject};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// One end of a socket.
@@ -31,3 +31,36 @@ pub struct NetEvent {
     pub backlog: u32,
 }
 const _: () = assert!(size_of::<NetEvent>() == 200);
+
+/// SOCKET: a socket of an unusual family or type.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct SocketEvent {
+    pub header: EventHeader,
+    /// `AF_*`.
+    pub family: u16,
+    /// `SOCK_*` without flags.
+    pub socket_type: u16,
+    pub protocol: u32,
+}
+const _: () = assert!(size_of::<SocketEvent>() == 160);
+
+/// RECEIVE: a socket that another process made.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct ReceiveEvent {
+    pub header: EventHeader,
+    pub file: FileObject,
+    /// Families other than internet's have no addresses.
+    pub local: SocketAddress,
+    pub remote: SocketAddress,
+    pub family: u16,
+    pub socket_type: u16,
+    pub protocol: u16,
+    /// `TCP_*` state: 1 established, 10 listening.
+    pub state: u16,
+    /// Network namespace of the socket.
+    pub net_ns: u32,
+    pub reserved: u32,
+}
+const _: () = assert!(size_of::<ReceiveEvent>() == 240);

@@ -82,7 +82,7 @@ impl Namespaces {
     pub const NAMES: [&'static str; 8] = ["mnt", "pid", "net", "ipc", "uts", "cgroup", "user", "time"];
 }
 
-/// SETNS: a container's task entered namespaces.
+/// SETNS: a container's task entered namespaces. UNSHARE: it, or the child that it makes, has new ones.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct SetnsEvent {
@@ -168,3 +168,67 @@ impl ContainerOp {
     /// A labelled task moved to a cgroup outside its container.
     pub const LEFT: Self = Self(4);
 }
+
+/// SIGNAL: to a process outside the container.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct SignalEvent {
+    pub header: EventHeader,
+    /// 0: only whether it may be sent.
+    pub signal: u32,
+    /// Initial pid namespace; 0: not known.
+    pub target_tgid: u32,
+    /// Container of the target; 0 with `target_tgid` set: the host.
+    pub target_slot: u32,
+    pub reserved: u32,
+    /// Lineage entry of the target's image; 0: not known.
+    pub target_exec_id: u64,
+}
+const _: () = assert!(size_of::<SignalEvent>() == 176);
+
+/// What a CREDENTIALS record reports.
+#[repr(transparent)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct CredentialsOp(pub u32);
+
+impl CredentialsOp {
+    /// setuid(2) and its relatives.
+    pub const SETUID: Self = Self(1);
+    /// capset(2). `before` and `after`: effective capabilities.
+    pub const CAPSET: Self = Self(2);
+    /// An ambient capability. `after`: its bit.
+    pub const AMBIENT: Self = Self(3);
+}
+
+/// CREDENTIALS.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct CredentialsEvent {
+    pub header: EventHeader,
+    pub op: CredentialsOp,
+    /// Effective uids in the initial user namespace; [`CredentialsEvent::UNKNOWN`] where it is not known.
+    pub old_uid: u32,
+    pub new_uid: u32,
+    pub reserved: u32,
+    /// Bits of capabilities; 0 where they are not known.
+    pub before: u64,
+    pub after: u64,
+}
+const _: () = assert!(size_of::<CredentialsEvent>() == 184);
+
+impl CredentialsEvent {
+    /// Of a uid.
+    pub const UNKNOWN: u32 = u32::MAX;
+}
+
+/// CAPABLE: a capability was asked for.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct CapableEvent {
+    pub header: EventHeader,
+    /// `CAP_*` number.
+    pub capability: u32,
+    /// User namespace in which it is wanted.
+    pub user_ns: u32,
+}
+const _: () = assert!(size_of::<CapableEvent>() == 160);

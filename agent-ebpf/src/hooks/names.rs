@@ -96,6 +96,9 @@ pub fn report(actor: &Actor, old: Name, new: Name, report: Report) {
     // SAFETY: scratch memory that this program took.
     unsafe {
         (*record).file = file;
+        (*record).directory = FileObject::default();
+        (*record).rename_flags = 0;
+        (*record).fs_path = StrRef::default();
         (*record).path = old.append(draft.scratch, root);
         (*record).new_path = new.append(draft.scratch, root);
     }

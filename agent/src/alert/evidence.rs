@@ -1,11 +1,13 @@
 //! What an event shows, per kind. Keys are part of the alert's contract.
 
+mod files;
+mod names;
+mod processes;
+
 use crate::detect::Neighbours;
 use crate::event::peer_address;
 use crate::event::{
-    Bpf, ContainerOp, EnrichedEvent, Exec, FileFlags, FileObject, FileOpen, KernelString, Lifecycle, Module,
-    ModuleOp, Mount, MountOp, Name, Namespaces, Net, Payload, Ptrace, PtraceOp, RecordFlags, Setns,
-    SocketAddress, UnixConnect,
+    EnrichedEvent, Exec, KernelString, Net, Payload, Received, RecordFlags, Socket, SocketAddress,
 };
 use crate::profile::Protocol;
 use serde_json::{Map, Value, json};
@@ -26,8 +28,23 @@ pub(super) fn evidence(event: &EnrichedEvent, neighbours: &dyn Neighbours) -> Ma
         Payload::Setns(setns) => map.setns(setns),
         Payload::Module(module) => map.module(module),
         Payload::Bpf(bpf) => map.bpf(bpf),
-        Payload::Unlink(name) | Payload::Rename(name) => map.name(name),
+        Payload::Unlink(name) | Payload::Rename(name) | Payload::Link(name) | Payload::Symlink(name) => {
+            map.name(name);
+        }
         Payload::Container(lifecycle) => map.lifecycle(lifecycle),
+        Payload::Chroot(directory) | Payload::Chdir(directory) => map.directory(directory),
+        Payload::Mknod(name) => map.node(name),
+        Payload::Setattr(attribute) => map.attribute(attribute),
+        Payload::Mmap(mapping) => map.mapping(mapping),
+        Payload::Socket(socket) => map.socket(socket),
+        Payload::Capable(capable) => map.capable(capable),
+        Payload::Signal(signal) => map.signal(signal, neighbours),
+        Payload::Credentials(credentials) => map.credentials(credentials),
+        Payload::Syscall(call) => map.call(call),
+        Payload::Receive(received) => map.received(received),
+        Payload::UnixBind(bind) => map.unix_bind(bind),
+        Payload::ExecAttempt(attempt) => map.text("path", &attempt.path),
+        Payload::Unshare(unshare) => map.setns(unshare),
     }
     map.put("ret", header.ret);
     map.put("trust", header.flags.trust().name());
@@ -37,6 +54,7 @@ pub(super) fn evidence(event: &EnrichedEvent, neighbours: &dyn Neighbours) -> Ma
         (RecordFlags::EXEC_SESSION, "exec_session"),
         (RecordFlags::COMPAT, "compat"),
         (RecordFlags::IO_URING, "io_uring"),
+        (RecordFlags::INHERITED, "inherited"),
     ] {
         if header.flags.has(flag) {
             map.put(key, true);
@@ -67,36 +85,6 @@ impl Evidence {
         if !sockets.is_empty() {
             self.put("socket_descriptors", sockets);
             self.end("peer", &exec.stdio_peer);
-        }
-    }
-
-    fn file_open(&mut self, open: &FileOpen) {
-        self.text("path", &open.path);
-        if !open.fs_path.is_empty() {
-            self.text("fs_path", &open.fs_path);
-        }
-        self.file(&open.file);
-        let access = match (open.reads(), open.writes()) {
-            (true, true) => "read_write",
-            (false, true) => "write",
-            _ => "read",
-        };
-        self.put("access", access);
-        self.put("open_flags", open.open_flags);
-    }
-
-    fn file(&mut self, file: &FileObject) {
-        if file.magic == 0 {
-            return;
-        }
-        self.put("filesystem", filesystem(file.magic));
-        self.put("inode", file.ino);
-        self.put("device", device(file.dev));
-        if file.flags & FileFlags::OVERLAY != 0 {
-            self.put("in_image", file.flags & FileFlags::UPPER == 0);
-        }
-        if file.rdev != 0 {
-            self.put("device_node", device(file.rdev));
         }
     }
 
@@ -133,121 +121,23 @@ impl Evidence {
         }
     }
 
-    fn unix_connect(&mut self, connect: &UnixConnect) {
-        self.text("path", &connect.path);
-        self.file(&connect.file);
-        self.put("peer_pid", connect.peer_tgid);
+    fn socket(&mut self, socket: &Socket) {
+        self.put("family", names::family(socket.family));
+        self.put("type", names::socket_type(socket.socket_type));
+        self.put("protocol", socket.protocol);
     }
 
-    fn mount(&mut self, mount: &Mount) {
-        let operation = match mount.op {
-            MountOp::MOUNT => "mount",
-            MountOp::MOVE_MOUNT => "move_mount",
-            MountOp::FSMOUNT => "fsmount",
-            MountOp::OPEN_TREE => "open_tree",
-            MountOp::UMOUNT => "umount",
-            MountOp::PIVOT_ROOT => "pivot_root",
-            _ => "unknown",
+    fn received(&mut self, received: &Received) {
+        let state = match received.state {
+            1 => "established",
+            10 => "listening",
+            _ => "other",
         };
-        self.put("operation", operation);
-        self.text("source", &mount.source);
-        self.text("target", &mount.target);
-        self.text("fstype", &mount.fstype);
-        self.put("mount_flags", mount.mount_flags);
+        self.put("family", names::family(received.family));
+        self.put("type", names::socket_type(received.socket_type));
+        self.put("state", state);
+        self.end("local", &received.local);
+        self.end("remote", &received.remote);
+        self.put("network_namespace", received.net_ns);
     }
-
-    fn ptrace(&mut self, ptrace: &Ptrace, neighbours: &dyn Neighbours) {
-        let operation = match ptrace.op {
-            PtraceOp::PTRACE => "ptrace",
-            PtraceOp::PROCESS_VM_READ => "process_vm_read",
-            PtraceOp::PROCESS_VM_WRITE => "process_vm_write",
-            PtraceOp::ACCESS_CHECK => "access_check",
-            _ => "unknown",
-        };
-        self.put("operation", operation);
-        self.put("request", ptrace.request);
-        self.put("target_host_pid", ptrace.target_tgid);
-        let container = neighbours
-            .by_slot(ptrace.target_slot)
-            .map(|container| container.id.as_str().to_owned());
-        self.put("target_container_id", container);
-    }
-
-    fn setns(&mut self, setns: &Setns) {
-        let named = |mask: u32| -> Vec<&str> {
-            (0_u32..)
-                .zip(Namespaces::NAMES)
-                .filter(|(bit, _)| mask & (1 << bit) != 0)
-                .map(|(_, name)| name)
-                .collect()
-        };
-        self.put("host_namespaces", named(setns.host_mask));
-        self.put("gained_namespaces", named(setns.gained_mask));
-        self.put("nstype", setns.nstype);
-    }
-
-    fn module(&mut self, module: &Module) {
-        let operation = match module.op {
-            ModuleOp::INIT => "init_module",
-            ModuleOp::FINIT => "finit_module",
-            ModuleOp::DELETE => "delete_module",
-            ModuleOp::REQUEST => "request",
-            _ => "unknown",
-        };
-        self.put("operation", operation);
-        self.text("module", &module.path);
-        self.file(&module.file);
-    }
-
-    fn bpf(&mut self, bpf: &Bpf) {
-        self.put("cmd", bpf.cmd);
-        self.put("subtype", bpf.subtype);
-    }
-
-    fn name(&mut self, name: &Name) {
-        self.text("path", &name.path);
-        if !name.new_path.is_empty() {
-            self.text("new_path", &name.new_path);
-        }
-        self.file(&name.file);
-    }
-
-    fn lifecycle(&mut self, lifecycle: &Lifecycle) {
-        let operation = match lifecycle.op {
-            ContainerOp::CREATED => "created",
-            ContainerOp::LIVE => "live",
-            ContainerOp::GONE => "gone",
-            ContainerOp::LEFT => "left",
-            _ => "unknown",
-        };
-        self.put("operation", operation);
-        self.text("cgroup", &lifecycle.cgroup);
-    }
-}
-
-fn device(number: u32) -> String {
-    format!("{}:{}", number >> 20, number & 0xf_ffff)
-}
-
-fn filesystem(magic: u32) -> String {
-    let name = match magic {
-        0x9fa0 => "proc",
-        0x6265_6572 => "sysfs",
-        0x0027_e0eb => "cgroup",
-        0x6367_7270 => "cgroup2",
-        0x4249_4e4d => "binfmt_misc",
-        0x6462_6720 => "debugfs",
-        0x7472_6163 => "tracefs",
-        0x7363_6673 => "securityfs",
-        0xcafe_4a11 => "bpf",
-        0x0102_1994 => "tmpfs",
-        0x794c_7630 => "overlay",
-        0xef53 => "ext",
-        0x5846_5342 => "xfs",
-        0x9123_683e => "btrfs",
-        0x1cd1 => "devpts",
-        0x534f_434b => "sockfs",
-        other => return format!("{other:#x}"),
-    };
-    name.to_owned()
 }

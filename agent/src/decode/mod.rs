@@ -1,17 +1,13 @@
 //! Bytes of a record → [`RawEvent`]. Total and pure: every byte string gives an event or a named error;
 //! no panic, no `unsafe`, no I/O. Strings are checked against the record they stand in, in one place.
 
+mod files;
+mod processes;
 #[cfg(test)]
 mod tests;
 
-use crate::event::{
-    Bpf, EventHeader, EventKind, Exec, ExecId, FileObject, FileOpen, KernelString, Lifecycle, Module, Mount,
-    Name, Net, Payload, Ptrace, RawEvent, Setns, UnixConnect,
-};
-use agent_common::event::{
-    BpfEvent, ContainerEvent, ExecEvent, FileOpenEvent, ModuleEvent, MountEvent, NameEvent, NetEvent,
-    PtraceEvent, SetnsEvent, StrRef, UnixConnectEvent,
-};
+use crate::event::{EventHeader, EventKind, KernelString, Net, Payload, RawEvent, Received, Socket};
+use agent_common::event::{NetEvent, ReceiveEvent, SocketEvent, StrRef};
 use zerocopy::FromBytes;
 
 /// Why bytes are no event. Each variant is a reason in the metric of undecodable records.
@@ -89,6 +85,22 @@ impl Record<'_> {
             EventKind::UNLINK => Payload::Unlink(self.name()?),
             EventKind::RENAME => Payload::Rename(self.name()?),
             EventKind::CONTAINER => Payload::Container(self.lifecycle()?),
+            EventKind::CHROOT => Payload::Chroot(self.directory()?),
+            EventKind::CHDIR => Payload::Chdir(self.directory()?),
+            EventKind::MKNOD => Payload::Mknod(self.name()?),
+            EventKind::LINK => Payload::Link(self.name()?),
+            EventKind::SYMLINK => Payload::Symlink(self.name()?),
+            EventKind::SETATTR => Payload::Setattr(self.attribute()?),
+            EventKind::MMAP => Payload::Mmap(self.mapping()?),
+            EventKind::SOCKET => Payload::Socket(self.socket()?),
+            EventKind::CAPABLE => Payload::Capable(self.capable()?),
+            EventKind::SIGNAL => Payload::Signal(self.signal()?),
+            EventKind::CREDENTIALS => Payload::Credentials(self.credentials()?),
+            EventKind::SYSCALL => Payload::Syscall(self.call()?),
+            EventKind::RECEIVE => Payload::Receive(self.received()?),
+            EventKind::UNIX_BIND => Payload::UnixBind(self.unix_connect()?),
+            EventKind::EXEC_ATTEMPT => Payload::ExecAttempt(self.attempt()?),
+            EventKind::UNSHARE => Payload::Unshare(self.setns()?),
             kind => return Err(DecodeError::UnknownKind(kind)),
         })
     }
@@ -120,38 +132,6 @@ impl Record<'_> {
         })
     }
 
-    fn exec(self) -> Result<Exec, DecodeError> {
-        let event: ExecEvent = self.fixed()?;
-        Ok(Exec {
-            parent: ExecId(event.parent_exec_id),
-            file: event.file,
-            stdio: event.stdio,
-            stdio_peer: event.stdio_peer,
-            path: self.text(event.path)?,
-            filename: self.text(event.filename)?,
-            args: self.text(event.args)?,
-            cwd: self.text(event.cwd)?,
-        })
-    }
-
-    fn file_open(self) -> Result<FileOpen, DecodeError> {
-        let event: FileOpenEvent = self.fixed()?;
-        let (path, fs_path) = (self.text(event.path)?, self.text(event.fs_path)?);
-        let (path, fs_path) = if event.file == FileObject::default() {
-            // Nothing was opened: what was asked for, and the directory that it was asked for in.
-            (path.resolved_in(&fs_path), KernelString::default())
-        } else {
-            (path, fs_path)
-        };
-        Ok(FileOpen {
-            file: event.file,
-            open_flags: event.open_flags,
-            f_mode: event.f_mode,
-            path,
-            fs_path,
-        })
-    }
-
     fn net(self) -> Result<Net, DecodeError> {
         let event: NetEvent = self.fixed()?;
         Ok(Net {
@@ -163,82 +143,26 @@ impl Record<'_> {
         })
     }
 
-    fn unix_connect(self) -> Result<UnixConnect, DecodeError> {
-        let event: UnixConnectEvent = self.fixed()?;
-        Ok(UnixConnect {
+    fn socket(self) -> Result<Socket, DecodeError> {
+        let event: SocketEvent = self.fixed()?;
+        Ok(Socket {
+            family: event.family,
+            socket_type: event.socket_type,
+            protocol: event.protocol,
+        })
+    }
+
+    fn received(self) -> Result<Received, DecodeError> {
+        let event: ReceiveEvent = self.fixed()?;
+        Ok(Received {
             file: event.file,
-            peer_tgid: event.peer_tgid,
-            peer_slot: event.peer_slot,
-            path: self.text(event.path)?,
-        })
-    }
-
-    fn mount(self) -> Result<Mount, DecodeError> {
-        let event: MountEvent = self.fixed()?;
-        Ok(Mount {
-            op: event.op,
-            file: event.file,
-            mount_flags: event.mount_flags,
-            source: self.text(event.source)?,
-            target: self.text(event.target)?,
-            fstype: self.text(event.fstype)?,
-        })
-    }
-
-    fn ptrace(self) -> Result<Ptrace, DecodeError> {
-        let event: PtraceEvent = self.fixed()?;
-        Ok(Ptrace {
-            op: event.op,
-            request: event.request,
-            target_tgid: event.target_tgid,
-            target_slot: event.target_slot,
-            target: ExecId(event.target_exec_id),
-        })
-    }
-
-    fn setns(self) -> Result<Setns, DecodeError> {
-        let event: SetnsEvent = self.fixed()?;
-        Ok(Setns {
-            namespaces: event.namespaces,
-            nstype: event.nstype,
-            host_mask: event.host_mask,
-            gained_mask: event.gained_mask,
-        })
-    }
-
-    fn module(self) -> Result<Module, DecodeError> {
-        let event: ModuleEvent = self.fixed()?;
-        Ok(Module {
-            op: event.op,
-            file: event.file,
-            path: self.text(event.path)?,
-        })
-    }
-
-    fn bpf(self) -> Result<Bpf, DecodeError> {
-        let event: BpfEvent = self.fixed()?;
-        Ok(Bpf {
-            cmd: event.cmd,
-            subtype: event.subtype,
-        })
-    }
-
-    fn name(self) -> Result<Name, DecodeError> {
-        let event: NameEvent = self.fixed()?;
-        Ok(Name {
-            file: event.file,
-            path: self.text(event.path)?,
-            new_path: self.text(event.new_path)?,
-        })
-    }
-
-    fn lifecycle(self) -> Result<Lifecycle, DecodeError> {
-        let event: ContainerEvent = self.fixed()?;
-        Ok(Lifecycle {
-            op: event.op,
-            slot_flags: event.slot_flags,
-            id: self.text(event.id)?,
-            cgroup: self.text(event.cgroup)?,
+            local: event.local,
+            remote: event.remote,
+            family: event.family,
+            socket_type: event.socket_type,
+            protocol: event.protocol,
+            state: event.state,
+            net_ns: event.net_ns,
         })
     }
 }

@@ -1,13 +1,17 @@
 use super::*;
 use agent_common::behaviour::BehaviourKey;
-use agent_common::event::{ContainerOp, RecordFlags};
+use agent_common::event::{
+    AttemptEvent, AttributeEvent, BpfEvent, CapableEvent, ContainerEvent, ContainerOp, CredentialsEvent,
+    DirectoryEvent, ExecEvent, FileOpenEvent, MmapEvent, ModuleEvent, MountEvent, NameEvent, PtraceEvent,
+    RecordFlags, SetnsEvent, SignalEvent, SyscallEvent, UnixConnectEvent,
+};
 use proptest::prelude::*;
 use zerocopy::{FromZeros, Immutable, IntoBytes};
 
 /// Where a record of this type refers to a string.
 type StringField<T> = fn(&mut T) -> &mut StrRef;
 
-const KINDS: std::ops::RangeInclusive<u16> = 1..=15;
+const KINDS: std::ops::RangeInclusive<u16> = 1..=31;
 
 fn header(kind: EventKind, len: usize) -> EventHeader {
     let mut header = EventHeader::new_zeroed();
@@ -78,7 +82,8 @@ struct Sample {
 /// One record of each kind.
 fn samples() -> Vec<Sample> {
     let net = |kind| record::<NetEvent>(kind, &[]);
-    let name = |kind| record::<NameEvent>(kind, &[|e| &mut e.path, |e| &mut e.new_path]);
+    let name = |kind| record::<NameEvent>(kind, &[|e| &mut e.path, |e| &mut e.new_path, |e| &mut e.fs_path]);
+    let directory = |kind| record::<DirectoryEvent>(kind, &[|e| &mut e.path, |e| &mut e.fs_path]);
     vec![
         record::<ExecEvent>(
             EventKind::EXEC,
@@ -106,6 +111,25 @@ fn samples() -> Vec<Sample> {
         name(EventKind::UNLINK),
         name(EventKind::RENAME),
         record::<ContainerEvent>(EventKind::CONTAINER, &[|e| &mut e.id, |e| &mut e.cgroup]),
+        directory(EventKind::CHROOT),
+        directory(EventKind::CHDIR),
+        name(EventKind::MKNOD),
+        name(EventKind::LINK),
+        name(EventKind::SYMLINK),
+        record::<AttributeEvent>(
+            EventKind::SETATTR,
+            &[|e| &mut e.path, |e| &mut e.fs_path, |e| &mut e.name],
+        ),
+        record::<MmapEvent>(EventKind::MMAP, &[|e| &mut e.path, |e| &mut e.fs_path]),
+        record::<SocketEvent>(EventKind::SOCKET, &[]),
+        record::<CapableEvent>(EventKind::CAPABLE, &[]),
+        record::<SignalEvent>(EventKind::SIGNAL, &[]),
+        record::<CredentialsEvent>(EventKind::CREDENTIALS, &[]),
+        record::<SyscallEvent>(EventKind::SYSCALL, &[|e| &mut e.text]),
+        record::<ReceiveEvent>(EventKind::RECEIVE, &[]),
+        record::<UnixConnectEvent>(EventKind::UNIX_BIND, &[|e| &mut e.path]),
+        record::<AttemptEvent>(EventKind::EXEC_ATTEMPT, &[|e| &mut e.path, |e| &mut e.directory]),
+        record::<SetnsEvent>(EventKind::UNSHARE, &[]),
     ]
 }
 

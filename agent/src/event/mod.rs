@@ -12,12 +12,13 @@ mod time;
 
 pub use address::{canonical, is_internal, is_nobody, peer_address};
 pub use agent_common::event::{
-    ContainerOp, EventHeader, EventKind, FileFlags, FileObject, ModuleOp, MountOp, Namespaces, PtraceOp,
-    RecordFlags, SocketAddress, StdioFlags, Trust,
+    AttributeOp, CallName, ContainerOp, CredentialsOp, EventHeader, EventKind, FileFlags, FileObject, MmapOp,
+    ModuleOp, MountOp, Namespaces, PtraceOp, RecordFlags, SocketAddress, StdioFlags, Trust,
 };
 pub use id::{ContainerId, ExecId, ProcessKey, SlotKey};
 pub use payload::{
-    Bpf, Exec, FileOpen, Lifecycle, Module, Mount, Name, Net, Payload, Ptrace, RawEvent, Setns, UnixConnect,
+    Attempt, Attribute, Bpf, Call, Capable, Credentials, Directory, Exec, FileOpen, Lifecycle, Mapping,
+    Module, Mount, Name, Net, Payload, Ptrace, RawEvent, Received, Setns, Signal, Socket, UnixConnect,
 };
 pub use script::Script;
 pub use text::KernelString;

@@ -1,6 +1,6 @@
 use super::{
-    ContainerOp, EventHeader, ExecId, FileObject, KernelString, ModuleOp, MountOp, Namespaces, PtraceOp,
-    SlotKey, SocketAddress,
+    AttributeOp, CallName, ContainerOp, CredentialsOp, EventHeader, ExecId, FileObject, KernelString, MmapOp,
+    ModuleOp, MountOp, Namespaces, PtraceOp, SlotKey, SocketAddress,
 };
 
 /// A decoded record.
@@ -43,6 +43,22 @@ pub enum Payload {
     Unlink(Name),
     Rename(Name),
     Container(Lifecycle),
+    Chroot(Directory),
+    Chdir(Directory),
+    Mknod(Name),
+    Link(Name),
+    Symlink(Name),
+    Setattr(Attribute),
+    Mmap(Mapping),
+    Socket(Socket),
+    Capable(Capable),
+    Signal(Signal),
+    Credentials(Credentials),
+    Syscall(Call),
+    Receive(Received),
+    UnixBind(UnixConnect),
+    ExecAttempt(Attempt),
+    Unshare(Setns),
 }
 
 /// A new image. Fields: see `agent_common::event::ExecEvent`.
@@ -150,12 +166,109 @@ pub struct Bpf {
     pub subtype: u32,
 }
 
-/// A watched name that goes or changes. Fields: see `agent_common::event::NameEvent`.
+/// A directory changes. Fields: see `agent_common::event::NameEvent`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Name {
     pub file: FileObject,
+    pub directory: FileObject,
+    pub rename_flags: u32,
     pub path: KernelString,
     pub new_path: KernelString,
+    pub fs_path: KernelString,
+}
+
+/// A new root or working directory. Fields: see `agent_common::event::DirectoryEvent`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Directory {
+    pub file: FileObject,
+    pub path: KernelString,
+    pub fs_path: KernelString,
+    pub outside: bool,
+}
+
+/// Attributes of a file change. Fields: see `agent_common::event::AttributeEvent`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attribute {
+    pub op: AttributeOp,
+    pub file: FileObject,
+    pub value: u64,
+    pub path: KernelString,
+    pub fs_path: KernelString,
+    pub name: KernelString,
+}
+
+/// Memory that may be executed. Fields: see `agent_common::event::MmapEvent`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mapping {
+    pub op: MmapOp,
+    pub file: FileObject,
+    pub prot: u32,
+    pub map_flags: u32,
+    pub path: KernelString,
+    pub fs_path: KernelString,
+}
+
+/// A socket is made. Fields: see `agent_common::event::SocketEvent`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Socket {
+    pub family: u16,
+    pub socket_type: u16,
+    pub protocol: u32,
+}
+
+/// A socket from another process. Fields: see `agent_common::event::ReceiveEvent`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Received {
+    pub file: FileObject,
+    pub local: SocketAddress,
+    pub remote: SocketAddress,
+    pub family: u16,
+    pub socket_type: u16,
+    pub protocol: u16,
+    pub state: u16,
+    pub net_ns: u32,
+}
+
+/// A capability is used. Fields: see `agent_common::event::CapableEvent`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Capable {
+    pub capability: u32,
+    pub user_ns: u32,
+}
+
+/// A signal. Fields: see `agent_common::event::SignalEvent`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signal {
+    pub signal: u32,
+    pub target_tgid: u32,
+    pub target_slot: u32,
+    pub target: ExecId,
+}
+
+/// Credentials change. Fields: see `agent_common::event::CredentialsEvent`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credentials {
+    pub op: CredentialsOp,
+    /// `None`: not known.
+    pub old_uid: Option<u32>,
+    pub new_uid: Option<u32>,
+    pub before: u64,
+    pub after: u64,
+}
+
+/// A system call that tells by itself. Fields: see `agent_common::event::SyscallEvent`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    pub call: CallName,
+    pub args: [u64; 4],
+    pub text: KernelString,
+}
+
+/// An exec that was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// What was asked for; absolute as far as its directory is known.
+    pub path: KernelString,
 }
 
 /// A container comes, lives, goes. Fields: see `agent_common::event::ContainerEvent`.

@@ -4,7 +4,7 @@ use super::backend::{Attach, Backend, Capability, Hook, Plan, Way};
 use super::error::KernelError;
 use super::feature::Features;
 use super::loader::{CapabilityReport, SensorConfig};
-use super::plan::{CGROUPS, DISPATCHER, PLANS, TASKS};
+use super::plan::{CGROUPS, DISPATCHER, TASKS, plans};
 use super::syscalls::numbers;
 use agent_common::event::Trust;
 use agent_common::settings::{MAX_SYSCALLS, SYSCALL_WORDS, SyscallMask};
@@ -65,7 +65,7 @@ impl<'a> Attacher<'a> {
             fixed(Capability::Identity, &[CGROUPS, TASKS]),
             fixed(Capability::Exec, &[TASKS]),
         ];
-        for plan in PLANS {
+        for plan in plans() {
             reports.push(self.plan(plan));
         }
         if self

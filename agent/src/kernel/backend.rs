@@ -40,6 +40,19 @@ pub enum Capability {
     Bpf,
     Unlink,
     Rename,
+    Create,
+    Chroot,
+    Setattr,
+    Mmap,
+    Socket,
+    Receive,
+    Unshare,
+    Credentials,
+    Capable,
+    Signal,
+    ExecAttempt,
+    Syscall,
+    IoUring,
 }
 
 impl Capability {
@@ -65,6 +78,19 @@ impl Capability {
             Self::Bpf => "bpf",
             Self::Unlink => "unlink",
             Self::Rename => "rename",
+            Self::Create => "create",
+            Self::Chroot => "chroot",
+            Self::Setattr => "setattr",
+            Self::Mmap => "mmap",
+            Self::Socket => "socket",
+            Self::Receive => "receive",
+            Self::Unshare => "unshare",
+            Self::Credentials => "credentials",
+            Self::Capable => "capable",
+            Self::Signal => "signal",
+            Self::ExecAttempt => "exec_attempt",
+            Self::Syscall => "syscall",
+            Self::IoUring => "io_uring",
         }
     }
 }

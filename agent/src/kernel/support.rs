@@ -2,7 +2,7 @@
 //! `UPDATE_GENERATED=1 cargo test -p agent --lib kernel::support` writes it anew.
 
 use super::backend::{Attach, Hook, Way};
-use super::plan::{CGROUPS, PLANS, TASKS};
+use super::plan::{CGROUPS, TASKS, plans};
 use std::fmt::Write;
 use std::path::Path;
 
@@ -44,7 +44,7 @@ fn table() -> String {
         &[CGROUPS, TASKS].concat(),
     );
     row(&mut text, "exec", ("tracepoint", "resolved"), TASKS);
-    for plan in PLANS {
+    for plan in plans() {
         for Way {
             backend,
             trust,

@@ -1,5 +1,10 @@
 //! What the process inside a container can be told to do: each line one behaviour, by plain system calls.
 
+mod files;
+mod memory;
+mod rights;
+mod sockets;
+
 use super::{raw, uring};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::mount::{
@@ -125,8 +130,20 @@ fn mounts(words: &[&str]) -> io::Result<i64> {
             let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
             Ok(move_mount(tree.as_fd(), "", CWD, *target, flags).map(|()| 0)?)
         }
-        _ => Err(io::Error::other(format!("no such deed: {}", words.join(" ")))),
+        _ => further(words),
     }
+}
+
+/// `None`: the words are another group's.
+type Group = fn(&[&str]) -> Option<io::Result<i64>>;
+
+/// One module per group of hooks.
+fn further(words: &[&str]) -> io::Result<i64> {
+    let groups: [Group; 4] = [files::perform, memory::perform, sockets::perform, rights::perform];
+    groups
+        .iter()
+        .find_map(|perform| perform(words))
+        .unwrap_or_else(|| Err(io::Error::other(format!("no such deed: {}", words.join(" ")))))
 }
 
 fn number(word: &str) -> io::Result<u64> {

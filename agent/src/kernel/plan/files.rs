@@ -1,0 +1,81 @@
+//! Files and mounts.
+
+use super::{fentry, lsm, syscalls, way};
+use crate::kernel::backend::{Backend, Capability, Plan};
+use agent_common::event::Trust;
+
+/// Calls that open by name. open_by_handle_at(2) has none.
+const OPENING: &[&str] = &["open", "openat", "openat2", "creat"];
+
+pub(super) const PLANS: &[Plan] = &[
+    Plan {
+        capability: Capability::FileOpen,
+        ways: &[
+            way(
+                Backend::Lsm,
+                Trust::RESOLVED,
+                &[
+                    lsm("lsm_file_open", "file_open"),
+                    syscalls("refused_open", OPENING),
+                ],
+            ),
+            way(
+                Backend::Fentry,
+                Trust::RESOLVED,
+                &[
+                    fentry("fentry_file_open", "security_file_open"),
+                    syscalls("refused_open", OPENING),
+                ],
+            ),
+            way(
+                Backend::Tracepoint,
+                Trust::RACY,
+                &[syscalls(
+                    "exit_open",
+                    &["open", "openat", "openat2", "creat", "open_by_handle_at"],
+                )],
+            ),
+        ],
+    },
+    Plan {
+        capability: Capability::Mount,
+        ways: &[
+            way(
+                Backend::Lsm,
+                Trust::RESOLVED,
+                &[
+                    lsm("lsm_sb_mount", "sb_mount"),
+                    lsm("lsm_move_mount", "move_mount"),
+                    lsm("lsm_sb_umount", "sb_umount"),
+                    lsm("lsm_sb_pivotroot", "sb_pivotroot"),
+                    lsm("lsm_sb_kern_mount", "sb_kern_mount"),
+                    syscalls("exit_open_tree", &["open_tree"]),
+                ],
+            ),
+            way(
+                Backend::Fentry,
+                Trust::RESOLVED,
+                &[
+                    fentry("fentry_sb_mount", "security_sb_mount"),
+                    fentry("fentry_move_mount", "security_move_mount"),
+                    fentry("fentry_sb_umount", "security_sb_umount"),
+                    fentry("fentry_sb_pivotroot", "security_sb_pivotroot"),
+                    fentry("fentry_sb_kern_mount", "security_sb_kern_mount"),
+                    syscalls("exit_open_tree", &["open_tree"]),
+                ],
+            ),
+            way(
+                Backend::Tracepoint,
+                Trust::ARGUMENTS,
+                &[
+                    syscalls("exit_mount", &["mount"]),
+                    syscalls("exit_umount", &["umount2"]),
+                    syscalls("exit_pivot_root", &["pivot_root"]),
+                    syscalls("exit_move_mount", &["move_mount"]),
+                    syscalls("exit_fsmount", &["fsmount"]),
+                    syscalls("exit_open_tree", &["open_tree"]),
+                ],
+            ),
+        ],
+    },
+];
