@@ -4,7 +4,9 @@
 use super::output::say_json;
 use super::permission::Need;
 use super::{Exit, Failure, Output, missing_capabilities, require_capabilities, say};
-use crate::kernel::{Capability, CapabilityReport, Features, Sensor, SensorConfig};
+use crate::kernel::{
+    Capability, CapabilityReport, Coverage, Features, Sensor, SensorConfig, Sight, coverage,
+};
 use clap::Args;
 use serde::Serialize;
 use std::fmt::Write;
@@ -29,6 +31,8 @@ struct Report {
     missing_capabilities: Vec<&'static str>,
     programs: usize,
     capabilities: Vec<Row>,
+    /// What the attached capabilities show of each behaviour.
+    coverage: Vec<Coverage>,
 }
 
 /// Where the hierarchies that name containers are mounted.
@@ -101,6 +105,7 @@ fn gather(features: &Features, sensor: &Sensor) -> Result<Report, Failure> {
             .collect(),
         programs: sensor.programs(),
         capabilities: rows(sensor),
+        coverage: coverage(sensor.reports()),
     })
 }
 
@@ -119,7 +124,9 @@ impl From<&CapabilityReport> for Row {
 fn render(report: &Report) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
-    let _written = head(&mut text, report).and_then(|()| table(&mut text, &report.capabilities));
+    let _written = head(&mut text, report)
+        .and_then(|()| table(&mut text, &report.capabilities))
+        .and_then(|()| blind_spots(&mut text, &report.coverage));
     text
 }
 
@@ -172,6 +179,20 @@ fn table(text: &mut String, rows: &[Row]) -> std::fmt::Result {
         last = row.reason.as_ref().or(last);
     }
     Ok(())
+}
+
+fn blind_spots(text: &mut String, coverage: &[Coverage]) -> std::fmt::Result {
+    let blind: Vec<&str> = coverage
+        .iter()
+        .filter(|row| row.sight == Sight::Blind)
+        .map(|row| row.behaviour)
+        .collect();
+    let blind = if blind.is_empty() {
+        "none".to_owned()
+    } else {
+        blind.join(", ")
+    };
+    writeln!(text, "\nblind spots       {blind}")
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod attach;
 mod backend;
 mod btf;
 mod counter;
+mod coverage;
 mod error;
 mod existing;
 mod feature;
@@ -25,6 +26,7 @@ mod syscalls;
 
 pub use backend::{Backend, Capability};
 pub use counter::{Books, Mismatch, Totals};
+pub use coverage::{BEHAVIOURS, Behaviour, Coverage, Sight, coverage};
 pub use error::KernelError;
 pub use feature::Features;
 pub use lineage::KernelLineage;

@@ -1,12 +1,12 @@
 //! The table of capabilities in `docs/kernel-support.md` is what the plans say.
 //! `UPDATE_GENERATED=1 cargo test -p agent --lib kernel::support` writes it anew.
 
-use super::backend::{Attach, Hook, Way};
+use super::backend::{Attach, Backend, Hook, Way};
+use super::coverage::BEHAVIOURS;
 use super::plan::{CGROUPS, TASKS, plans};
 use std::fmt::Write;
 use std::path::Path;
 
-const BEGIN: &str = "<!-- generated: capabilities -->\n";
 const END: &str = "<!-- end of generated -->\n";
 
 fn place(hook: &Hook) -> String {
@@ -62,19 +62,37 @@ fn table() -> String {
     text + "\n"
 }
 
-#[test]
-fn the_documented_table_is_current() {
+fn behaviours() -> String {
+    let mut text = "\n| behaviour | what | lsm | fentry | tracepoint |\n|---|---|---|---|---|\n".to_owned();
+    for behaviour in BEHAVIOURS {
+        let [lsm, fentry, tracepoint] = [Backend::Lsm, Backend::Fentry, Backend::Tracepoint]
+            .map(|backend| behaviour.sight(backend).name());
+        let (name, what) = (behaviour.name, behaviour.what);
+        writeln!(text, "| `{name}` | {what} | {lsm} | {fentry} | {tracepoint} |").unwrap();
+    }
+    text + "\n"
+}
+
+/// Compares what stands between the marks of `section` with what must, or writes it.
+fn is_current(section: &str, wanted: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/kernel-support.md");
+    let begin = format!("<!-- generated: {section} -->\n");
     let stored = std::fs::read_to_string(&path).unwrap();
-    let (before, rest) = stored.split_once(BEGIN).unwrap();
+    let (before, rest) = stored.split_once(&begin).unwrap();
     let (found, after) = rest.split_once(END).unwrap();
-    let wanted = table();
     if std::env::var_os("UPDATE_GENERATED").is_some() {
-        std::fs::write(&path, format!("{before}{BEGIN}{wanted}{END}{after}")).unwrap();
+        std::fs::write(&path, format!("{before}{begin}{wanted}{END}{after}")).unwrap();
         return;
     }
     assert!(
         found == wanted,
         "docs/kernel-support.md is not current; see the head of this file"
     );
+}
+
+/// One test: each section is written to the same file.
+#[test]
+fn the_documented_tables_are_current() {
+    is_current("capabilities", &table());
+    is_current("behaviours", &behaviours());
 }
