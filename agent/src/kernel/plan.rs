@@ -80,3 +80,25 @@ pub(super) fn plans() -> impl Iterator<Item = &'static Plan> {
     .into_iter()
     .flatten()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A system call has one place in the dispatcher's table: the second handler would silence the first.
+    #[test]
+    fn no_system_call_has_two_handlers() {
+        let mut handlers = std::collections::HashMap::new();
+        for plan in plans() {
+            for hook in plan.ways.iter().flat_map(|way| way.hooks) {
+                let Attach::Syscalls(calls) = hook.attach else {
+                    continue;
+                };
+                for call in calls {
+                    let first = *handlers.entry(*call).or_insert(plan.capability);
+                    assert_eq!(first, plan.capability, "{call}: {}", hook.program);
+                }
+            }
+        }
+    }
+}
