@@ -7,14 +7,14 @@
 use agent::alert::{AlertBuilder, AlertIds};
 use agent::engine::{Engine, Output};
 use agent::profile::RoleSet;
-use agent::recording::{Reader, replay};
+use agent::recording::{Reader, RecordedProfiles, replay};
 use anyhow::{Result, ensure};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 fn recordings() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("replay/recordings")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("recordings")
 }
 
 fn alerts_of(recording: &Path) -> Result<String> {
@@ -22,7 +22,7 @@ fn alerts_of(recording: &Path) -> Result<String> {
     let alerts = AlertBuilder::new(AlertIds::new(0));
     let mut engine = Engine::new(reader.start().host.clone(), RoleSet::shipped()?, alerts);
     let mut alerts = Vec::new();
-    replay(&mut reader, &mut engine, |output| {
+    replay(&mut reader, &mut engine, RecordedProfiles::InForce, |output| {
         if let Output::Alert(alert) = output {
             alerts.push(alert);
         }
@@ -109,7 +109,7 @@ fn a_damaged_recording_says_where() -> Result<()> {
         AlertBuilder::new(AlertIds::new(0)),
     );
     let mut alerts = 0;
-    let result = replay(&mut reader, &mut engine, |output| {
+    let result = replay(&mut reader, &mut engine, RecordedProfiles::InForce, |output| {
         alerts += usize::from(matches!(output, Output::Alert(_)));
     });
     let error = result.err().map(|error| error.to_string()).unwrap_or_default();

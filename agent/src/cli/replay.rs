@@ -5,7 +5,7 @@ use crate::alert::{Alert, AlertBuilder, AlertIds};
 use crate::engine::{self, Engine};
 use crate::profile::RoleSet;
 use crate::profile::store::{Presence, load_folder};
-use crate::recording::{Reader, replay};
+use crate::recording::{Reader, RecordedProfiles, replay};
 use crate::watch::{Detail, View, render};
 use clap::Args;
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ pub struct ReplayArgs {
     /// What `agent run --record` wrote
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Folder of behaviour profiles [default: none]
+    /// Folder of behaviour profiles instead of the recorded ones
     #[arg(long, value_name = "DIR")]
     profiles: Option<PathBuf>,
     /// Readable lines, or the alerts as NDJSON
@@ -33,11 +33,13 @@ pub(super) fn run(args: &ReplayArgs) -> Result<Exit, Failure> {
     let alerts = AlertBuilder::new(AlertIds::new(SEED));
     let roles = RoleSet::shipped()?;
     let mut engine = Engine::new(reader.start().host.clone(), roles, alerts);
+    let mut profiles = RecordedProfiles::InForce;
     if let Some(folder) = &args.profiles {
         engine.set_profiles(Arc::new(load_folder(folder, Presence::Required)?));
+        profiles = RecordedProfiles::Ignored;
     }
     let mut printed = Ok(Exit::Ok);
-    let replayed = replay(&mut reader, &mut engine, |output| {
+    let replayed = replay(&mut reader, &mut engine, profiles, |output| {
         if let (engine::Output::Alert(alert), Ok(_)) = (output, &printed) {
             printed = print(&alert, args.output);
         }

@@ -50,6 +50,7 @@ impl std::fmt::Debug for SensorParts {
 #[derive(Debug)]
 pub struct Prepared {
     engine: Engine,
+    profiles: Arc<ProfileSet>,
     host: HostFacts,
     sources: HostSources,
     profiles_dir: PathBuf,
@@ -69,10 +70,10 @@ pub fn prepare(config: &Config) -> Result<Prepared, DaemonError> {
     };
     let host = HostFacts::gather(&sources);
     let seed = RandomState::new().build_hasher().finish();
-    let mut engine = Engine::new(host.clone(), roles, AlertBuilder::new(AlertIds::new(seed)));
-    engine.set_profiles(Arc::new(profiles));
+    let engine = Engine::new(host.clone(), roles, AlertBuilder::new(AlertIds::new(seed)));
     Ok(Prepared {
         engine,
+        profiles: Arc::new(profiles),
         host,
         sources,
         profiles_dir: config.profiles_dir.clone(),
@@ -135,6 +136,7 @@ fn start(config: &Config, prepared: Prepared, links: EngineLinks, sensor: Sensor
     start_docker(&config.docker, sender, tasks);
     let Prepared {
         engine,
+        profiles,
         host,
         sources,
         profiles_dir,
@@ -142,6 +144,7 @@ fn start(config: &Config, prepared: Prepared, links: EngineLinks, sensor: Sensor
     } = prepared;
     let task = EngineTask {
         engine,
+        profiles,
         source: sensor.source,
         kernel: sensor.maps,
         runtimes,

@@ -42,6 +42,8 @@ pub type ProfileLoader = Arc<dyn Fn() -> Result<Arc<ProfileSet>, Refusal> + Send
 /// What the task is made of. Not cancel-safe sources lose records: `next_batch` must read only what it returns.
 pub struct EngineTask {
     pub engine: Engine,
+    /// In force from the start.
+    pub profiles: Arc<ProfileSet>,
     pub source: Box<dyn EventSource>,
     pub kernel: Box<dyn SensorMaps>,
     pub runtimes: mpsc::Receiver<RuntimeEvent>,
@@ -138,6 +140,8 @@ impl State {
             metric.with_label_values(&[equation]);
         }
         self.handle(Input::Tick(boot_time()));
+        let profiles = std::mem::take(&mut self.task.profiles);
+        self.handle(Input::Profiles(profiles));
         for container in std::mem::take(&mut self.task.running) {
             self.handle(Input::Running(container));
         }

@@ -11,7 +11,7 @@ use crate::event::{BootTime, ExecId, SlotKey};
 use crate::host::{HostFacts, HostSources};
 use crate::process::LineageReader;
 use crate::profile::RoleSet;
-use crate::recording::{Reader, Start, Writer, replay};
+use crate::recording::{Reader, RecordedProfiles, Start, Writer, replay};
 use crate::source::{EventSource, RawBatch, SourceError};
 use crate::telemetry::Metrics;
 use agent_common::behaviour::BehaviourKey;
@@ -172,6 +172,7 @@ pub(super) fn start_with(
         running: vec![running()],
         host: host(),
         host_sources: HostSources::default(),
+        profiles: Arc::default(),
         recorder: None,
     };
     change(&mut task);
@@ -306,7 +307,7 @@ async fn a_recorded_run_replays_to_the_same_alerts() {
     }
     let (mut again, mut engine) = (Vec::new(), engine());
     let mut reader = Reader::open(&path).unwrap();
-    replay(&mut reader, &mut engine, |output| {
+    replay(&mut reader, &mut engine, RecordedProfiles::InForce, |output| {
         if let Output::Alert(alert) = output {
             again.push(serde_json::to_string(&alert).unwrap());
         }

@@ -4,6 +4,7 @@ use crate::detect::SensorFinding;
 use crate::enrich::KernelTables;
 use crate::event::{BootTime, ContainerOp, EnrichedEvent, KernelString, Lifecycle, SlotKey};
 use crate::host::HostFacts;
+use crate::profile::ProfileSet;
 use agent_common::behaviour::BehaviourKey;
 use agent_common::slot::SlotFlags;
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,8 @@ pub enum Input {
     Sensor(SensorFinding),
     /// Newer facts of the host: a runtime that started again has another socket.
     Host(Box<HostFacts>),
+    /// Other profiles are in force from here on.
+    Profiles(Arc<ProfileSet>),
     /// Time passes: windows close, waiting ends. At least once a second.
     Tick(BootTime),
     /// The agent stops: every open window is closed.

@@ -142,6 +142,10 @@ impl Engine {
                 self.enricher.set_clock(host.clock);
                 self.host = *host;
             }
+            Input::Profiles(profiles) => {
+                let renewed = self.set_profiles(profiles);
+                outputs.extend(renewed.into_iter().map(Output::Renew));
+            }
             Input::Tick(time) => self.tick(time, kernel, outputs),
             Input::End => self.end(kernel, outputs),
         }

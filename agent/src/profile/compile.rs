@@ -69,6 +69,12 @@ pub struct ExecQuery<'a> {
 }
 
 impl CompiledProfile {
+    /// What it was made of.
+    #[must_use]
+    pub fn document(&self) -> &Profile {
+        &self.profile
+    }
+
     /// `metadata.name`.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Profiles by what they match. A value: reloading makes a new one, and a failed reload changes nothing.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default, Clone, PartialEq)]
 pub struct ProfileSet {
     profiles: Vec<Arc<CompiledProfile>>,
     by_digest: HashMap<String, usize>,

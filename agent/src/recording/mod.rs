@@ -5,7 +5,7 @@
 //! gave while it was handled. A damaged or cut file ends at the damage and says so.
 //!
 //! Recordings are as confidential as alerts: they hold paths, arguments and names of containers. Of processes
-//! outside containers they hold the executable only. Profiles are not part of them: who replays chooses them.
+//! outside containers they hold the executable only. The profiles in force are part of them; who replays may choose others.
 
 mod reader;
 mod replay;
@@ -14,7 +14,7 @@ mod tests;
 mod writer;
 
 pub use reader::{Reader, ReplayKernel};
-pub use replay::{Replayed, replay};
+pub use replay::{RecordedProfiles, Replayed, replay};
 pub use writer::{RecordingKernel, Writer};
 
 use crate::engine::{Input, Occurrences};
@@ -28,8 +28,8 @@ use std::io;
 const MAGIC: [u8; 8] = *b"VIGIAREC";
 /// Version of the format: grows when a frame changes its meaning; readers refuse other versions.
 const VERSION: u16 = 1;
-/// Largest frame, bytes: a record or a runtime's description is far smaller.
-const MAX_FRAME: usize = 1 << 20;
+/// Largest frame, bytes: all profiles of a node; a record or a runtime's description is far smaller.
+const MAX_FRAME: usize = 1 << 24;
 
 /// What a replay must know before the first input.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -63,6 +63,7 @@ mod kind {
     pub(super) const HOST: u8 = 10;
     pub(super) const END: u8 = 11;
     pub(super) const ENDED: u8 = 12;
+    pub(super) const PROFILES: u8 = 13;
 }
 
 /// Why a recording cannot be written or read.

@@ -3,13 +3,15 @@ use crate::container::SlotReader;
 use crate::engine::{Input, KernelView, Occurrences};
 use crate::event::{BootTime, ExecId};
 use crate::process::LineageReader;
+use crate::profile::{Profile, ProfileSet};
 use agent_common::behaviour::BehaviourKey;
 use agent_common::lineage::LineageEntry;
 use agent_common::slot::SlotState;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use zerocopy::FromBytes;
 
 /// Reads a recording frame by frame.
@@ -153,6 +155,7 @@ fn parse(kind: u8, bytes: Vec<u8>) -> Option<Frame> {
         kind::RUNNING => Frame::Input(Input::Running(serde_json::from_slice(&bytes).ok()?)),
         kind::ENDED => Frame::Input(Input::Ended(serde_json::from_slice(&bytes).ok()?)),
         kind::HOST => Frame::Input(Input::Host(serde_json::from_slice(&bytes).ok()?)),
+        kind::PROFILES => Frame::Input(Input::Profiles(profiles(&bytes)?)),
         kind::END if bytes.is_empty() => Frame::Input(Input::End),
         kind::LINEAGE => Frame::Lineage(answer(&bytes, |bytes| {
             LineageEntry::read_from_bytes(bytes).ok().map(Box::new)
@@ -163,6 +166,14 @@ fn parse(kind: u8, bytes: Vec<u8>) -> Option<Frame> {
         })?),
         _ => return None,
     })
+}
+
+fn profiles(bytes: &[u8]) -> Option<Arc<ProfileSet>> {
+    let documents: Vec<Profile> = serde_json::from_slice(bytes).ok()?;
+    let named = documents
+        .into_iter()
+        .map(|profile| (PathBuf::from("recording"), profile));
+    Some(Arc::new(ProfileSet::new(named.collect()).ok()?))
 }
 
 fn number(bytes: &[u8]) -> Option<u64> {

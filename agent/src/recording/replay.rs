@@ -8,6 +8,14 @@ pub struct Replayed {
     pub inputs: u64,
 }
 
+/// Whether the recorded profiles are put in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordedProfiles {
+    InForce,
+    /// The engine keeps its own.
+    Ignored,
+}
+
 /// Feeds a recording to an engine. A recording that was cut short is closed as if the agent had stopped there, also
 /// when this ends with an error: `out` has everything that precedes the damage then.
 ///
@@ -16,6 +24,7 @@ pub struct Replayed {
 pub fn replay<R: Read>(
     reader: &mut Reader<R>,
     engine: &mut Engine,
+    profiles: RecordedProfiles,
     mut out: impl FnMut(Output),
 ) -> Result<Replayed, RecordingError> {
     let mut replayed = Replayed::default();
@@ -26,6 +35,9 @@ pub fn replay<R: Read>(
             Ok(Some((input, mut kernel))) => {
                 replayed.inputs += 1;
                 ended = input == Input::End;
+                if profiles == RecordedProfiles::Ignored && matches!(input, Input::Profiles(_)) {
+                    continue;
+                }
                 engine.handle(input, &mut kernel, &mut outputs);
                 outputs.drain(..).for_each(&mut out);
             }

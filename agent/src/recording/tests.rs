@@ -3,8 +3,10 @@ use crate::container::SlotReader;
 use crate::engine::{KernelView, RunningContainer};
 use crate::event::{BootTime, ContainerId, ExecId, SlotKey};
 use crate::process::LineageReader;
+use crate::profile::{ProfileSet, parse};
 use agent_common::behaviour::BehaviourKey;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use zerocopy::FromZeros;
 
 /// Maps that know one process and one behaviour.
@@ -50,7 +52,14 @@ fn start() -> Start {
     }
 }
 
-fn inputs() -> [Input; 7] {
+fn profiles() -> Arc<ProfileSet> {
+    let text = "apiVersion: vigia.dev/v1alpha1\nkind: BehaviorProfile\nmetadata: {name: web}\n\
+                match: {images: [web]}\nstate: complete\nlisten: [{port: 80}]\n";
+    let profile = parse(text, Path::new("web.yaml")).unwrap();
+    Arc::new(ProfileSet::new(vec![("web.yaml".into(), profile)]).unwrap())
+}
+
+fn inputs() -> [Input; 8] {
     let removed = crate::container::RuntimeEvent::Removed {
         id: ContainerId::from("web1"),
     };
@@ -71,6 +80,7 @@ fn inputs() -> [Input; 7] {
             generation: 1,
         }),
         Input::Host(Box::default()),
+        Input::Profiles(profiles()),
         Input::Tick(BootTime(9)),
         Input::End,
     ]

@@ -63,6 +63,10 @@ impl Writer {
             Input::Running(container) => self.frame_json(kind::RUNNING, container),
             Input::Ended(container) => self.frame_json(kind::ENDED, container),
             Input::Host(host) => self.frame_json(kind::HOST, host),
+            Input::Profiles(profiles) => {
+                let documents: Vec<_> = profiles.iter().map(|profile| profile.document()).collect();
+                self.frame_json(kind::PROFILES, &documents);
+            }
             Input::Tick(time) => self.frame(kind::TICK, &[&time.0.to_le_bytes()]),
             Input::End => self.frame(kind::END, &[]),
         }

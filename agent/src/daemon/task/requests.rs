@@ -4,7 +4,7 @@ use super::State;
 use crate::control::protocol::{LearnTarget, Reloaded};
 use crate::control::{ControlRequest, Refusal, RefusalCode};
 use crate::daemon::view;
-use crate::engine::{Selector, SessionId};
+use crate::engine::{Input, Selector, SessionId};
 use crate::profile::ProfileSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -75,9 +75,7 @@ impl State {
     pub(super) fn loaded(&mut self, loaded: Result<Arc<ProfileSet>, Refusal>) {
         let answer = loaded.map(|set| {
             let profiles = set.len();
-            for container in self.task.engine.set_profiles(set) {
-                self.task.kernel.renew(container);
-            }
+            self.handle(Input::Profiles(set));
             Reloaded { profiles }
         });
         let outcome = if answer.is_ok() { "ok" } else { "refused" };
