@@ -5,4 +5,5 @@ mod command_line;
 mod demo;
 mod lifecycle;
 mod performance;
+mod recording;
 mod surfaces;

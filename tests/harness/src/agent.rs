@@ -2,7 +2,7 @@
 
 use crate::time::parse_time;
 use crate::{command, paths};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::fs::{self, File};
@@ -11,6 +11,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 use tempfile::TempDir;
 
@@ -55,6 +56,8 @@ pub struct AgentProcess {
     folder: TempDir,
     metrics: SocketAddr,
     output: Arc<Output>,
+    /// Ends with the agent's standard output.
+    reader: Option<JoinHandle<()>>,
 }
 
 #[derive(Debug, Default)]
@@ -103,15 +106,16 @@ impl AgentProcess {
             .spawn()
             .with_context(|| format!("cannot start {}", binary.display()))?;
         let output = Arc::new(Output::default());
-        if let Some(stdout) = child.stdout.take() {
+        let reader = child.stdout.take().map(|stdout| {
             let output = Arc::clone(&output);
-            std::thread::spawn(move || collect(stdout, &output));
-        }
+            std::thread::spawn(move || collect(stdout, &output))
+        });
         Ok(Self {
             child,
             folder,
             metrics,
             output,
+            reader,
         })
     }
 
@@ -235,6 +239,22 @@ impl AgentProcess {
     /// When it does not end within ten seconds; it is killed then.
     pub fn stop(self) -> Result<(ExitStatus, Duration)> {
         self.stop_and(|| {})
+    }
+
+    /// As [`Self::stop`]; with every line that it printed until its end.
+    ///
+    /// # Errors
+    /// As [`Self::stop`].
+    pub fn finish(mut self) -> Result<(ExitStatus, Vec<Line>)> {
+        let (output, reader) = (Arc::clone(&self.output), self.reader.take());
+        let (status, _) = self.stop()?;
+        if let Some(reader) = reader {
+            reader
+                .join()
+                .map_err(|_| anyhow!("its output could not be read"))?;
+        }
+        let lines = output.lines().clone();
+        Ok((status, lines))
     }
 
     /// As [`Self::stop`]; `look` runs after the end and before its folders are removed.
