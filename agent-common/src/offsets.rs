@@ -90,6 +90,7 @@ offsets! {
     kn_parent: "kernfs_node"."__parent" | "kernfs_node"."parent";
     bprm_file: "linux_binprm"."file";
     bprm_filename: "linux_binprm"."filename";
+    bprm_interp: "linux_binprm"."interp";
     file_f_path: "file"."f_path";
     file_f_inode: "file"."f_inode";
     file_f_flags: "file"."f_flags";
@@ -157,4 +158,9 @@ offsets! {
     fs_type_name: "file_system_type"."name";
     msghdr_name_len: "msghdr"."msg_namelen";
     msghdr_flags: "msghdr"."msg_flags";
+    filename_name: "filename"."name";
+    io_kiocb_opcode: "io_kiocb"."opcode";
+    io_open_dfd: "io_open"."dfd";
+    io_open_filename: "io_open"."filename";
+    io_open_how: "io_open"."how";
 }

@@ -3,7 +3,7 @@
 use crate::Test;
 use crate::identity::opened;
 use crate::lab::{Container, Spec, World};
-use agent::event::{Net, Payload, RawEvent, RecordFlags};
+use agent::event::{Net, Payload, RawEvent, RecordFlags, Trust};
 use agent::kernel::{Backend, Capability};
 use agent_tests::capability::{self, Capability as Need};
 use anyhow::{Result, bail, ensure};
@@ -113,17 +113,21 @@ fn uring_listen(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// The tracepoint backend sees system calls: it says that it is blind here.
+/// Rings make no system call: by tracepoints it is what the ring was asked for.
 fn uring_open(world: &mut World) -> Result<()> {
     let mut container = Container::start(world, Spec::default())?;
     let path = world.file("by-io-uring")?.to_string_lossy().into_owned();
     if !by_uring(&mut container, &format!("uring-open {path}"))? {
         return Ok(());
     }
-    let promised = world
+    let by_object = world
         .report(Capability::FileOpen)
         .is_some_and(|report| matches!(report.backend, Some(Backend::Lsm | Backend::Fentry)));
-    if !promised {
+    let by_ring = world
+        .report(Capability::IoUring)
+        .is_some_and(|report| report.backend.is_some());
+    ensure!(!(by_object && by_ring), "both are attached");
+    if !by_object && !by_ring {
         return Ok(());
     }
     let event = world.expect("FILE_OPEN", |event| {
@@ -138,6 +142,16 @@ fn uring_open(world: &mut World) -> Result<()> {
         event.header.tgid == container.init.pid,
         "of process {}",
         event.header.tgid
+    );
+    let trust = if by_object {
+        Trust::RESOLVED
+    } else {
+        Trust::ARGUMENTS
+    };
+    ensure!(
+        event.header.flags.trust() == trust,
+        "{}",
+        event.header.flags.trust().name()
     );
     Ok(())
 }

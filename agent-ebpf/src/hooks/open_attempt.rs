@@ -23,7 +23,7 @@ const EPERM: i64 = -1;
 const EACCES: i64 = -13;
 const ETXTBSY: i64 = -26;
 const EROFS: i64 = -30;
-const AT_FDCWD: i32 = -100;
+pub const AT_FDCWD: i32 = -100;
 /// `O_CREAT | O_WRONLY | O_TRUNC`: what creat(2) stands for.
 const CREAT: u32 = 0o1101;
 const O_ACCMODE: u32 = 3;
@@ -135,7 +135,7 @@ fn asked(call: &Syscall) -> Option<Asked> {
 
 #[inline(always)]
 fn attempt(actor: &Actor, asked: &Asked, call: &Syscall) {
-    let from = base(actor, asked);
+    let from = base(actor, asked.directory, Memory::User(asked.path));
     let deed = Deed {
         access: REFUSED | (asked.flags & O_ACCMODE) as u16,
         object: [Text::user(asked.path).identity(), file::place(from.dentry)],
@@ -170,15 +170,19 @@ fn attempt(actor: &Actor, asked: &Asked, call: &Syscall) {
 
 /// The directory that a relative path begins at; nowhere for an absolute one.
 #[inline(always)]
-fn base(actor: &Actor, asked: &Asked) -> Location {
+pub fn base(actor: &Actor, directory: i32, path: Memory) -> Location {
     const NOWHERE: Location = Location { dentry: 0, mnt: 0 };
-    if read_user::<u8>(asked.path) == Some(b'/') {
+    let first = match path {
+        Memory::Kernel(address) => Kptr(address).read::<u8>(0),
+        Memory::User(address) => read_user::<u8>(address),
+    };
+    if first == Some(b'/') {
         return NOWHERE;
     }
-    let directory = if asked.directory == AT_FDCWD {
+    let directory = if directory == AT_FDCWD {
         header::working_directory(Kptr(actor.task as u64))
     } else {
-        syscall::file(asked.directory as u32)
+        syscall::file(directory as u32)
             .and_then(|file| file.field(offset!(file_f_path)))
             .and_then(Location::read)
     };

@@ -14,6 +14,7 @@ use crate::path;
 use crate::scratch::{self, Memory};
 use crate::stdio;
 use crate::task::{self, Deed};
+use crate::text::Text;
 use agent_common::counter::Outcome;
 use agent_common::event::{ContainerOp, EventKind, ExecEvent, FileFlags, RecordFlags, StrRef};
 use agent_common::limits::{MAX_ARGS, MAX_PATH};
@@ -58,8 +59,24 @@ pub fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
     };
     leave_runtime(task, label);
     lineage::record(task, label, before.exec_id, &open);
-    report(task, &before, &open, bprm);
+    report(task, &before, &open, bprm, script(task, bprm));
     0
+}
+
+/// Of a script what tells it from others of its interpreter: its name, and where a relative one begins. 0: no script.
+#[inline(never)]
+fn script(task: Task, bprm: Kptr) -> u64 {
+    let name = bprm.read_or_zero::<u64>(offset!(bprm_filename));
+    if name == bprm.read_or_zero::<u64>(offset!(bprm_interp)) {
+        return 0;
+    }
+    let mut identity = Text::kernel(name).identity();
+    if Kptr(name).read::<u8>(0) != Some(b'/')
+        && let Some(directory) = header::working_directory(Kptr(task as u64))
+    {
+        identity ^= file::place(directory.dentry);
+    }
+    identity
 }
 
 /// An image that cannot be told is a lost event, when it is a container's.
@@ -124,7 +141,7 @@ fn go_live(task: Task, state: *mut SlotState, label: &TaskLabel) {
 
 /// The record, for containers.
 #[inline(never)]
-fn report(task: Task, before: &Before, open: &OpenFile, bprm: Kptr) -> u32 {
+fn report(task: Task, before: &Before, open: &OpenFile, bprm: Kptr, script: u64) -> u32 {
     let Some(mut actor) = task::admit(KIND, task) else {
         return 0;
     };
@@ -137,7 +154,7 @@ fn report(task: Task, before: &Before, open: &OpenFile, bprm: Kptr) -> u32 {
     let deed = Deed {
         access: (open.object.flags & FileFlags::UPPER) | (stdio.inet as u16) << 8,
         object,
-        detail: 0,
+        detail: script,
     };
     let Some(draft) = emit::draft(&actor, KIND, deed) else {
         return 0;

@@ -4,7 +4,7 @@ use super::backend::{Attach, Backend, Capability, Hook, Plan, Way};
 use super::error::KernelError;
 use super::feature::Features;
 use super::loader::{CapabilityReport, SensorConfig};
-use super::plan::{CGROUPS, DISPATCHER, TASKS, plans};
+use super::plan::{CGROUPS, DISPATCHER, TASKS, natively_beside, plans};
 use super::syscalls::numbers;
 use agent_common::event::Trust;
 use agent_common::settings::{MAX_SYSCALLS, SYSCALL_WORDS, SyscallMask};
@@ -66,7 +66,13 @@ impl<'a> Attacher<'a> {
             fixed(Capability::Exec, &[TASKS]),
         ];
         for plan in plans() {
-            reports.push(self.plan(plan));
+            let beside = natively_beside(plan.capability);
+            let shown_by_objects = |report: &CapabilityReport| {
+                Some(report.capability) == beside && report.backend != Some(Backend::Tracepoint)
+            };
+            if !reports.iter().any(shown_by_objects) {
+                reports.push(self.plan(plan));
+            }
         }
         if self
             .mask

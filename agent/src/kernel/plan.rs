@@ -6,7 +6,7 @@ mod network;
 mod processes;
 mod rights;
 
-use super::backend::{Attach, Backend, Hook, Plan, Way};
+use super::backend::{Attach, Backend, Capability, Hook, Plan, Way};
 use agent_common::event::Trust;
 
 const fn tracepoint(program: &'static str, tracepoint: &'static str) -> Hook {
@@ -67,6 +67,11 @@ pub(super) const TASKS: &[Hook] = &[
 
 /// The dispatcher of system calls.
 pub(super) const DISPATCHER: Hook = tracepoint("sys_exit", "sys_exit");
+
+/// The capability beside which another is of use: only where that one rests on tracepoints. Better backends show both.
+pub(super) fn natively_beside(capability: Capability) -> Option<Capability> {
+    (capability == Capability::IoUring).then_some(Capability::FileOpen)
+}
 
 /// Everything else, each on its own.
 pub(super) fn plans() -> impl Iterator<Item = &'static Plan> {

@@ -15,6 +15,8 @@ const TABLE: &[Row] = &[
     ("creat", Some(85), Some(8), None),
     ("openat", Some(257), Some(295), Some(56)),
     ("openat2", Some(437), Some(437), Some(437)),
+    ("execve", Some(59), Some(11), Some(221)),
+    ("execveat", Some(322), Some(358), Some(281)),
     ("open_by_handle_at", Some(304), Some(342), Some(265)),
     ("bind", Some(49), Some(361), Some(200)),
     ("listen", Some(50), Some(363), Some(201)),

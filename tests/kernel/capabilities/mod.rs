@@ -1,5 +1,6 @@
 //! Every behaviour once, by plain system calls in a container, and the event that it must make.
 
+mod exec;
 mod files;
 mod identity;
 mod network;
@@ -24,6 +25,7 @@ pub(crate) struct Check {
 pub(crate) fn checks() -> impl Iterator<Item = &'static Check> {
     identity::CHECKS
         .iter()
+        .chain(exec::CHECKS)
         .chain(files::CHECKS)
         .chain(network::CHECKS)
         .chain(privileges::CHECKS)
@@ -88,7 +90,7 @@ impl<'a> Stage<'a> {
             (_, Some(Backend::Tracepoint))
                 if matches!(
                     capability,
-                    Capability::Identity | Capability::Exec | Capability::Setns
+                    Capability::Identity | Capability::Exec | Capability::ExecAttempt | Capability::Setns
                 ) =>
             {
                 Ok(Seen::Yes)

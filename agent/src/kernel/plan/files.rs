@@ -1,6 +1,6 @@
 //! Files and mounts.
 
-use super::{fentry, lsm, syscalls, way};
+use super::{fentry, lsm, syscalls, tracepoint, way};
 use crate::kernel::backend::{Backend, Capability, Plan};
 use agent_common::event::Trust;
 
@@ -77,5 +77,24 @@ pub(super) const PLANS: &[Plan] = &[
                 ],
             ),
         ],
+    },
+    Plan {
+        capability: Capability::ExecAttempt,
+        ways: &[way(
+            Backend::Tracepoint,
+            Trust::ARGUMENTS,
+            &[
+                syscalls("refused_execve", &["execve"]),
+                syscalls("refused_execveat", &["execveat"]),
+            ],
+        )],
+    },
+    Plan {
+        capability: Capability::IoUring,
+        ways: &[way(
+            Backend::Tracepoint,
+            Trust::ARGUMENTS,
+            &[tracepoint("io_uring_submit", "io_uring_submit_req")],
+        )],
     },
 ];
