@@ -16,6 +16,8 @@ use core::ptr::{addr_of, addr_of_mut, read_volatile, write_volatile};
 
 /// Mounts that are followed from a task's root to its namespace's.
 const MAX_ROOT_MOUNTS: u32 = 4;
+/// Mounts that are followed from a directory upwards.
+const MAX_MOUNTS: u32 = 8;
 
 /// `MNT_NS_INTERNAL`, an error number in place of a pointer.
 const MNT_NS_INTERNAL: u64 = -22_i64 as u64;
@@ -197,6 +199,13 @@ fn finish(scratch: *mut Scratch) -> StrRef {
         from = path;
         len = 1;
     }
+    // The root of a filesystem is named `/`, before which a separator stands.
+    // SAFETY: a masked position is within `path`.
+    if len == 2
+        && unsafe { *path.wrapping_add((core::hint::black_box(start + 1) & PATH_MASK) as usize) } == b'/'
+    {
+        len = 1;
+    }
     let mut path = scratch::append(scratch, Memory::Kernel(from as u64), len);
     if complete == 0 {
         count::error(KernelError::PATH_TOO_DEEP);
@@ -232,4 +241,42 @@ pub fn is_chroot(root: Location) -> bool {
         mnt = Kptr(above.0.wrapping_add(u64::from(offset!(mount_mnt))));
     }
     false
+}
+
+/// True when `location` is not below `root`: a working directory that a chroot left behind, or one in another mount
+/// namespace. What is deeper than is looked at counts as inside.
+#[inline(never)]
+pub fn is_outside(dentry: u64, mnt: u64, root_dentry: u64, root_mnt: u64) -> u32 {
+    let mut dentry = dentry;
+    let mut mnt = Kptr(mnt);
+    for _ in 0..MAX_MOUNTS {
+        if mnt.0 == root_mnt {
+            return u32::from(!is_below(dentry, root_dentry));
+        }
+        let mount = Kptr(mnt.0.wrapping_sub(u64::from(offset!(mount_mnt))));
+        let above = mount.read_or_zero::<u64>(offset!(mount_parent));
+        if above == 0 || above == mount.0 {
+            return 1;
+        }
+        dentry = mount.read_or_zero(offset!(mount_mountpoint));
+        mnt = Kptr(above.wrapping_add(u64::from(offset!(mount_mnt))));
+    }
+    0
+}
+
+/// Within one mount: `root` is `dentry` or one of its parents.
+#[inline(always)]
+fn is_below(dentry: u64, root: u64) -> bool {
+    let mut dentry = dentry;
+    for _ in 0..MAX_PATH_DEPTH {
+        if dentry == root {
+            return true;
+        }
+        let parent = Kptr(dentry).read_or_zero::<u64>(offset!(dentry_parent));
+        if parent == 0 || parent == dentry {
+            return false;
+        }
+        dentry = parent;
+    }
+    true
 }

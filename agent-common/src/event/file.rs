@@ -88,11 +88,11 @@ pub struct DirectoryEvent {
     pub header: EventHeader,
     /// The new root or working directory.
     pub file: FileObject,
-    /// CHROOT: in the root before; of a mount that is the container's root, `/`.
+    /// In its mount namespace; of a refused chroot what was asked for.
     pub path: StrRef,
     /// From the root of its own filesystem.
     pub fs_path: StrRef,
-    /// 1: outside the task's root.
+    /// 1: the working directory is outside the task's root.
     pub outside: u32,
     pub reserved: u32,
 }

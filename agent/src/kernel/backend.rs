@@ -53,6 +53,7 @@ pub enum Capability {
     ExecAttempt,
     Syscall,
     IoUring,
+    Ioctl,
 }
 
 impl Capability {
@@ -91,6 +92,7 @@ impl Capability {
             Self::ExecAttempt => "exec_attempt",
             Self::Syscall => "syscall",
             Self::IoUring => "io_uring",
+            Self::Ioctl => "ioctl",
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Every behaviour once, by plain system calls in a container, and the event that it must make.
 
+mod attributes;
 mod exec;
 mod files;
 mod identity;
@@ -27,6 +28,7 @@ pub(crate) fn checks() -> impl Iterator<Item = &'static Check> {
         .iter()
         .chain(exec::CHECKS)
         .chain(files::CHECKS)
+        .chain(attributes::CHECKS)
         .chain(network::CHECKS)
         .chain(privileges::CHECKS)
 }
@@ -90,7 +92,12 @@ impl<'a> Stage<'a> {
             (_, Some(Backend::Tracepoint))
                 if matches!(
                     capability,
-                    Capability::Identity | Capability::Exec | Capability::ExecAttempt | Capability::Setns
+                    Capability::Identity
+                        | Capability::Exec
+                        | Capability::ExecAttempt
+                        | Capability::Chroot
+                        | Capability::Ioctl
+                        | Capability::Setns
                 ) =>
             {
                 Ok(Seen::Yes)

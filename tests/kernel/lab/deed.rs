@@ -1,5 +1,6 @@
 //! What the process inside a container can be told to do: each line one behaviour, by plain system calls.
 
+mod attributes;
 mod files;
 mod memory;
 mod rights;
@@ -139,7 +140,13 @@ type Group = fn(&[&str]) -> Option<io::Result<i64>>;
 
 /// One module per group of hooks.
 fn further(words: &[&str]) -> io::Result<i64> {
-    let groups: [Group; 4] = [files::perform, memory::perform, sockets::perform, rights::perform];
+    let groups: [Group; 5] = [
+        attributes::perform,
+        files::perform,
+        memory::perform,
+        sockets::perform,
+        rights::perform,
+    ];
     groups
         .iter()
         .find_map(|perform| perform(words))

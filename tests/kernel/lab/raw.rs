@@ -147,3 +147,21 @@ pub(crate) fn open32(path: &str) -> io::Result<i64> {
 pub(crate) fn open32(_path: &str) -> io::Result<i64> {
     Err(io::Error::from_raw_os_error(libc::ENOSYS))
 }
+
+/// truncate(2): to nothing.
+pub(crate) fn truncate(path: &str) -> io::Result<i64> {
+    let path = CString::new(path)?;
+    // SAFETY: a string that ends with a zero.
+    check(unsafe { libc::truncate(path.as_ptr(), 0) }.into())
+}
+
+/// ioctl(TIOCSTI) on standard input: the error's number, for it is no terminal.
+pub(crate) fn type_ahead() -> i64 {
+    let byte = b'x';
+    // SAFETY: the kernel reads one byte.
+    let done = unsafe { libc::ioctl(0, libc::TIOCSTI, &raw const byte) };
+    if done == 0 {
+        return 0;
+    }
+    io::Error::last_os_error().raw_os_error().unwrap_or(0).into()
+}

@@ -428,8 +428,14 @@ pub const BEHAVIOURS: &[Behaviour] = &[
     seen("bpf", "bpf(2)", Capability::Bpf, [Resolved, Resolved, Arguments]),
     seen(
         "calls",
-        "calls that tell by themselves: perf_event_open, userfaultfd, keyctl, io_uring_setup, iopl, clock_settime, fsconfig, prctl, splice, setsockopt, ioctl, …",
+        "calls that tell by themselves: perf_event_open, userfaultfd, keyctl, io_uring_setup, iopl, clock_settime, fsconfig, prctl, splice, setsockopt, …",
         Capability::Syscall,
+        [Arguments; 3],
+    ),
+    seen(
+        "ioctl",
+        "typing into a terminal (TIOCSTI), making a network interface (TUNSETIFF)",
+        Capability::Ioctl,
         [Arguments; 3],
     ),
     seen(

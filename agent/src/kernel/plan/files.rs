@@ -97,4 +97,23 @@ pub(super) const PLANS: &[Plan] = &[
             &[tracepoint("io_uring_submit", "io_uring_submit_req")],
         )],
     },
+    Plan {
+        capability: Capability::Chroot,
+        ways: &[way(
+            Backend::Tracepoint,
+            Trust::RESOLVED,
+            &[
+                syscalls("exit_chroot", &["chroot"]),
+                syscalls("exit_chdir", &["chdir", "fchdir"]),
+            ],
+        )],
+    },
+    Plan {
+        capability: Capability::Ioctl,
+        ways: &[way(
+            Backend::Tracepoint,
+            Trust::ARGUMENTS,
+            &[syscalls("exit_ioctl", &["ioctl"])],
+        )],
+    },
 ];

@@ -43,4 +43,46 @@ pub(super) const PLANS: &[Plan] = &[
             ),
         ],
     },
+    Plan {
+        capability: Capability::Setattr,
+        ways: &[
+            way(
+                Backend::Lsm,
+                Trust::RESOLVED,
+                &[
+                    lsm("lsm_chmod", "path_chmod"),
+                    lsm("lsm_setxattr", "inode_setxattr"),
+                    syscalls("exit_truncate", &["truncate"]),
+                    syscalls("exit_utimensat", &["utimensat"]),
+                    syscalls("exit_utimes", &["utime", "utimes"]),
+                ],
+            ),
+            way(
+                Backend::Fentry,
+                Trust::RESOLVED,
+                &[
+                    fentry("fentry_chmod", "security_path_chmod"),
+                    fentry("fentry_setxattr", "security_inode_setxattr"),
+                    syscalls("exit_truncate", &["truncate"]),
+                    syscalls("exit_utimensat", &["utimensat"]),
+                    syscalls("exit_utimes", &["utime", "utimes"]),
+                ],
+            ),
+            way(
+                Backend::Tracepoint,
+                Trust::ARGUMENTS,
+                &[
+                    syscalls("exit_chmod", &["chmod"]),
+                    syscalls("exit_fchmod", &["fchmod"]),
+                    syscalls("exit_fchmodat", &["fchmodat", "fchmodat2"]),
+                    syscalls("exit_setxattr", &["setxattr", "lsetxattr"]),
+                    syscalls("exit_fsetxattr", &["fsetxattr"]),
+                    syscalls("exit_setxattrat", &["setxattrat"]),
+                    syscalls("exit_truncate", &["truncate"]),
+                    syscalls("exit_utimensat", &["utimensat"]),
+                    syscalls("exit_utimes", &["utime", "utimes"]),
+                ],
+            ),
+        ],
+    },
 ];

@@ -1,0 +1,217 @@
+//! Attributes of files, and the root and working directory of a process.
+
+use super::{Check, Stage, word};
+use agent::event::{Attribute, AttributeOp, CallName, Directory, EventHeader, Payload, RawEvent, Trust};
+use agent::kernel::{Backend, Capability};
+use anyhow::{Result, ensure};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        capability: Capability::Setattr,
+        what: "set-user-ID by chmod and fchmod, and an ordinary mode",
+        run: modes,
+    },
+    Check {
+        capability: Capability::Setattr,
+        what: "an attribute that gives rights",
+        run: extended,
+    },
+    Check {
+        capability: Capability::Setattr,
+        what: "times of long ago",
+        run: times,
+    },
+    Check {
+        capability: Capability::Setattr,
+        what: "truncate by name",
+        run: truncated,
+    },
+    Check {
+        capability: Capability::Ioctl,
+        what: "inode flags",
+        run: flags,
+    },
+    Check {
+        capability: Capability::Ioctl,
+        what: "typing into a terminal",
+        run: typed,
+    },
+    Check {
+        capability: Capability::Chroot,
+        what: "chroot",
+        run: chroot,
+    },
+    Check {
+        capability: Capability::Chroot,
+        what: "out of a chroot by a descriptor",
+        run: break_out,
+    },
+];
+
+fn file(stage: &Stage<'_>, name: &str) -> Result<PathBuf> {
+    let path = stage.world.path(name);
+    fs::write(&path, "content")?;
+    Ok(path)
+}
+
+fn changed(payload: &Payload, op: AttributeOp, path: &Path) -> Option<Attribute> {
+    match payload {
+        Payload::Setattr(change)
+            if change.op == op && path.ends_with(change.path.to_text().trim_start_matches('/')) =>
+        {
+            Some(change.clone())
+        }
+        _ => None,
+    }
+}
+
+fn expect(stage: &mut Stage<'_>, op: AttributeOp, path: &Path) -> Result<(EventHeader, Attribute)> {
+    stage
+        .world
+        .expect_of(&stage.container, "SETATTR", |payload| changed(payload, op, path))
+}
+
+/// What the capability's backend promises.
+fn promised(stage: &Stage<'_>) -> Trust {
+    let report = stage.world.report(Capability::Setattr);
+    match report.and_then(|report| report.backend) {
+        Some(Backend::Lsm | Backend::Fentry) => Trust::RESOLVED,
+        _ => Trust::ARGUMENTS,
+    }
+}
+
+fn modes(stage: &mut Stage<'_>) -> Result<()> {
+    let (first, second, plain) = (
+        file(stage, "setuid")?,
+        file(stage, "setgid")?,
+        file(stage, "plain")?,
+    );
+    stage.act(&format!("chmod {} 755", word(&plain)))?;
+    stage.act(&format!("chmod {} 4755", word(&first)))?;
+    stage.act(&format!("fchmod {} 2755", word(&second)))?;
+    let (header, change) = expect(stage, AttributeOp::CHMOD, &first)?;
+    ensure!(change.value == 0o4755, "{change:?}");
+    ensure!(
+        header.flags.trust() == promised(stage),
+        "{}",
+        header.flags.trust().name()
+    );
+    let (_, change) = expect(stage, AttributeOp::CHMOD, &second)?;
+    ensure!(change.value == 0o2755, "{change:?}");
+    let times = stage
+        .world
+        .count(|event: &RawEvent| matches!(event.payload, Payload::Setattr(_)))?;
+    ensure!(times == 2, "{times} changes: an ordinary mode is one of them");
+    Ok(())
+}
+
+fn extended(stage: &mut Stage<'_>) -> Result<()> {
+    let path = file(stage, "attribute")?;
+    if stage.act(&format!("setxattr {} user.vigia", word(&path)))? != 0 {
+        // This filesystem has none; the others are tried all the same.
+    }
+    if stage.act(&format!("setxattr {} trusted.vigia", word(&path)))? != 0 {
+        return Ok(());
+    }
+    let (_, change) = expect(stage, AttributeOp::SETXATTR, &path)?;
+    ensure!(change.name.to_text() == "trusted.vigia", "{change:?}");
+    Ok(())
+}
+
+fn times(stage: &mut Stage<'_>) -> Result<()> {
+    let path = file(stage, "old")?;
+    stage.act(&format!("set-times {}", word(&path)))?;
+    expect(stage, AttributeOp::UTIMES, &path)?;
+    Ok(())
+}
+
+fn truncated(stage: &mut Stage<'_>) -> Result<()> {
+    let path = file(stage, "short")?;
+    stage.act(&format!("truncate {}", word(&path)))?;
+    let (_, change) = expect(stage, AttributeOp::TRUNCATE, &path)?;
+    ensure!(change.value == 0, "{change:?}");
+    Ok(())
+}
+
+fn flags(stage: &mut Stage<'_>) -> Result<()> {
+    let path = file(stage, "flags")?;
+    stage.act(&format!("setflags {}", word(&path)))?;
+    let (header, _) = expect(stage, AttributeOp::SETFLAGS, &path)?;
+    ensure!(
+        header.flags.trust() == Trust::RACY,
+        "{}",
+        header.flags.trust().name()
+    );
+    Ok(())
+}
+
+fn typed(stage: &mut Stage<'_>) -> Result<()> {
+    stage.act("type-ahead")?;
+    let (_, call) = stage.expect(Capability::Ioctl, |payload| match payload {
+        Payload::Syscall(call) => Some(call.clone()),
+        _ => None,
+    })?;
+    ensure!(call.call == CallName::IOCTL && call.args[1] == 0x5412, "{call:?}");
+    Ok(())
+}
+
+fn directory(payload: &Payload, kind: fn(&Payload) -> Option<&Directory>) -> Option<Directory> {
+    kind(payload).cloned()
+}
+
+fn roots(payload: &Payload) -> Option<&Directory> {
+    match payload {
+        Payload::Chroot(directory) => Some(directory),
+        _ => None,
+    }
+}
+
+fn working(payload: &Payload) -> Option<&Directory> {
+    match payload {
+        Payload::Chdir(directory) => Some(directory),
+        _ => None,
+    }
+}
+
+fn chroot(stage: &mut Stage<'_>) -> Result<()> {
+    let jail = stage.world.path("jail");
+    fs::create_dir(&jail)?;
+    stage.act(&format!("run chroot {}", word(&jail)))?;
+    let (header, root) = stage
+        .world
+        .expect_of(&stage.container, "CHROOT", |payload| directory(payload, roots))?;
+    ensure!(Path::new(&root.path.to_text()).ends_with("jail"), "{root:?}");
+    ensure!(root.outside, "the working directory is left behind: {root:?}");
+    ensure!(
+        header.flags.trust() == Trust::RESOLVED,
+        "{}",
+        header.flags.trust().name()
+    );
+    let times = stage
+        .world
+        .count(|event: &RawEvent| working(&event.payload).is_some())?;
+    ensure!(
+        times == 0,
+        "{times} changes of the working directory: there was none"
+    );
+    Ok(())
+}
+
+fn break_out(stage: &mut Stage<'_>) -> Result<()> {
+    let jail = stage.world.path("broken");
+    fs::create_dir(&jail)?;
+    // An ordinary change of the working directory is no event.
+    stage.act(&format!("run go {}", word(&jail)))?;
+    stage.act(&format!("run break-out {}", word(&jail)))?;
+    let (_, found) = stage
+        .world
+        .expect_of(&stage.container, "CHDIR", |payload| directory(payload, working))?;
+    ensure!(found.outside && found.path.to_text() == "/", "{found:?}");
+    let times = stage
+        .world
+        .count(|event: &RawEvent| working(&event.payload).is_some())?;
+    ensure!(times == 1, "{times} times");
+    Ok(())
+}
