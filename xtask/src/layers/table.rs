@@ -177,6 +177,7 @@ pub(super) const LAYERS: [Layer; 29] = [
             "process",
             "host",
             "decode",
+            "profile",
             "engine",
             "source",
         ],
