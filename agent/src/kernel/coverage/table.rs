@@ -80,24 +80,6 @@ pub const BEHAVIOURS: &[Behaviour] = &[
         Capability::ExecAttempt,
         [Arguments; 3],
     ),
-    seen(
-        "mmap_exec",
-        "an executable mapping of a file that is not in the image",
-        Capability::Mmap,
-        [Resolved, Resolved, Racy],
-    ),
-    seen(
-        "mmap_anonymous",
-        "anonymous memory, writable and executable",
-        Capability::Mmap,
-        [Resolved, Resolved, Arguments],
-    ),
-    seen(
-        "mprotect_exec",
-        "memory made executable afterwards",
-        Capability::Mmap,
-        [Resolved, Resolved, Arguments],
-    ),
     // files
     seen(
         "open",
@@ -132,61 +114,10 @@ pub const BEHAVIOURS: &[Behaviour] = &[
         Capability::Unlink,
         [Resolved, Resolved, Arguments],
     ),
-    natively(
-        Capability::IoUring,
-        seen(
-            "unlink_io_uring",
-            "unlinkat by a ring",
-            Capability::Unlink,
-            [Resolved, Resolved, Arguments],
-        ),
-    ),
     seen(
         "rename",
         "rename, renameat, renameat2",
         Capability::Rename,
-        [Resolved, Resolved, Arguments],
-    ),
-    natively(
-        Capability::IoUring,
-        seen(
-            "rename_io_uring",
-            "renameat by a ring",
-            Capability::Rename,
-            [Resolved, Resolved, Arguments],
-        ),
-    ),
-    seen(
-        "link",
-        "link, linkat",
-        Capability::Create,
-        [Resolved, Resolved, Arguments],
-    ),
-    seen(
-        "symlink",
-        "symlink, symlinkat",
-        Capability::Create,
-        [Resolved, Resolved, Arguments],
-    ),
-    natively(
-        Capability::IoUring,
-        seen(
-            "link_io_uring",
-            "linkat and symlinkat by a ring",
-            Capability::Create,
-            [Resolved, Resolved, Arguments],
-        ),
-    ),
-    seen(
-        "mknod",
-        "a device node or FIFO is made",
-        Capability::Create,
-        [Resolved, Resolved, Arguments],
-    ),
-    seen(
-        "mknod_refused",
-        "a device node that the kernel refuses to make",
-        Capability::Create,
         [Resolved, Resolved, Arguments],
     ),
     seen(
@@ -241,12 +172,6 @@ pub const BEHAVIOURS: &[Behaviour] = &[
         [Arguments; 3],
     ),
     seen(
-        "mount_setattr",
-        "attributes of a mount",
-        Capability::Mount,
-        [Arguments; 3],
-    ),
-    seen(
         "umount",
         "umount",
         Capability::Mount,
@@ -278,12 +203,6 @@ pub const BEHAVIOURS: &[Behaviour] = &[
         [Resolved, Resolved, Racy],
     ),
     seen(
-        "listen_inherited",
-        "a listener that is open when another image begins",
-        Capability::Listen,
-        [Resolved; 3],
-    ),
-    seen(
         "listen_io_uring",
         "listen by a ring",
         Capability::Listen,
@@ -307,36 +226,11 @@ pub const BEHAVIOURS: &[Behaviour] = &[
         Capability::Connect,
         [Resolved; 3],
     ),
-    seen(
-        "connect_udp",
-        "connect of a UDP socket",
-        Capability::Connect,
-        [Resolved, Resolved, Racy],
-    ),
     seen("send", "UDP to a named address", Capability::Send, [Resolved; 3]),
     seen(
         "unix_connect",
         "a stream connection to a unix socket",
         Capability::UnixConnect,
-        [Resolved, Resolved, Racy],
-    ),
-    seen(
-        "unix_connect_refused",
-        "one that fails",
-        Capability::UnixConnect,
-        [Arguments; 3],
-    ),
-    seen("unix_bind", "a unix socket is bound", Capability::Bind, [Racy; 3]),
-    seen(
-        "socket",
-        "a socket of an unusual family or type",
-        Capability::Socket,
-        [Resolved, Resolved, Arguments],
-    ),
-    seen(
-        "receive",
-        "a socket that comes over SCM_RIGHTS",
-        Capability::Receive,
         [Resolved, Resolved, Racy],
     ),
     // processes
@@ -370,48 +264,6 @@ pub const BEHAVIOURS: &[Behaviour] = &[
         Capability::Setns,
         [Resolved; 3],
     ),
-    seen(
-        "unshare",
-        "new namespaces by unshare",
-        Capability::Unshare,
-        [Resolved; 3],
-    ),
-    seen(
-        "clone_namespaces",
-        "new namespaces by clone and clone3",
-        Capability::Unshare,
-        [Resolved; 3],
-    ),
-    seen(
-        "signal",
-        "a signal to another container or the host",
-        Capability::Signal,
-        [Resolved; 3],
-    ),
-    seen(
-        "signal_probe",
-        "signal 0, and signals that are refused",
-        Capability::Signal,
-        [Resolved, Resolved, Racy],
-    ),
-    seen(
-        "setuid",
-        "becoming root without an exec",
-        Capability::Credentials,
-        [Resolved; 3],
-    ),
-    seen(
-        "capset",
-        "capabilities gained by capset, ambient ones",
-        Capability::Credentials,
-        [Resolved; 3],
-    ),
-    seen(
-        "capable",
-        "use of a telling capability",
-        Capability::Capable,
-        [Resolved; 3],
-    ),
     // the kernel
     seen(
         "module",
@@ -427,27 +279,9 @@ pub const BEHAVIOURS: &[Behaviour] = &[
     ),
     seen("bpf", "bpf(2)", Capability::Bpf, [Resolved, Resolved, Arguments]),
     seen(
-        "calls",
-        "calls that tell by themselves: perf_event_open, userfaultfd, keyctl, io_uring_setup, iopl, clock_settime, fsconfig, prctl, splice, setsockopt, …",
-        Capability::Syscall,
-        [Arguments; 3],
-    ),
-    seen(
         "ioctl",
         "typing into a terminal (TIOCSTI), making a network interface (TUNSETIFF)",
         Capability::Ioctl,
         [Arguments; 3],
-    ),
-    seen(
-        "netlink",
-        "netlink messages that configure",
-        Capability::Syscall,
-        [Resolved, Resolved, Blind],
-    ),
-    seen(
-        "usermodehelper",
-        "a program that the kernel starts for a container",
-        Capability::Syscall,
-        [Resolved, Resolved, Blind],
     ),
 ];
