@@ -104,7 +104,13 @@ pub fn object(inode: Kptr, location: Location) -> Option<FileObject> {
 /// and in the upper half the generation. Of an overlay's file that of the file in the upper layer.
 #[inline(always)]
 pub fn identity(file: Kptr, object: &FileObject) -> u64 {
-    let mut inode = Kptr(file.read_or_zero(offset!(file_f_inode)));
+    identity_of_inode(Kptr(file.read_or_zero(offset!(file_f_inode))), object)
+}
+
+/// The same for an inode.
+#[inline(always)]
+pub fn identity_of_inode(inode: Kptr, object: &FileObject) -> u64 {
+    let mut inode = inode;
     if object.flags & FileFlags::UPPER != 0
         && let Some(upper) = upper_dentry(inode)
     {

@@ -2,6 +2,7 @@
 
 use crate::cgroup;
 use crate::count;
+use crate::global::offset;
 use crate::kernel::{Kptr, Task};
 use crate::label;
 use crate::maps::{SLOT_CONTROL, SLOT_STATE};
@@ -65,6 +66,13 @@ fn session(label: &TaskLabel) -> u16 {
 pub fn current() -> Task {
     // SAFETY: always valid.
     unsafe { bpf_get_current_task_btf() }.cast()
+}
+
+/// The task acts with other credentials than its own, as overlayfs lets it do on the layer below.
+#[inline(always)]
+pub fn has_lent_credentials(task: Task) -> bool {
+    let kernel = Kptr(task as u64);
+    kernel.read_or_zero::<u64>(offset!(task_cred)) != kernel.read_or_zero::<u64>(offset!(task_real_cred))
 }
 
 /// Admits the current task when it acts for a live container, and books that it was seen. Host tasks and what

@@ -3,15 +3,13 @@
 
 use crate::emit;
 use crate::file;
-use crate::header::{self, Origin, Report};
+use crate::header::{Origin, Report};
 use crate::hooks::open_attempt::{self, AT_FDCWD};
-use crate::kernel::Kptr;
-use crate::path;
 use crate::scratch::{self, Memory};
 use crate::syscall::Syscall;
 use crate::task::{self, Deed};
 use crate::text::Text;
-use agent_common::event::{AttemptEvent, EventKind, RecordFlags, StrRef};
+use agent_common::event::{AttemptEvent, EventKind, RecordFlags};
 use agent_common::limits::MAX_PATH;
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
@@ -72,12 +70,7 @@ fn attempt(call: &Syscall, directory: i32, name: u64) {
     // SAFETY: scratch memory that this program took.
     unsafe {
         (*record).path = scratch::append_str(draft.scratch, Memory::User(name), MAX_PATH as u32);
-        (*record).directory = StrRef::default();
-        if from.dentry != 0
-            && let Some(root) = header::root(Kptr(actor.task as u64))
-        {
-            (*record).directory = path::append(draft.scratch, from, root);
-        }
+        (*record).directory = open_attempt::append_base(draft.scratch, &actor, from);
     }
     draft.submit();
 }

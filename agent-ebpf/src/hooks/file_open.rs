@@ -62,8 +62,7 @@ fn opening(file: Kptr, origin: Origin) {
 /// that is in no namespace. Neither alone would do: io_uring lends credentials, and memfds have such a mount.
 #[inline(always)]
 fn is_kernels_own(task: Task, file: Kptr) -> bool {
-    let kernel = Kptr(task as u64);
-    if kernel.follow(offset!(task_cred)) == kernel.follow(offset!(task_real_cred)) {
+    if !task::has_lent_credentials(task) {
         return false;
     }
     let path = file.field(offset!(file_f_path));

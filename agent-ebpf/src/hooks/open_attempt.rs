@@ -7,7 +7,7 @@ use crate::global::offset;
 use crate::header::{self, Origin, Report};
 use crate::kernel::{Kptr, read_user};
 use crate::path::{self, Location};
-use crate::scratch::{self, Memory};
+use crate::scratch::{self, Memory, Scratch};
 use crate::syscall::{self, Syscall};
 use crate::task::{self, Actor, Deed};
 use crate::text::Text;
@@ -66,10 +66,11 @@ const COMPAT: Numbers = Numbers {
 
 /// What was asked for.
 #[derive(Clone, Copy)]
-struct Asked {
-    directory: i32,
-    path: u64,
-    flags: u32,
+pub struct Asked {
+    pub directory: i32,
+    pub path: Memory,
+    /// `O_*`.
+    pub flags: u32,
 }
 
 /// The opening calls fail, beside hooks on objects: they see only what the kernel grants so far.
@@ -115,7 +116,7 @@ fn asked(call: &Syscall) -> Option<Asked> {
         };
         return Some(Asked {
             directory: first as i32,
-            path: second,
+            path: Memory::User(second),
             flags,
         });
     }
@@ -128,27 +129,33 @@ fn asked(call: &Syscall) -> Option<Asked> {
     };
     Some(Asked {
         directory: AT_FDCWD,
-        path: first,
+        path: Memory::User(first),
         flags,
     })
 }
 
 #[inline(always)]
 fn attempt(actor: &Actor, asked: &Asked, call: &Syscall) {
-    let from = base(actor, asked.directory, Memory::User(asked.path));
-    let deed = Deed {
-        access: REFUSED | (asked.flags & O_ACCMODE) as u16,
-        object: [Text::user(asked.path).identity(), file::place(from.dentry)],
-        detail: call.ret as u64,
-    };
-    let Some(draft) = emit::draft(actor, KIND, deed) else {
-        return;
-    };
     let report = Report {
         kind: KIND,
         origin: Origin::ARGUMENTS,
         flags: call.flags(),
         ret: call.result(),
+    };
+    unresolved(actor, asked, REFUSED, report);
+}
+
+/// Reports an open of which only the request is known; `how` tells it from others in the key's access.
+#[inline(always)]
+pub fn unresolved(actor: &Actor, asked: &Asked, how: u16, report: Report) {
+    let from = base(actor, asked.directory, asked.path);
+    let deed = Deed {
+        access: how | (asked.flags & O_ACCMODE) as u16,
+        object: [Text::Memory(asked.path).identity(), file::place(from.dentry)],
+        detail: i64::from(report.ret) as u64,
+    };
+    let Some(draft) = emit::draft(actor, KIND, deed) else {
+        return;
     };
     let record: *mut FileOpenEvent = draft.begin(actor, report);
     // SAFETY: scratch memory that this program took.
@@ -157,15 +164,19 @@ fn attempt(actor: &Actor, asked: &Asked, call: &Syscall) {
         (*record).open_flags = asked.flags;
         // As the kernel makes it of the flags: O_RDONLY 0 reads, O_WRONLY 1 writes, O_RDWR 2 does both.
         (*record).f_mode = (asked.flags + 1) & O_ACCMODE;
-        (*record).path = scratch::append_str(draft.scratch, Memory::User(asked.path), MAX_PATH as u32);
-        (*record).fs_path = StrRef::default();
-        if from.dentry != 0
-            && let Some(root) = header::root(Kptr(actor.task as u64))
-        {
-            (*record).fs_path = path::append(draft.scratch, from, root);
-        }
+        (*record).path = scratch::append_str(draft.scratch, asked.path, MAX_PATH as u32);
+        (*record).fs_path = append_base(draft.scratch, actor, from);
     }
     draft.submit();
+}
+
+/// Appends the directory that [`base`] gave; nothing for nowhere.
+#[inline(always)]
+pub fn append_base(scratch: *mut Scratch, actor: &Actor, from: Location) -> StrRef {
+    match header::root(Kptr(actor.task as u64)) {
+        Some(root) if from.dentry != 0 => path::append(scratch, from, root),
+        _ => StrRef::default(),
+    }
 }
 
 /// The directory that a relative path begins at; nowhere for an absolute one.

@@ -305,12 +305,12 @@ pub fn change_of(change: &Change, subject: Subject, report: Report) {
 #[inline(always)]
 fn of_place(actor: &Actor, change: &Change, place: Location, report: Report) {
     let object = file::at(place).unwrap_or_default();
-    if object.magic != file::OVERLAY && is_lent(actor) {
+    if object.magic != file::OVERLAY && task::has_lent_credentials(actor.task) {
         return count::outcome(KIND, Outcome::SUPPRESSED_DUPLICATE);
     }
     let deed = Deed {
         access: change.op.0 as u16,
-        object: [object.ino, u64::from(object.dev)],
+        object: [identity(change.op, place, &object), u64::from(object.dev)],
         detail: change.value ^ change.name.identity(),
     };
     let Some(draft) = emit::draft(actor, KIND, deed) else {
@@ -333,17 +333,20 @@ fn of_place(actor: &Actor, change: &Change, place: Location, report: Report) {
     draft.submit();
 }
 
-/// overlayfs's own work on the layer below: with the mounter's credentials.
+/// Which file. Of times the directory only: an archive that is unpacked sets those of each file.
 #[inline(always)]
-fn is_lent(actor: &Actor) -> bool {
-    let kernel = Kptr(actor.task as u64);
-    kernel.read_or_zero::<u64>(offset!(task_cred)) != kernel.read_or_zero::<u64>(offset!(task_real_cred))
+fn identity(op: AttributeOp, place: Location, object: &FileObject) -> u64 {
+    let dentry = Kptr(place.dentry);
+    if op == AttributeOp::UTIMES {
+        return file::place(dentry.read_or_zero(offset!(dentry_parent)));
+    }
+    file::identity_of_inode(Kptr(dentry.read_or_zero(offset!(dentry_inode))), object)
 }
 
 #[inline(always)]
 fn of_name(actor: &Actor, change: &Change, directory: i32, name: u64, report: Report) {
     let from = open_attempt::base(actor, directory, Memory::User(name));
-    // Of times the directory only: an archive that is unpacked sets those of each file.
+    // As for places: of times the directory only.
     let named = if change.op == AttributeOp::UTIMES {
         0
     } else {
@@ -365,12 +368,7 @@ fn of_name(actor: &Actor, change: &Change, directory: i32, name: u64, report: Re
         (*record).value = change.value;
         (*record).name = change.name.append(draft.scratch);
         (*record).path = scratch::append_str(draft.scratch, Memory::User(name), MAX_PATH as u32);
-        (*record).fs_path = StrRef::default();
-        if from.dentry != 0
-            && let Some(root) = header::root(Kptr(actor.task as u64))
-        {
-            (*record).fs_path = path::append(draft.scratch, from, root);
-        }
+        (*record).fs_path = open_attempt::append_base(draft.scratch, actor, from);
     }
     draft.submit();
 }

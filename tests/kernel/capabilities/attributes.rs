@@ -5,6 +5,7 @@ use agent::event::{Attribute, AttributeOp, CallName, Directory, EventHeader, Pay
 use agent::kernel::{Backend, Capability};
 use anyhow::{Result, ensure};
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 pub(super) const CHECKS: &[Check] = &[
@@ -22,6 +23,16 @@ pub(super) const CHECKS: &[Check] = &[
         capability: Capability::Setattr,
         what: "times of long ago",
         run: times,
+    },
+    Check {
+        capability: Capability::Setattr,
+        what: "times of many files in a directory",
+        run: times_of_many,
+    },
+    Check {
+        capability: Capability::Setattr,
+        what: "a file that has another's inode number",
+        run: recycled,
     },
     Check {
         capability: Capability::Setattr,
@@ -124,6 +135,42 @@ fn times(stage: &mut Stage<'_>) -> Result<()> {
     let path = file(stage, "old")?;
     stage.act(&format!("set-times {}", word(&path)))?;
     expect(stage, AttributeOp::UTIMES, &path)?;
+    Ok(())
+}
+
+/// As an archive is unpacked: by descriptors.
+fn times_of_many(stage: &mut Stage<'_>) -> Result<()> {
+    let folder = stage.world.path("unpacked");
+    fs::create_dir(&folder)?;
+    for name in ["one", "two", "three"] {
+        let path = folder.join(name);
+        fs::write(&path, "content")?;
+        stage.act(&format!("set-times-open {}", word(&path)))?;
+    }
+    let of_times = |event: &RawEvent| matches!(&event.payload, Payload::Setattr(change) if change.op == AttributeOp::UTIMES);
+    let times = stage.world.count(of_times)?;
+    ensure!(times == 1, "{times} records of one directory");
+    Ok(())
+}
+
+/// A filesystem gives the number of a file that is gone to the next one: that is another file.
+fn recycled(stage: &mut Stage<'_>) -> Result<()> {
+    let path = stage.world.path("recycled");
+    let mut inodes = Vec::new();
+    for _ in 0..8 {
+        fs::write(&path, "content")?;
+        inodes.push(fs::metadata(&path)?.ino());
+        stage.act(&format!("fchmod {} 4755", word(&path)))?;
+        fs::remove_file(&path)?;
+    }
+    let name = path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let of_file = |event: &RawEvent| matches!(&event.payload, Payload::Setattr(change) if change.path.to_text().contains(&name));
+    let times = stage.world.count(of_file)?;
+    ensure!(times == inodes.len(), "{times} records of {inodes:?}");
     Ok(())
 }
 
