@@ -4,15 +4,16 @@
 //! work on the daemon alone; otherwise `agent-ebpf` is compiled with the toolchain that [`toolchain`] finds.
 //! The compiled object is also left at `target/ebpf/agent-ebpf` for tools that look at it.
 
+#[path = "build/object.rs"]
+mod object;
 #[path = "build/toolchain.rs"]
 #[allow(dead_code, reason = "shared with xtask, which uses the rest")]
 mod toolchain;
 
+use object::Object;
 use std::error::Error;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::{env, fs};
-use toolchain::{Compiler, TARGET, Toolchain};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -54,13 +55,13 @@ fn watch_sources(workspace: &Path) {
     ];
     for path in sources
         .into_iter()
-        .chain(["Cargo.lock", "agent/build.rs", "agent/build/toolchain.rs"])
+        .chain(["Cargo.lock", "agent/build.rs", "agent/build"])
     {
         println!("cargo::rerun-if-changed={}", workspace.join(path).display());
     }
 }
 
-/// Compiles `agent-ebpf` in a target folder of its own: the outer cargo holds the lock of the other one.
+/// Compiles `agent-ebpf` for the machine that the agent is compiled for.
 fn compile(workspace: &Path) -> Result<PathBuf> {
     let found = toolchain::detect().map_err(|missing| {
         format!(
@@ -69,68 +70,20 @@ fn compile(workspace: &Path) -> Result<PathBuf> {
         )
     })?;
     println!("cargo::rerun-if-changed={}", found.linker.display());
-    let folder = target_dir(&var_path("OUT_DIR")?).join("ebpf");
-    let status = cargo(&found, &folder)?.current_dir(workspace).status();
-    if !status
-        .map_err(|e| format!("{}: {e}", found.compiler.cargo().display()))?
-        .success()
-    {
-        return Err(format!(
-            "agent-ebpf does not compile with {}",
-            found.compiler.rustc().display()
-        )
-        .into());
-    }
-    let object = folder.join("agent-ebpf");
-    fs::copy(folder.join(TARGET).join("release/agent-ebpf"), &object)?;
-    Ok(object)
-}
-
-fn cargo(found: &Toolchain, folder: &Path) -> Result<Command> {
-    let arch = env::var("CARGO_CFG_TARGET_ARCH")?;
-    let linker_folder = found.linker.parent().ok_or("bpf-linker has no folder")?;
-    let old_path = env::var_os("PATH").unwrap_or_default();
-    let path = env::join_paths(std::iter::once(linker_folder.into()).chain(env::split_paths(&old_path)))?;
-    // The kernel reads line info and BTF from the object: debug info stays, and nothing may strip it.
-    let flags = [
-        &format!("--cfg=bpf_target_arch=\"{arch}\""),
-        "-Cdebuginfo=2",
-        "-Clink-arg=--btf",
-    ]
-    .join("\x1f");
-    let profile = [
-        ("LTO", "true"),
-        ("CODEGEN_UNITS", "1"),
-        ("OPT_LEVEL", "3"),
-        ("PANIC", "abort"),
-        ("DEBUG", "2"),
-        ("STRIP", "none"),
-        ("OVERFLOW_CHECKS", "false"),
-        ("DEBUG_ASSERTIONS", "false"),
-    ];
-    let mut command = Command::new(found.compiler.cargo());
-    toolchain::clean(&mut command);
-    command.args([
-        "build",
-        "--release",
-        "--package",
-        "agent-ebpf",
-        "--bin",
-        "agent-ebpf",
-        "--target",
-        TARGET,
-    ]);
-    command.arg("--target-dir").arg(folder);
-    if matches!(found.compiler, Compiler::Nightly { .. }) {
-        command.args(["-Z", "build-std=core"]);
-    }
-    command
-        .env("PATH", path)
-        .env("RUSTC", found.compiler.rustc())
-        .env("RUSTC_BOOTSTRAP", "1");
-    command.env("CARGO_ENCODED_RUSTFLAGS", flags);
-    command.envs(profile.map(|(key, value)| (format!("CARGO_PROFILE_RELEASE_{key}"), value)));
-    Ok(command)
+    // Apart, so that tools always find the usual object in its place.
+    let (name, features): (_, &[&str]) = if is_set("CARGO_FEATURE_DEBUG_LOG") {
+        ("agent-ebpf-debug-log", &["debug-log"])
+    } else {
+        ("agent-ebpf", &[])
+    };
+    let object = Object {
+        workspace,
+        folder: &target_dir(&var_path("OUT_DIR")?).join("ebpf"),
+        name,
+        arch: &env::var("CARGO_CFG_TARGET_ARCH")?,
+        features,
+    };
+    Ok(object.compile(&found)?)
 }
 
 /// The workspace's target folder: cargo marks it, and `OUT_DIR` lies some levels below.

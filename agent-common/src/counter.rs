@@ -4,6 +4,7 @@
 //! `seen = repeated + sent + suppressed(reason) + lost(reason)`, per kind.
 
 use crate::event::EventKind;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// What became of a hook invocation. Also the column in the counter map.
 #[repr(transparent)]
@@ -67,6 +68,45 @@ pub const fn counter_index(kind: EventKind, outcome: Outcome) -> u32 {
     row * Outcome::COUNT + outcome.0
 }
 
+/// The books of one container: value of the map of books, at its slot's index. Who makes the slot another's opens new ones.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct SlotBooks {
+    /// Whose books they are: what a task of another generation does is booked in the totals only.
+    pub generation: u32,
+    pub reserved: u32,
+    /// Hook invocations by kind.
+    pub seen: [u64; COUNTER_KINDS as usize],
+    /// What became of them, of all kinds; [`Outcome::SEEN`] stays 0.
+    pub outcomes: [u64; Outcome::COUNT as usize],
+}
+const _: () = assert!(size_of::<SlotBooks>() == 616);
+
+impl SlotBooks {
+    /// New books of a slot's owner.
+    #[must_use]
+    pub const fn of(generation: u32) -> Self {
+        Self {
+            generation,
+            reserved: 0,
+            seen: [0; COUNTER_KINDS as usize],
+            outcomes: [0; Outcome::COUNT as usize],
+        }
+    }
+
+    /// Hook invocations of all kinds.
+    #[must_use]
+    pub fn seen(&self) -> u64 {
+        self.seen.iter().sum()
+    }
+
+    /// Outcomes of them: as many, while no program runs.
+    #[must_use]
+    pub fn booked(&self) -> u64 {
+        self.outcomes.iter().sum()
+    }
+}
+
 /// Entries of the error map: what went wrong inside a program, by cause. Errors allow, and are counted.
 #[repr(transparent)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -90,11 +130,18 @@ impl KernelError {
 
     /// No scratch memory for a cgroup's name or a lineage entry.
     pub const SCRATCH_BUSY: Self = Self(7);
+    /// No free slot for a cgroup that might have become a container.
+    pub const CANDIDATES_EXHAUSTED: Self = Self(8);
+    /// A cgroup lies deeper below its container's than is looked up.
+    pub const CGROUP_TOO_DEEP: Self = Self(9);
+
+    /// The queue of free slots held one that is not free: somebody else wrote to it.
+    pub const SLOT_REFUSED: Self = Self(10);
 
     /// Entries of the error map.
     pub const COUNT: u32 = 16;
     /// Every cause with its metric label.
-    pub const ALL: [(Self, &'static str); 8] = [
+    pub const ALL: [(Self, &'static str); 11] = [
         (Self::SLOTS_EXHAUSTED, "slots_exhausted"),
         (Self::TASK_STORAGE, "task_storage"),
         (Self::MAP_UPDATE, "map_update"),
@@ -103,5 +150,8 @@ impl KernelError {
         (Self::USER_MEMORY, "user_memory"),
         (Self::ALERT_QUOTA, "alert_quota"),
         (Self::SCRATCH_BUSY, "scratch_busy"),
+        (Self::CANDIDATES_EXHAUSTED, "candidates_exhausted"),
+        (Self::CGROUP_TOO_DEEP, "cgroup_too_deep"),
+        (Self::SLOT_REFUSED, "slot_refused"),
     ];
 }

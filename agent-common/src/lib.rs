@@ -16,6 +16,7 @@ pub mod offsets;
 mod pod;
 pub mod settings;
 pub mod slot;
+pub mod x32;
 
 /// Version of everything in this crate. The daemon refuses an object that says otherwise.
 pub const ABI_VERSION: u32 = 2;

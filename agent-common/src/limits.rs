@@ -2,6 +2,9 @@
 
 /// Containers known at once. Slot 0 means "no container"; the table is an array indexed by slot.
 pub const MAX_SLOTS: u32 = 4096;
+/// Slots for cgroups whose name is no id, most of which never become a container: however many a host makes, the other slots are left
+/// to those that are one.
+pub const CANDIDATE_SLOTS: u32 = 1024;
 /// Longest path in a record, bytes: the kernel's own PATH_MAX.
 pub const MAX_PATH: usize = 4096;
 /// Argument bytes in an exec record; longer ones are cut and flagged.
@@ -25,8 +28,14 @@ pub const MAX_CONTAINER_ID: usize = 128;
 pub const MAX_RECORD: usize = 8192;
 /// Longest path component, bytes (the kernel's NAME_MAX and a separator).
 pub const MAX_NAME: usize = 256;
-/// Entries of the cgroup index: a container has one per hierarchy, and may nest more.
+/// Entries of the cgroup index: one per container and hierarchy, and as many again for those that share a slot.
 pub const CGROUP_ENTRIES: u32 = 16_384;
+/// Directories that are looked at on the way from a cgroup up to its container's. Systemd, Docker and Kubernetes inside a container
+/// nest some ten deep.
+pub const MAX_CGROUP_DEPTH: u32 = 32;
+/// How long a runtime's work in a container's cgroup is taken for the runtime's, in units of 2^30 ns: about two minutes, the longest that a
+/// kubelet waits for it. What still runs then has been hijacked, or waits for a person.
+pub const RUNTIME_TICKS: u32 = 112;
 /// Names that UNLINK and RENAME report.
 pub const WATCHED_NAME_ENTRIES: u32 = 256;
 /// Processes that ran before the sensor.

@@ -35,6 +35,16 @@ pub struct LineageEntry {
 }
 const _: () = assert!(size_of::<LineageEntry>() == 728);
 
+/// What the daemon knows of a process that runs before the sensor, by its id.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct Seed {
+    pub exec_id: u64,
+    /// Effective user, as the initial user namespace counts.
+    pub uid: u32,
+    pub reserved: u32,
+}
+
 /// Bits of [`LineageEntry::flags`].
 #[derive(Debug)]
 pub struct LineageFlags;

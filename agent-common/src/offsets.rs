@@ -39,12 +39,14 @@ offsets! {
     task_tgid: "task_struct"."tgid";
     task_pid: "task_struct"."pid";
     task_flags: "task_struct"."flags";
-    task_status: "task_struct"."thread_info.status";
+    /// Where a task says that its program is a 32-bit one: x86's status, the flags of others.
+    task_status: "task_struct"."thread_info.status" | "task_struct"."thread_info.flags";
     task_group_leader: "task_struct"."group_leader";
     task_start_boottime: "task_struct"."start_boottime" | "task_struct"."real_start_time";
     task_nsproxy: "task_struct"."nsproxy";
     task_cred: "task_struct"."cred";
     task_real_cred: "task_struct"."real_cred";
+    task_io_uring: "task_struct"."io_uring";
     task_cgroups: "task_struct"."cgroups";
     task_mm: "task_struct"."mm";
     task_fs: "task_struct"."fs";
@@ -127,6 +129,7 @@ offsets! {
     files_fdt: "files_struct"."fdt";
     fdt_fd: "fdtable"."fd";
     fdt_max_fds: "fdtable"."max_fds";
+    fdt_open_fds: "fdtable"."open_fds";
     socket_sk: "socket"."sk";
     socket_type: "socket"."type";
     sk_family: "sock"."__sk_common.skc_family";
@@ -137,6 +140,7 @@ offsets! {
     sk_rcv_saddr: "sock"."__sk_common.skc_rcv_saddr";
     sk_v6_daddr: "sock"."__sk_common.skc_v6_daddr";
     sk_v6_rcv_saddr: "sock"."__sk_common.skc_v6_rcv_saddr";
+    sk_net: "sock"."__sk_common.skc_net.net";
     sk_type: "sock"."sk_type";
     sk_protocol: "sock"."sk_protocol";
     sk_max_ack_backlog: "sock"."sk_max_ack_backlog";
@@ -154,6 +158,8 @@ offsets! {
     xa_node_slots: "xa_node"."slots";
     nsproxy_pid_for_children: "nsproxy"."pid_ns_for_children";
     inode_private: "inode"."i_private";
+    proc_pid: "proc_inode"."pid";
+    proc_vfs_inode: "proc_inode"."vfs_inode";
     sb_type: "super_block"."s_type";
     fs_type_name: "file_system_type"."name";
     msghdr_name_len: "msghdr"."msg_namelen";
@@ -163,4 +169,60 @@ offsets! {
     io_open_dfd: "io_open"."dfd";
     io_open_filename: "io_open"."filename";
     io_open_how: "io_open"."how";
+    vma_file: "vm_area_struct"."vm_file";
+    cred_cap_inheritable: "cred"."cap_inheritable";
+    cred_fsuid: "cred"."fsuid";
+    user_uid_map: "user_namespace"."uid_map.extent";
+    siginfo_code: "kernel_siginfo"."si_code";
+    skb_data: "sk_buff"."data";
+    skb_head: "sk_buff"."head";
+    skb_sk: "sk_buff"."sk";
+    netlink_rcv: "netlink_sock"."netlink_rcv";
+    subprocess_path: "subprocess_info"."path";
+    subprocess_work: "subprocess_info"."work";
+    work_func: "work_struct"."func";
+    io_kiocb_cmd: "io_kiocb"."cmd";
+    io_rename_old_dfd: "io_rename"."old_dfd";
+    io_rename_new_dfd: "io_rename"."new_dfd";
+    io_rename_oldpath: "io_rename"."oldpath";
+    io_rename_newpath: "io_rename"."newpath";
+    io_rename_flags: "io_rename"."flags";
+    io_unlink_dfd: "io_unlink"."dfd";
+    io_unlink_flags: "io_unlink"."flags";
+    io_unlink_filename: "io_unlink"."filename";
+    io_link_old_dfd: "io_link"."old_dfd";
+    io_link_new_dfd: "io_link"."new_dfd";
+    io_link_oldpath: "io_link"."oldpath";
+    io_link_newpath: "io_link"."newpath";
+    io_kiocb_file: "io_kiocb"."file";
+    io_kiocb_flags: "io_kiocb"."flags";
+    /// Until the file is found; the result takes no part of it.
+    io_kiocb_fd: "io_kiocb"."cqe.fd";
+    io_kiocb_result: "io_kiocb"."cqe.res";
+    io_kiocb_ring: "io_kiocb"."ctx";
+    io_kiocb_async_data: "io_kiocb"."async_data";
+    /// The ring's own files: pointers to nodes since 6.13, before that the files themselves.
+    ring_files: "io_ring_ctx"."file_table.data.nodes" | "io_ring_ctx"."file_table.files";
+    ring_files_count: "io_ring_ctx"."file_table.data.nr" | "io_ring_ctx"."nr_user_files";
+    ring_node_file: "io_rsrc_node"."file_ptr";
+    io_socket_domain: "io_socket"."domain";
+    io_socket_type: "io_socket"."type";
+    io_socket_protocol: "io_socket"."protocol";
+    io_connect_addr: "io_connect"."addr";
+    io_connect_addr_len: "io_connect"."addr_len";
+    io_bind_addr_len: "io_bind"."addr_len";
+    /// Since 6.10 the kernel's copy of an address is there when the request is submitted.
+    io_async_addr: "io_async_msghdr"."addr";
+    io_async_vec: "io_async_msghdr"."vec";
+    io_xattr_name: "io_xattr"."ctx.kname";
+    io_xattr_filename: "io_xattr"."filename";
+    io_message: "io_sr_msg"."umsg";
+    io_message_flags: "io_sr_msg"."msg_flags";
+    io_message_ring_flags: "io_sr_msg"."flags";
+    sk_receive_queue: "sock"."sk_receive_queue";
+    skb_next: "sk_buff"."next";
+    skb_cb: "sk_buff"."cb";
+    skb_descriptors: "unix_skb_parms"."fp";
+    descriptors_count: "scm_fp_list"."count";
+    descriptors_files: "scm_fp_list"."fp";
 }

@@ -5,9 +5,10 @@
 )]
 
 use crate::behaviour::{BehaviourKey, BehaviourValue};
-use crate::lineage::LineageEntry;
+use crate::counter::SlotBooks;
+use crate::lineage::{LineageEntry, Seed};
 use crate::offsets::Offsets;
-use crate::settings::{Settings, SyscallMask};
+use crate::settings::{CallRule, Settings, SyscallMask};
 use crate::slot::{CgroupKey, SlotControl, SlotRef, SlotState, TaskLabel};
 
 macro_rules! pod {
@@ -18,18 +19,20 @@ macro_rules! pod {
 }
 macro_rules! global {
     ($($type:ty),* $(,)?) => {$(
-        // SAFETY: `repr(C)` of 4- and 8-byte integers without padding; only ever written to the object, never read back.
+        // SAFETY: `repr(C)` of integers without padding; only ever written to the object, never read back.
         unsafe impl aya::Pod for $type {}
     )*};
 }
-global!(Offsets, Settings, SyscallMask);
+global!(Offsets, Settings, SyscallMask, CallRule);
 pod!(
     BehaviourKey,
     BehaviourValue,
     LineageEntry,
+    Seed,
     CgroupKey,
     SlotControl,
     SlotRef,
     SlotState,
+    SlotBooks,
     TaskLabel
 );

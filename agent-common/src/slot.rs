@@ -5,6 +5,13 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Slot of tasks that belong to no container.
 pub const NO_SLOT: u32 = 0;
+/// Slot of every container for which there was no free one: universal rules hold there, and nobody knows whose deed it was.
+pub const SHARED_SLOT: u32 = crate::limits::MAX_SLOTS - 1;
+/// The lowest slot that is given to one container alone.
+pub const FIRST_SLOT: u32 = 1;
+/// Slots from here on are given to candidates first, the ones before to containers only.
+pub const FIRST_CANDIDATE: u32 = SHARED_SLOT - crate::limits::CANDIDATE_SLOTS;
+const _: () = assert!(FIRST_CANDIDATE > FIRST_SLOT);
 
 /// Key of the cgroup index. Ids repeat across hierarchies, so both parts count.
 #[repr(C)]
@@ -26,13 +33,15 @@ pub struct SlotRef {
     pub generation: u32,
 }
 
-/// What the kernel knows of a slot. Written by kernel programs (and by the daemon before it publishes the slot).
+/// What the kernel knows of a slot. Programs and the daemon change it at the same time, in memory that they share: `generation`
+/// with `cgroups`, and `flags` with `runtime_mnt_ns`, are a word each and change atomically. The rest has one writer, or is as good
+/// by either.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct SlotState {
     /// Grows with each reuse of the slot.
     pub generation: u32,
-    /// Live cgroups of the container (one per hierarchy in use).
+    /// Live cgroups that the index holds for the container: one per hierarchy in use. Nested ones are found by looking up.
     pub cgroups: u32,
     pub flags: SlotFlags,
     /// Mount namespace of the runtime that made the container: an exec elsewhere is the container's own.
@@ -61,11 +70,25 @@ impl SlotFlags {
     pub const CANDIDATE: u32 = 2;
     /// Its last cgroup was removed.
     pub const GONE: u32 = 4;
+    /// It is not in the queue of free ones.
+    pub const TAKEN: u32 = 8;
 }
+
+impl SlotState {
+    /// One more (or, negated, one less) of `cgroups`, in the word that holds it with `generation`.
+    pub const ONE_CGROUP: u64 = 1 << 32;
+}
+const _: () = assert!(
+    cfg!(target_endian = "little")
+        && core::mem::offset_of!(SlotState, generation) == 0
+        && core::mem::offset_of!(SlotState, cgroups) == 4
+        && core::mem::offset_of!(SlotState, flags) == 8
+        && core::mem::offset_of!(SlotState, runtime_mnt_ns) == 12
+);
 
 /// What the daemon decides about a slot. Written only by the daemon.
 #[repr(C)]
-#[derive(Debug, Clone, Copy, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct SlotControl {
     /// Part of every behaviour's key: a new value makes every behaviour of the container leave once more.
     pub epoch: u32,
@@ -101,7 +124,7 @@ pub struct TaskFlags;
 impl TaskFlags {
     /// The label was looked up; without it all other fields are meaningless.
     pub const KNOWN: u32 = 1;
-    /// Still the runtime's code inside the container's cgroup.
+    /// Still the runtime's code inside the container's cgroup; believed for a while only.
     pub const RUNTIME_INIT: u32 = 2;
     /// Arrived by attach after the container was live (`docker exec`, `nsenter`).
     pub const EXEC_SESSION: u32 = 4;
@@ -109,4 +132,15 @@ impl TaskFlags {
     pub const LISTEN_PENDING: u32 = 8;
     /// Outlived its container, whose slot is another's now; the generation tells.
     pub const ORPHAN: u32 = 16;
+    /// Its effective user was not root when it was last looked at: at an exec, or a change of users.
+    pub const UNPRIVILEGED: u32 = 32;
+    /// Was once in a container that is more than a candidate: another's cgroup does not make it that one's.
+    pub const CONTAINED: u32 = 64;
+    /// From here on: when [`Self::RUNTIME_INIT`] was set, in units of [`RUNTIME_TICK_SHIFT`].
+    pub const SINCE_SHIFT: u32 = 8;
+    /// What fits there: 24 bits, half a year.
+    pub const SINCE_MASK: u32 = u32::MAX >> Self::SINCE_SHIFT;
 }
+
+/// 2^30 ns, about a second: the unit in which a runtime's work is timed.
+pub const RUNTIME_TICK_SHIFT: u32 = 30;

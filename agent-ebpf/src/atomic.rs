@@ -12,14 +12,28 @@ pub unsafe fn add(value: *mut u64, amount: u64) {
     unsafe { asm!("lock *(u64 *)({0} + 0) += {1}", in(reg) value, in(reg) amount) };
 }
 
-/// The same for a 32-bit number; `u32::MAX` takes one away.
+/// The same, and gives what was there before (since 5.12).
 ///
 /// # Safety
 /// `value` is a live, aligned map value.
 #[inline(always)]
-pub unsafe fn add_u32(value: *mut u32, amount: u32) {
+pub unsafe fn fetch_add(value: *mut u64, amount: u64) -> u64 {
+    let mut old = amount;
     // SAFETY: the caller's.
-    unsafe { asm!("lock *(u32 *)({0} + 0) += {1}", in(reg) value, in(reg) amount) };
+    unsafe { asm!("{1} = atomic_fetch_add((u64 *)({0} + 0), {1})", in(reg) value, inout(reg) old) };
+    old
+}
+
+/// Sets bits, and gives what was there before (since 5.12).
+///
+/// # Safety
+/// `value` is a live, aligned map value.
+#[inline(always)]
+pub unsafe fn fetch_or(value: *mut u64, bits: u64) -> u64 {
+    let mut old = bits;
+    // SAFETY: the caller's.
+    unsafe { asm!("{1} = atomic_fetch_or((u64 *)({0} + 0), {1})", in(reg) value, inout(reg) old) };
+    old
 }
 
 /// Stores `new` and gives what was there.

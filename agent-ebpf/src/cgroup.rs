@@ -1,23 +1,19 @@
-//! cgroups: their identity, the container id in their names, and the slots they belong to.
+//! cgroups: their identity, the container id in their names, and which slot they belong to.
 
-use crate::atomic;
 use crate::count;
 use crate::emit;
 use crate::global::{offset, setting};
 use crate::header::{self, Origin, Report};
 use crate::kernel::{Kptr, Task};
 use crate::label;
-use crate::maps::{CGROUPS, CONTAINER_IDS, FREE_SLOTS, SLOT_STATE, TASKS};
+use crate::maps::{CGROUPS, SLOT_STATE, TASKS};
 use crate::scratch::{self, Memory, Scratch};
 use agent_common::behaviour::BehaviourKey;
 use agent_common::counter::{KernelError, Outcome};
-use agent_common::event::{ContainerEvent, ContainerOp, EventKind, Namespaces, StrRef};
-use agent_common::limits::{MAX_CONTAINER_ID, MAX_NAME, MAX_PATH};
-use agent_common::slot::{CgroupKey, SlotFlags, SlotRef};
-use aya_ebpf::bindings::BPF_ANY;
-use aya_ebpf::helpers::generated::{
-    bpf_ktime_get_boot_ns, bpf_map_pop_elem, bpf_probe_read_kernel, bpf_probe_read_kernel_str,
-};
+use agent_common::event::{ContainerEvent, ContainerOp, EventKind, StrRef};
+use agent_common::limits::{MAX_CGROUP_DEPTH, MAX_CONTAINER_ID, MAX_NAME, MAX_PATH};
+use agent_common::slot::{CgroupKey, SlotRef};
+use aya_ebpf::helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_kernel_str};
 use core::ptr::{addr_of, addr_of_mut, read_volatile, write_volatile};
 
 /// Hexadecimal digits of a container id.
@@ -46,21 +42,58 @@ pub fn key(cgroup: Kptr) -> Option<CgroupKey> {
     })
 }
 
-/// Key of the directory above.
+/// Slot of the container that a cgroup belongs to: the index holds a container's own, those that it makes inside are found by
+/// looking up, so that they need no memory.
 #[inline(always)]
-pub fn parent_key(cgroup: Kptr, key: CgroupKey) -> Option<CgroupKey> {
-    let parent = cgroup.follow(offset!(cgroup_kn))?.follow(offset!(kn_parent))?;
-    Some(CgroupKey {
-        id: parent.read(offset!(kn_id))?,
-        ..key
-    })
+pub fn slot(cgroup: Kptr) -> Option<SlotRef> {
+    indexed(cgroup.follow(offset!(cgroup_kn))?, key(cgroup)?).map(|(_, slot)| slot)
 }
 
-/// Slot of a cgroup.
+/// The same for the directory above, and the key under which the index has it.
 #[inline(always)]
-pub fn slot(key: &CgroupKey) -> Option<SlotRef> {
+pub fn slot_above(cgroup: Kptr, own: CgroupKey) -> Option<(CgroupKey, SlotRef)> {
+    indexed(
+        cgroup.follow(offset!(cgroup_kn))?.follow(offset!(kn_parent))?,
+        own,
+    )
+}
+
+#[inline(always)]
+fn indexed(directory: Kptr, key: CgroupKey) -> Option<(CgroupKey, SlotRef)> {
+    let key = CgroupKey {
+        id: climb(directory.0, key.hierarchy),
+        ..key
+    };
     // SAFETY: a copy; a removed entry may be reused, then the slot's generation differs.
-    unsafe { CGROUPS.get(key) }.copied()
+    let slot = unsafe { CGROUPS.get(&key) }.copied()?;
+    Some((key, slot))
+}
+
+/// Id of the nearest directory that the index holds, at or above `directory`, the address of a `kernfs_node`; 0: none.
+///
+/// Global: the verifier looks at it once. Part of each program its ways multiply ("BPF program is too large. Processed 1000001 insn",
+/// 6.1).
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn climb(directory: u64, hierarchy: u32) -> u64 {
+    let mut directory = Kptr(directory);
+    for _ in 0..MAX_CGROUP_DEPTH {
+        let key = CgroupKey {
+            id: directory.read_or_zero(offset!(kn_id)),
+            hierarchy,
+            reserved: 0,
+        };
+        // SAFETY: only whether there is one.
+        if unsafe { CGROUPS.get(&key) }.is_some() {
+            return key.id;
+        }
+        match directory.follow(offset!(kn_parent)) {
+            Some(parent) => directory = parent,
+            None => return 0,
+        }
+    }
+    count::error(KernelError::CGROUP_TOO_DEEP);
+    0
 }
 
 /// The task's cgroup in cgroup2.
@@ -83,10 +116,10 @@ fn v1_of_task(task: Kptr) -> Option<Kptr> {
 /// Slot of a task by its cgroups: cgroup2 first, then the v1 hierarchy.
 #[inline(always)]
 pub fn slot_of_task(task: Kptr) -> Option<SlotRef> {
-    if let Some(found) = v2_of_task(task).and_then(key).and_then(|key| slot(&key)) {
+    if let Some(found) = v2_of_task(task).and_then(slot) {
         return Some(found);
     }
-    v1_of_task(task).and_then(key).and_then(|key| slot(&key))
+    v1_of_task(task).and_then(slot)
 }
 
 /// Id of the task's cgroup in the hierarchy that names containers.
@@ -236,116 +269,6 @@ unsafe fn is_unit(text: *const u8, len: u32) -> bool {
     }
 }
 
-/// Adds the cgroup to a slot.
-#[inline(always)]
-pub fn index(key: &CgroupKey, slot: SlotRef) {
-    if CGROUPS.insert(key, slot, u64::from(BPF_ANY)).is_err() {
-        count::error(KernelError::MAP_UPDATE);
-        return;
-    }
-    if let Some(state) = SLOT_STATE.get_ptr_mut(slot.slot) {
-        // SAFETY: a live map value.
-        unsafe { atomic::add_u32(addr_of_mut!((*state).cgroups), 1) };
-    }
-}
-
-/// Slot of the container whose id is in the scratch buffer, if another hierarchy made it already.
-#[inline(always)]
-pub fn slot_of_id(scratch: *mut Scratch) -> Option<SlotRef> {
-    // SAFETY: the id is the first bytes of `name`; a copy is taken of the value.
-    unsafe {
-        let id = addr_of!((*scratch).name).cast::<[u8; MAX_CONTAINER_ID]>();
-        CONTAINER_IDS.get(&*id).copied()
-    }
-}
-
-/// Takes a free slot for the container whose id (or name) is in the scratch buffer.
-#[inline(never)]
-pub fn take_slot(scratch: *mut Scratch, flags: u32) -> u64 {
-    let mut free = SlotRef {
-        slot: 0,
-        generation: 0,
-    };
-    // SAFETY: the queue writes a `SlotRef`.
-    let empty = unsafe {
-        bpf_map_pop_elem(
-            core::ptr::from_ref(&FREE_SLOTS).cast_mut().cast(),
-            addr_of_mut!(free).cast(),
-        )
-    };
-    if empty != 0 {
-        count::error(KernelError::SLOTS_EXHAUSTED);
-        return 0;
-    }
-    let Some(state) = SLOT_STATE.get_ptr_mut(free.slot) else {
-        return 0;
-    };
-    // SAFETY: a live map value that no other program uses yet; the id is the first bytes of `name`.
-    unsafe {
-        (*state).generation = free.generation;
-        (*state).cgroups = 0;
-        (*state).flags = SlotFlags(flags);
-        (*state).runtime_mnt_ns = 0;
-        (*state).namespaces = Namespaces::default();
-        (*state).lost_boot_ns = 0;
-        (*state).created_boot_ns = bpf_ktime_get_boot_ns();
-        let id = addr_of!((*scratch).name).cast::<[u8; MAX_CONTAINER_ID]>();
-        bpf_probe_read_kernel(
-            addr_of_mut!((*state).id).cast(),
-            MAX_CONTAINER_ID as u32,
-            id.cast(),
-        );
-        if flags & SlotFlags::CANDIDATE == 0 && CONTAINER_IDS.insert(&*id, free, u64::from(BPF_ANY)).is_err()
-        {
-            count::error(KernelError::MAP_UPDATE);
-        }
-    }
-    pack(free)
-}
-
-/// A slot in one register; 0: none.
-#[inline(always)]
-fn pack(slot: SlotRef) -> u64 {
-    u64::from(slot.generation) << 32 | u64::from(slot.slot)
-}
-
-/// The slot in the register.
-#[inline(always)]
-pub fn unpack(packed: u64) -> Option<SlotRef> {
-    (packed != 0).then_some(SlotRef {
-        slot: packed as u32,
-        generation: (packed >> 32) as u32,
-    })
-}
-
-/// Removes a cgroup from its slot; true when it was the last one.
-#[inline(always)]
-pub fn forget(key: &CgroupKey, slot: SlotRef) -> bool {
-    if CGROUPS.remove(key).is_err() {
-        return false;
-    }
-    let Some(state) = SLOT_STATE.get_ptr_mut(slot.slot) else {
-        return false;
-    };
-    // SAFETY: a live map value. The last removal decides; two removals of one container's cgroups on two CPUs at
-    // once could both see zero: the second then finds GONE set.
-    unsafe {
-        if (*state).generation != slot.generation {
-            return false;
-        }
-        atomic::add_u32(addr_of_mut!((*state).cgroups), u32::MAX);
-        if read_volatile(addr_of!((*state).cgroups)) != 0 || (*state).flags.0 & SlotFlags::GONE != 0 {
-            return false;
-        }
-        (*state).flags.0 |= SlotFlags::GONE;
-        if (*state).flags.0 & SlotFlags::CANDIDATE == 0 {
-            // Already replaced by a restart: nothing to do.
-            let _absent = CONTAINER_IDS.remove(&(*state).id);
-        }
-    }
-    true
-}
-
 /// What happened to a container.
 #[derive(Clone, Copy)]
 pub struct Lifecycle {
@@ -359,12 +282,8 @@ pub struct Lifecycle {
 #[inline(never)]
 pub fn report(task: Task, lifecycle: &Lifecycle) -> u32 {
     let Some(scratch) = scratch::take() else {
-        count::outcome(EventKind::CONTAINER, Outcome::SEEN);
-        emit::lose(
-            EventKind::CONTAINER,
-            Outcome::LOST_SCRATCH_BUSY,
-            lifecycle.slot.slot,
-        );
+        count::outcome(EventKind::CONTAINER, Outcome::SEEN, lifecycle.slot);
+        emit::lose(EventKind::CONTAINER, Outcome::LOST_SCRATCH_BUSY, lifecycle.slot);
         return 0;
     };
     let record: *mut ContainerEvent = scratch::begin(scratch);
@@ -388,7 +307,10 @@ pub fn report(task: Task, lifecycle: &Lifecycle) -> u32 {
         (*record).op = lifecycle.op;
         (*record).slot_flags = 0;
         (*record).id = StrRef::default();
-        if let Some(state) = SLOT_STATE.get_ptr(label.slot) {
+        // Of a container that is gone the slot says nothing.
+        if let Some(state) = SLOT_STATE.get_ptr(label.slot)
+            && (*state).generation == label.generation
+        {
             (*record).slot_flags = (*state).flags.0;
             let id = addr_of!((*state).id) as u64;
             (*record).id = scratch::append_str(scratch, Memory::Kernel(id), MAX_CONTAINER_ID as u32);
@@ -398,7 +320,7 @@ pub fn report(task: Task, lifecycle: &Lifecycle) -> u32 {
             (*record).cgroup = scratch::append_str(scratch, Memory::Kernel(lifecycle.path), MAX_PATH as u32);
         }
     }
-    emit::submit_lifecycle(scratch, label.slot)
+    emit::submit_lifecycle(scratch, lifecycle.slot)
 }
 
 /// Key of records that are no behaviour.

@@ -4,12 +4,14 @@ use crate::atomic;
 use crate::count;
 use crate::header::{self, Report};
 use crate::maps::{ACTIVITY, ALERTS, BEHAVIOURS, CPU_STATE, QUOTAS, SLOT_STATE};
+use crate::message;
 use crate::scratch::{self, Scratch};
-use crate::task::{Actor, Deed};
+use crate::task::{self, Actor, Deed};
 use agent_common::behaviour::BehaviourValue;
 use agent_common::counter::{KernelError, Outcome};
 use agent_common::event::{EventHeader, EventKind, RecordFlags};
 use agent_common::limits::ACTIVITY_RING_BYTES;
+use agent_common::slot::SlotRef;
 use aya_ebpf::bindings::{BPF_ANY, BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
 use aya_ebpf::helpers::generated::{bpf_ktime_get_boot_ns, bpf_ringbuf_output, bpf_ringbuf_query};
 use core::ptr::addr_of_mut;
@@ -76,13 +78,13 @@ fn judge(actor: &Actor, kind: EventKind, deed: &Deed) -> *mut Scratch {
             (*value).last_boot_ns = bpf_ktime_get_boot_ns();
         }
         if !actor.exports_all() {
-            count::outcome(kind, Outcome::REPEATED);
+            count::outcome(kind, Outcome::REPEATED, actor.slot());
             return core::ptr::null_mut();
         }
         flags = RecordFlags::REPEAT;
     }
     let Some(scratch) = scratch::take() else {
-        lose(kind, Outcome::LOST_SCRATCH_BUSY, actor.label.slot);
+        lose(kind, Outcome::LOST_SCRATCH_BUSY, actor.slot());
         return core::ptr::null_mut();
     };
     // SAFETY: scratch memory that this program took.
@@ -126,17 +128,20 @@ fn submit(scratch: *mut Scratch) -> u32 {
             (*header).kind,
             (*header).flags.0,
             (*header).time_boot_ns,
-            (*header).slot,
+            SlotRef {
+                slot: (*header).slot,
+                generation: (*header).generation,
+            },
         )
     };
     let len = scratch::len(scratch);
-    let urgent = flags & RecordFlags::DEVIATION != 0 && is_urgent(slot, len);
-    if !urgent && !is_within_quota(slot, Lane::Activity, len) {
+    let urgent = flags & RecordFlags::DEVIATION != 0 && is_urgent(slot.slot, len);
+    if !urgent && !is_within_quota(slot.slot, Lane::Activity, len) {
         lose(kind, Outcome::LOST_QUOTA, slot);
     } else if !output(scratch, urgent) {
         lose(kind, Outcome::LOST_RING_FULL, slot);
     } else {
-        count::outcome(kind, Outcome::SENT);
+        count::outcome(kind, Outcome::SENT, slot);
         if flags & RecordFlags::REPEAT == 0 {
             let value = BehaviourValue {
                 count: 1,
@@ -156,15 +161,22 @@ fn submit(scratch: *mut Scratch) -> u32 {
 
 /// Submits a record that is no behaviour (CONTAINER): always the urgent ring, never cached.
 #[inline(never)]
-pub fn submit_lifecycle(scratch: *mut Scratch, slot: u32) -> u32 {
-    count::outcome(EventKind::CONTAINER, Outcome::SEEN);
+pub fn submit_lifecycle(scratch: *mut Scratch, slot: SlotRef) -> u32 {
+    count::outcome(EventKind::CONTAINER, Outcome::SEEN, slot);
     if output(scratch, true) {
-        count::outcome(EventKind::CONTAINER, Outcome::SENT);
+        count::outcome(EventKind::CONTAINER, Outcome::SENT, slot);
     } else {
         lose(EventKind::CONTAINER, Outcome::LOST_RING_FULL, slot);
     }
     scratch::release(scratch);
     0
+}
+
+/// Submits an answer to the daemon: nobody's deed, so no books hold it.
+#[inline(always)]
+pub fn submit_heartbeat(scratch: *mut Scratch) {
+    output(scratch, true);
+    scratch::release(scratch);
 }
 
 /// What exceeds a container's share of the urgent ring goes with the activity, so that one noisy container cannot push
@@ -222,11 +234,21 @@ fn activity_share() -> u64 {
 
 /// Books a lost record, and marks its container.
 #[inline(always)]
-pub fn lose(kind: EventKind, reason: Outcome, slot: u32) {
-    count::outcome(kind, reason);
-    if let Some(state) = SLOT_STATE.get_ptr_mut(slot) {
+pub fn lose(kind: EventKind, reason: Outcome, slot: SlotRef) {
+    count::outcome(kind, reason, slot);
+    message::lost(kind, reason, slot.slot);
+    if let Some(state) = SLOT_STATE.get_ptr_mut(slot.slot) {
         // SAFETY: a live map value; the last writer wins.
         unsafe { (*state).lost_boot_ns = bpf_ktime_get_boot_ns() };
+    }
+}
+
+/// Books what the current task did to an object that cannot be had: a sibling thread closed the descriptor, or gave it another
+/// file, between the call and its return.
+#[inline(always)]
+pub fn lose_unreadable(kind: EventKind) {
+    if let Some(actor) = task::enter(kind) {
+        lose(kind, Outcome::LOST_UNREADABLE, actor.slot());
     }
 }
 

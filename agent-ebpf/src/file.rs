@@ -25,6 +25,8 @@ const SETID_BITS: u16 = 0o6000;
 const S_IFMT: u16 = 0o170_000;
 const S_IFDIR: u16 = 0o040_000;
 const S_IFBLK: u16 = 0o060_000;
+/// 2^64 by the golden ratio: spreads a small number over all bits.
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// A file, with the addresses that its paths are walked from.
 #[derive(Clone, Copy)]
@@ -59,7 +61,18 @@ pub fn place(dentry: u64) -> u64 {
     let inode = Kptr(Kptr(dentry).read_or_zero(offset!(dentry_inode)));
     let superblock = Kptr(inode.read_or_zero(offset!(inode_sb)));
     let dev = u64::from(superblock.read_or_zero::<u32>(offset!(sb_dev)));
-    inode.read_or_zero::<u64>(offset!(inode_ino)) ^ dev << 32
+    let number = inode.read_or_zero::<u64>(offset!(inode_ino)) ^ dev << 32;
+    number ^ u64::from(generation(inode, superblock)).wrapping_mul(SPREAD)
+}
+
+/// Of an overlay's inode that of the one in the upper layer, as in [`identity_of_inode`]. Elsewhere the pointer to that is masked.
+#[inline(always)]
+fn generation(inode: Kptr, superblock: Kptr) -> u32 {
+    let magic = superblock.read_or_zero::<u64>(offset!(sb_magic)) as u32;
+    let mask = u64::from(core::hint::black_box(magic) == OVERLAY).wrapping_neg();
+    let upper = Kptr(inode.read_or_zero::<u64>(upper_offset()) & mask);
+    let real = Kptr(upper.read_or_zero(offset!(dentry_inode)));
+    inode.read_or_zero::<u32>(offset!(inode_generation)) ^ real.read_or_zero::<u32>(offset!(inode_generation))
 }
 
 /// Identity of an inode seen at `location`.
@@ -123,12 +136,16 @@ pub fn identity_of_inode(inode: Kptr, object: &FileObject) -> u64 {
 /// An overlay inode is followed by the private part that points to its upper dentry, if there is one.
 #[inline(always)]
 fn upper_dentry(inode: Kptr) -> Option<Kptr> {
-    let upper = if offset!(ovl_upperdentry) == MISSING {
+    inode.follow(upper_offset())
+}
+
+#[inline(always)]
+fn upper_offset() -> u32 {
+    if offset!(ovl_upperdentry) == MISSING {
         offset!(inode_size)
     } else {
         offset!(ovl_upperdentry).wrapping_sub(offset!(ovl_vfs_inode))
-    };
-    inode.follow(upper)
+    }
 }
 
 #[inline(always)]

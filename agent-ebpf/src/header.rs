@@ -50,7 +50,7 @@ impl Origin {
     };
 
     #[inline(always)]
-    fn flags(self) -> u32 {
+    pub fn flags(self) -> u32 {
         self.backend << RecordFlags::BACKEND_SHIFT | self.trust.0 << RecordFlags::TRUST_SHIFT
     }
 }
@@ -118,7 +118,7 @@ fn who(header: *mut EventHeader, task: Kptr) -> u32 {
         (*header).net_ns = inum(nsproxy, offset!(nsproxy_net), offset!(net_inum));
         (*header).comm = bpf_get_current_comm().unwrap_or_default();
         let flags = addr_of_mut!((*header).flags.0);
-        if task.read_or_zero::<u32>(offset!(task_flags)) & PF_IO_WORKER != 0 {
+        if is_ring_worker(task) {
             *flags |= RecordFlags::IO_URING;
         }
         if root(task).is_some_and(path::is_chroot) {
@@ -129,6 +129,12 @@ fn who(header: *mut EventHeader, task: Kptr) -> u32 {
         }
     }
     0
+}
+
+/// True for a thread that io_uring made.
+#[inline(always)]
+pub fn is_ring_worker(task: Kptr) -> bool {
+    task.read_or_zero::<u32>(offset!(task_flags)) & PF_IO_WORKER != 0
 }
 
 #[inline(always)]
@@ -179,6 +185,13 @@ pub fn innermost_pid(task: Kptr) -> Option<(u32, u32)> {
 pub fn mount_namespace(task: Kptr) -> u32 {
     let nsproxy = task.follow(offset!(task_nsproxy)).unwrap_or(Kptr(0));
     inum(nsproxy, offset!(nsproxy_mnt), offset!(mnt_inum))
+}
+
+/// Inode number of a task's network namespace.
+#[inline(always)]
+pub fn network_namespace(task: Kptr) -> u32 {
+    let nsproxy = task.follow(offset!(task_nsproxy)).unwrap_or(Kptr(0));
+    inum(nsproxy, offset!(nsproxy_net), offset!(net_inum))
 }
 
 /// All namespaces of a task.

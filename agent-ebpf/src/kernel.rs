@@ -2,7 +2,8 @@
 
 use agent_common::offsets::MISSING;
 use aya_ebpf::helpers::bpf_probe_read_user;
-use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
+use aya_ebpf::helpers::generated::{self, bpf_probe_read_kernel};
+use core::arch::asm;
 use core::ffi::c_void;
 use core::mem::MaybeUninit;
 
@@ -88,6 +89,22 @@ impl Kptr {
     }
 }
 
+/// The same value, of which the verifier knows nothing any more: what follows is looked at once, not once for each way that it
+/// was come by.
+#[inline(always)]
+pub fn forget<T: Default>(value: T) -> T {
+    Kptr(core::ptr::from_ref(&value) as u64).read_or_zero(0)
+}
+
+/// An address as a number: global functions refuse what the verifier knows to be a pointer, and it does not know what is negated.
+#[inline(always)]
+pub fn number(address: u64) -> u64 {
+    let mut number = address;
+    // SAFETY: registers only.
+    unsafe { asm!("{0} = -{0}", "{0} = -{0}", inout(reg) number, options(pure, nomem, nostack)) };
+    number
+}
+
 /// Loads a field through a BTF pointer: cheaper than the helper, and a loaded pointer keeps its type.
 ///
 /// # Safety
@@ -103,4 +120,19 @@ pub unsafe fn load<T: Copy>(object: Task, offset: u32) -> T {
 pub fn read_user<T>(address: u64) -> Option<T> {
     // SAFETY: the helper checks the address.
     unsafe { bpf_probe_read_user(address as *const T).ok() }
+}
+
+/// A word of user memory, or zero. Without an `Option` in between: see [`Kptr::follow`].
+#[inline(always)]
+pub fn read_user_or_zero<T: Default>(address: u64) -> T {
+    let mut value = T::default();
+    // SAFETY: the helper checks the address, and writes a whole `T` (plain numbers everywhere); it zeroes it when it fails.
+    unsafe {
+        generated::bpf_probe_read_user(
+            core::ptr::from_mut(&mut value).cast(),
+            size_of::<T>() as u32,
+            address as *const c_void,
+        );
+    }
+    value
 }

@@ -15,26 +15,33 @@ mod arguments;
 mod atomic;
 mod cgroup;
 mod count;
+mod directory;
 mod emit;
 mod file;
 mod global;
 mod hash;
 mod header;
+mod heartbeat;
 mod hooks;
 mod kernel;
 mod label;
 mod lineage;
 mod maps;
+mod message;
+mod namespaces;
 mod path;
 mod process;
 mod procfs;
 mod scratch;
+mod slot;
 mod socket;
 mod stdio;
 mod storage;
 mod syscall;
 mod task;
 mod text;
+mod unix;
+mod user;
 
 #[panic_handler]
 fn panic(_info: &core::panic::PanicInfo) -> ! {

@@ -4,22 +4,26 @@ use crate::emit::Quota;
 use crate::scratch::Scratch;
 use crate::storage::TaskStorage;
 use agent_common::behaviour::{BehaviourKey, BehaviourValue};
-use agent_common::counter::{COUNTER_ENTRIES, KernelError};
+use agent_common::counter::{COUNTER_ENTRIES, KernelError, SlotBooks};
 use agent_common::limits::{
     ACTIVITY_RING_BYTES, ALERT_RING_BYTES, BEHAVIOUR_ENTRIES, CGROUP_ENTRIES, LINEAGE_ENTRIES,
     MAX_CONTAINER_ID, MAX_SLOTS, SCRATCH_BUFFERS, SEED_ENTRIES, WATCHED_NAME_ENTRIES,
 };
-use agent_common::lineage::LineageEntry;
-use agent_common::settings::{SYSCALL_TABLE, SyscallMask};
+use agent_common::lineage::{LineageEntry, Seed};
+use agent_common::settings::{CallRule, SYSCALL_TABLE, SyscallMask};
 use agent_common::slot::{CgroupKey, SlotControl, SlotRef, SlotState, TaskLabel};
+use aya_ebpf::bindings::{BPF_F_MMAPABLE, BPF_F_RDONLY_PROG};
 use aya_ebpf::btf_maps::{Array, HashMap, LruHashMap, PerCpuArray, ProgramArray, Queue, RingBuf};
 use aya_ebpf::macros::btf_map;
+
+/// No program, whoever's, writes there. What nobody outside the kernel may write is frozen by the daemon: see its `kernel/seals.rs`.
+const READ_ONLY: usize = BPF_F_RDONLY_PROG as usize;
 
 /// What each task carries. Kernel writes and reads.
 #[btf_map]
 pub static TASKS: TaskStorage<TaskLabel> = TaskStorage::new();
 
-/// Which cgroups belong to which slot. Kernel writes (the daemon at start, for what ran before it).
+/// Which cgroups are a container's own. Kernel writes (the daemon at start, for what ran before it).
 #[btf_map]
 pub static CGROUPS: HashMap<CgroupKey, SlotRef, { CGROUP_ENTRIES as usize }> = HashMap::new();
 
@@ -27,19 +31,23 @@ pub static CGROUPS: HashMap<CgroupKey, SlotRef, { CGROUP_ENTRIES as usize }> = H
 #[btf_map]
 pub static CONTAINER_IDS: HashMap<[u8; MAX_CONTAINER_ID], SlotRef, { MAX_SLOTS as usize }> = HashMap::new();
 
-/// Slots that are free, with the generation to use. The daemon fills, the kernel takes.
+/// Slots that are free, with the generation to use: those for containers alone. The daemon fills, the kernel takes.
 #[btf_map]
 pub static FREE_SLOTS: Queue<SlotRef, { MAX_SLOTS as usize }> = Queue::new();
 
-/// What the kernel knows of each slot. Kernel writes, the daemon reads (and writes before it publishes a slot).
+/// The same for candidates, and for containers when there are no others.
 #[btf_map]
-pub static SLOT_STATE: Array<SlotState, { MAX_SLOTS as usize }> = Array::new();
+pub static FREE_CANDIDATES: Queue<SlotRef, { MAX_SLOTS as usize }> = Queue::new();
+
+/// What the kernel knows of each slot. Both sides write, atomically: the daemon maps it into its memory.
+#[btf_map]
+pub static SLOT_STATE: Array<SlotState, { MAX_SLOTS as usize }, { BPF_F_MMAPABLE as usize }> = Array::new();
 
 /// What the daemon decides about each slot. The daemon writes.
 #[btf_map]
-pub static SLOT_CONTROL: Array<SlotControl, { MAX_SLOTS as usize }> = Array::new();
+pub static SLOT_CONTROL: Array<SlotControl, { MAX_SLOTS as usize }, READ_ONLY> = Array::new();
 
-/// Behaviours that left the kernel. Kernel writes; the daemon reads counts and removes keys to re-arm them.
+/// Behaviours that left the kernel. Kernel writes, the daemon reads counts; a program removes keys for it.
 #[btf_map]
 pub static BEHAVIOURS: LruHashMap<BehaviourKey, BehaviourValue, { BEHAVIOUR_ENTRIES as usize }> =
     LruHashMap::new();
@@ -50,7 +58,7 @@ pub static LINEAGE: LruHashMap<u64, LineageEntry, { LINEAGE_ENTRIES as usize }> 
 
 /// Process → exec id, for processes that ran before the sensor. The daemon writes once.
 #[btf_map]
-pub static SEED: HashMap<u32, u64, { SEED_ENTRIES as usize }> = HashMap::new();
+pub static SEED: HashMap<u32, Seed, { SEED_ENTRIES as usize }> = HashMap::new();
 
 /// Deviations and container lifecycle: read at once.
 #[btf_map]
@@ -68,6 +76,10 @@ pub static ACTIVITY: RingBuf<u8, { ACTIVITY_RING_BYTES as usize }> = RingBuf::ne
 #[btf_map]
 pub static COUNTERS: PerCpuArray<u64, { COUNTER_ENTRIES as usize }> = PerCpuArray::new();
 
+/// The books of each container. Kernel writes, the daemon reads, and opens new ones when a slot becomes free.
+#[btf_map]
+pub static SLOT_BOOKS: Array<SlotBooks, { MAX_SLOTS as usize }> = Array::new();
+
 /// Errors inside programs by cause. Kernel writes, the daemon reads.
 #[btf_map]
 pub static ERRORS: PerCpuArray<u64, { KernelError::COUNT as usize }> = PerCpuArray::new();
@@ -82,7 +94,7 @@ pub static CPU_STATE: PerCpuArray<u64, 2> = PerCpuArray::new();
 
 /// Hashes of the base names that UNLINK and RENAME report. The daemon writes.
 #[btf_map]
-pub static WATCHED_NAMES: HashMap<u64, u32, { WATCHED_NAME_ENTRIES as usize }> = HashMap::new();
+pub static WATCHED_NAMES: HashMap<u64, u32, { WATCHED_NAME_ENTRIES as usize }, READ_ONLY> = HashMap::new();
 
 /// Handlers of the tracepoint backend: native numbers, then compat ones. The daemon writes at load.
 #[btf_map]
@@ -90,4 +102,8 @@ pub static SYSCALLS: ProgramArray<{ SYSCALL_TABLE as usize }> = ProgramArray::ne
 
 /// Which system calls have a handler: one entry. The daemon writes at load.
 #[btf_map]
-pub static WANTED_SYSCALLS: Array<SyscallMask, 1> = Array::new();
+pub static WANTED_SYSCALLS: Array<SyscallMask, 1, READ_ONLY> = Array::new();
+
+/// How the calls that tell by themselves are reported, by the same index as `SYSCALLS`. The daemon writes at load.
+#[btf_map]
+pub static CALLS: Array<CallRule, { SYSCALL_TABLE as usize }, READ_ONLY> = Array::new();

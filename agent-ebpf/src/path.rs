@@ -51,17 +51,30 @@ impl Location {
 #[inline(always)]
 pub fn append(scratch: *mut Scratch, location: Location, root: Location) -> StrRef {
     begin(scratch, location, root);
-    climb(scratch);
-    finish(scratch)
+    scratch::unpack(append_walked(scratch::number(scratch)))
 }
 
 /// Appends the path from the root of the file's own filesystem.
 #[inline(always)]
 pub fn append_in_filesystem(scratch: *mut Scratch, location: Location) -> StrRef {
     let location = Location { mnt: 0, ..location };
-    begin(scratch, location, Location { dentry: 0, mnt: 0 });
-    climb(scratch);
-    finish(scratch)
+    append(scratch, location, Location { dentry: 0, mnt: 0 })
+}
+
+/// The path of what [`begin`] left in the buffer. Global: see [`scratch::append_bytes`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn append_walked(buffer: u32) -> u32 {
+    let Some(scratch) = scratch::taken(buffer) else {
+        return 0;
+    };
+    for _ in 0..MAX_PATH_DEPTH {
+        if step(scratch).is_none() {
+            break;
+        }
+    }
+    let path = finish(scratch);
+    scratch::pack(u32::from(path.off), path.len)
 }
 
 #[inline(always)]
@@ -82,16 +95,6 @@ fn begin(scratch: *mut Scratch, location: Location, root: Location) {
         write_volatile(addr_of_mut!((*walk).start), PATH_MASK);
         write_volatile(addr_of_mut!((*walk).complete), 0);
     }
-}
-
-#[inline(never)]
-fn climb(scratch: *mut Scratch) -> u32 {
-    for _ in 0..MAX_PATH_DEPTH {
-        if step(scratch).is_none() {
-            break;
-        }
-    }
-    0
 }
 
 /// One component, or one mount, upwards. `None`: the top, or nothing more can be read.
@@ -245,8 +248,14 @@ pub fn is_chroot(root: Location) -> bool {
 
 /// True when `location` is not below `root`: a working directory that a chroot left behind, or one in another mount
 /// namespace. What is deeper than is looked at counts as inside.
+#[inline(always)]
+pub fn is_outside(location: Location, root: Location) -> bool {
+    climb_outside(location.dentry, location.mnt, root.dentry, root.mnt) != 0
+}
+
+#[unsafe(no_mangle)]
 #[inline(never)]
-pub fn is_outside(dentry: u64, mnt: u64, root_dentry: u64, root_mnt: u64) -> u32 {
+extern "C" fn climb_outside(dentry: u64, mnt: u64, root_dentry: u64, root_mnt: u64) -> u32 {
     let mut dentry = dentry;
     let mut mnt = Kptr(mnt);
     for _ in 0..MAX_MOUNTS {

@@ -2,9 +2,11 @@
 
 use crate::cgroup;
 use crate::global::offset;
-use crate::kernel::Kptr;
-use crate::task;
-use agent_common::slot::NO_SLOT;
+use crate::kernel::{Kptr, Task};
+use crate::maps::TASKS;
+use crate::syscall;
+use crate::task::{self, Actor};
+use agent_common::slot::{NO_SLOT, SHARED_SLOT, SlotRef};
 
 /// Levels of the tree of a pid namespace's numbers: six bits each, and numbers have at most 22.
 const TREE_LEVELS: u32 = 4;
@@ -19,20 +21,28 @@ pub struct Target {
     /// Initial pid namespace; 0: not known.
     pub tgid: u32,
     pub slot: u32,
+    pub generation: u32,
 }
 
 impl Target {
     pub const UNKNOWN: Self = Self {
         tgid: 0,
         slot: NO_SLOT,
+        generation: 0,
     };
 
     /// Of a task, by its cgroups: its label can be had of BTF pointers only.
     #[inline(always)]
     pub fn of_task(task: Kptr) -> Self {
+        let host = SlotRef {
+            slot: NO_SLOT,
+            generation: 0,
+        };
+        let owner = cgroup::slot_of_task(task).unwrap_or(host);
         Self {
             tgid: task.read_or_zero(offset!(task_tgid)),
-            slot: cgroup::slot_of_task(task).map_or(NO_SLOT, |slot| slot.slot),
+            slot: owner.slot,
+            generation: owner.generation,
         }
     }
 
@@ -46,8 +56,57 @@ impl Target {
         Self {
             tgid: first.read_or_zero(offset!(upid_nr)),
             slot: NO_SLOT,
+            generation: 0,
         }
     }
+
+    /// True for a process of the acting task's own container. Of those that share a slot nobody knows which is whose.
+    #[inline(always)]
+    pub fn is_own(self, actor: &Actor) -> bool {
+        let own = actor.slot();
+        self.slot == own.slot && self.generation == own.generation && own.slot != SHARED_SLOT
+    }
+}
+
+/// A target with what its label says.
+#[derive(Clone, Copy)]
+pub struct Known {
+    pub target: Target,
+    /// Lineage entry of its image; 0: not known.
+    pub exec_id: u64,
+}
+
+/// Of a BTF pointer: leaving the cgroup does not leave the container.
+#[inline(always)]
+pub fn known(task: Task) -> Known {
+    let mut known = Known {
+        target: Target::of_task(Kptr(task as u64)),
+        exec_id: 0,
+    };
+    if let Some(label) = TASKS.get(task) {
+        // SAFETY: a live map value.
+        unsafe {
+            known.exec_id = (*label).exec_id;
+            if (*label).slot != NO_SLOT {
+                known.target.slot = (*label).slot;
+                known.target.generation = (*label).generation;
+            }
+        }
+    }
+    known
+}
+
+/// The task that a pidfd of the current task stands for.
+#[inline(always)]
+pub fn by_pidfd(fd: u32) -> Option<Kptr> {
+    syscall::file(fd).and_then(pid_of).and_then(task_of)
+}
+
+/// The `struct pid` of a pidfd: the inode's since pidfs (6.9), the file's before.
+#[inline(always)]
+fn pid_of(file: Kptr) -> Option<Kptr> {
+    file.follow(offset!(file_private_data))
+        .or_else(|| file.follow(offset!(file_f_inode))?.follow(offset!(inode_private)))
 }
 
 /// The task whose own number this is (`PIDTYPE_PID`).

@@ -5,6 +5,7 @@
 //! them, so loops stay cheap for it, and the masks bound every access.
 
 use crate::atomic;
+use crate::kernel::{self, Kptr};
 use crate::maps::SCRATCH;
 use agent_common::event::StrRef;
 use agent_common::limits::{MAX_NAME, MAX_PATH, MAX_RECORD, SCRATCH_BUFFERS};
@@ -38,7 +39,8 @@ pub struct Scratch {
     busy: u64,
     /// End of the record so far.
     cursor: u32,
-    reserved: u32,
+    /// Which buffer of its CPU it is.
+    number: u32,
     pub walk: Walk,
     /// Room for one string behind the largest position.
     record: [u8; MAX_RECORD + MAX_PATH],
@@ -57,17 +59,61 @@ pub enum Memory {
     User(u64),
 }
 
+impl Memory {
+    /// Its address as global functions take it.
+    #[inline(always)]
+    pub fn number(self) -> u64 {
+        match self {
+            Self::Kernel(address) | Self::User(address) => kernel::number(address),
+        }
+    }
+
+    /// What is there, or zero.
+    #[inline(always)]
+    pub fn read_or_zero<T: Default>(self) -> T {
+        match self {
+            Self::Kernel(address) => Kptr(address).read_or_zero(0),
+            Self::User(address) => kernel::read_user_or_zero(address),
+        }
+    }
+
+    /// As global functions take it.
+    #[inline(always)]
+    pub fn is_user(self) -> u32 {
+        match self {
+            Self::Kernel(_) => 0,
+            Self::User(_) => 1,
+        }
+    }
+}
+
 /// Takes a free buffer of this CPU.
 #[inline(always)]
 pub fn take() -> Option<*mut Scratch> {
     for index in 0..SCRATCH_BUFFERS {
         let scratch = SCRATCH.get_ptr_mut(index)?;
         // SAFETY: a live map value.
-        if unsafe { atomic::exchange(addr_of_mut!((*scratch).busy), 1) } == 0 {
-            return Some(scratch);
+        unsafe {
+            if atomic::exchange(addr_of_mut!((*scratch).busy), 1) == 0 {
+                write_volatile(addr_of_mut!((*scratch).number), index);
+                return Some(scratch);
+            }
         }
     }
     None
+}
+
+/// What [`taken`] finds a buffer by.
+#[inline(always)]
+pub fn number(scratch: *mut Scratch) -> u32 {
+    // SAFETY: a live map value.
+    unsafe { read_volatile(addr_of!((*scratch).number)) }
+}
+
+/// A buffer that this program took: global functions are given its number, as they can be given no pointer.
+#[inline(always)]
+pub fn taken(number: u32) -> Option<*mut Scratch> {
+    SCRATCH.get_ptr_mut(number)
 }
 
 /// Gives a buffer back.
@@ -113,8 +159,23 @@ pub fn record(scratch: *mut Scratch) -> *mut u8 {
 }
 
 /// Appends `len` bytes; cut to what a record holds. Unreadable memory appends nothing.
-#[inline(never)]
+#[inline(always)]
 pub fn append(scratch: *mut Scratch, from: Memory, len: u32) -> StrRef {
+    unpack(append_bytes(number(scratch), from.number(), from.is_user(), len))
+}
+
+/// Appends a NUL-terminated string of at most `max` bytes (and never more than a path), without its terminator.
+#[inline(always)]
+pub fn append_str(scratch: *mut Scratch, from: Memory, max: u32) -> StrRef {
+    unpack(append_string(number(scratch), from.number(), from.is_user(), max))
+}
+
+/// [`append`]. Global functions are looked at once, whatever their callers know; others once for each of the ways to their calls,
+/// which multiply. They are given numbers only, and give one.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn append_bytes(buffer: u32, address: u64, user: u32, len: u32) -> u32 {
+    let Some(scratch) = taken(buffer) else { return 0 };
     let cursor = self::len(scratch);
     let room = RECORD_MASK - cursor;
     let mut flag = 0;
@@ -126,50 +187,48 @@ pub fn append(scratch: *mut Scratch, from: Memory, len: u32) -> StrRef {
     // Opaque to the compiler: it must not drop the mask that the verifier needs.
     let wanted = core::hint::black_box(wanted) & PATH_MASK;
     if wanted == 0 {
-        return StrRef { off: 0, len: flag };
+        return pack(0, flag);
     }
-    // SAFETY: `cursor + wanted` is within `record` by the two masks.
+    // SAFETY: `cursor + wanted` is within `record` by the two masks; the helpers check the address.
     let failed = unsafe {
         let to = addr_of_mut!((*scratch).record).cast::<u8>().add(cursor as usize);
-        match from {
-            Memory::Kernel(address) => bpf_probe_read_kernel(to.cast(), wanted, address as *const _),
-            Memory::User(address) => bpf_probe_read_user(to.cast(), wanted, address as *const _),
+        if user == 0 {
+            bpf_probe_read_kernel(to.cast(), wanted, address as *const _)
+        } else {
+            bpf_probe_read_user(to.cast(), wanted, address as *const _)
         }
     };
     if failed != 0 {
-        return StrRef::default();
+        return 0;
     }
     advance(scratch, cursor, wanted);
-    StrRef {
-        off: cursor as u16,
-        len: wanted as u16 | flag,
-    }
+    pack(cursor, wanted as u16 | flag)
 }
 
-/// Appends a NUL-terminated string of at most `max` bytes (and never more than a path), without its terminator.
+/// [`append_str`].
+#[unsafe(no_mangle)]
 #[inline(never)]
-pub fn append_str(scratch: *mut Scratch, from: Memory, max: u32) -> StrRef {
+pub extern "C" fn append_string(buffer: u32, address: u64, user: u32, max: u32) -> u32 {
+    let Some(scratch) = taken(buffer) else { return 0 };
     let cursor = self::len(scratch);
     let room = RECORD_MASK - cursor;
     let max = if max < room { max } else { room };
     let max = if max < PATH_MASK { max } else { PATH_MASK };
     let max = core::hint::black_box(max) & PATH_MASK;
     if max == 0 {
-        return StrRef {
-            off: 0,
-            len: StrRef::TRUNCATED,
-        };
+        return pack(0, StrRef::TRUNCATED);
     }
     // SAFETY: as above.
     let written = unsafe {
         let to = addr_of_mut!((*scratch).record).cast::<u8>().add(cursor as usize);
-        match from {
-            Memory::Kernel(address) => bpf_probe_read_kernel_str(to.cast(), max, address as *const _),
-            Memory::User(address) => bpf_probe_read_user_str(to.cast(), max, address as *const _),
+        if user == 0 {
+            bpf_probe_read_kernel_str(to.cast(), max, address as *const _)
+        } else {
+            bpf_probe_read_user_str(to.cast(), max, address as *const _)
         }
     };
     if written <= 1 {
-        return StrRef::default();
+        return 0;
     }
     let bytes = written as u32 - 1;
     advance(scratch, cursor, bytes);
@@ -178,9 +237,20 @@ pub fn append_str(scratch: *mut Scratch, from: Memory, max: u32) -> StrRef {
     } else {
         0
     };
+    pack(cursor, bytes as u16 | flag)
+}
+
+/// A [`StrRef`] in one number.
+#[inline(always)]
+pub fn pack(off: u32, len: u16) -> u32 {
+    off & 0xffff | u32::from(len) << 16
+}
+
+#[inline(always)]
+pub fn unpack(packed: u32) -> StrRef {
     StrRef {
-        off: cursor as u16,
-        len: bytes as u16 | flag,
+        off: packed as u16,
+        len: (packed >> 16) as u16,
     }
 }
 

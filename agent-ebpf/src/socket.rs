@@ -1,7 +1,7 @@
 //! Addresses of sockets.
 
 use crate::global::{offset, setting};
-use crate::kernel::Kptr;
+use crate::kernel::{Kptr, read_user_or_zero};
 use crate::task::Deed;
 use agent_common::event::SocketAddress;
 
@@ -11,8 +11,9 @@ pub const AF_INET6: u16 = 10;
 pub const IPPROTO_TCP: u16 = 6;
 pub const IPPROTO_UDP: u16 = 17;
 pub const IPPROTO_UDPLITE: u16 = 136;
-pub const IPPROTO_MPTCP: u16 = 262;
+const IPPROTO_MPTCP: u16 = 262;
 pub const SOCK_STREAM: u16 = 1;
+pub const SOCK_DGRAM: u16 = 2;
 pub const SOCK_SEQPACKET: u16 = 5;
 
 /// Stored for wildcards and unknown peers.
@@ -35,10 +36,22 @@ pub fn family(sk: Kptr) -> u16 {
     sk.read_or_zero(offset!(sk_family))
 }
 
+/// Family of the address that a call was given, in the caller's memory.
+#[inline(always)]
+pub fn asked_family(address: u64) -> u16 {
+    read_user_or_zero(address)
+}
+
 /// True for sockets over IPv4 and IPv6.
 #[inline(always)]
 pub fn is_inet(sk: Kptr) -> bool {
     matches!(family(sk), AF_INET | AF_INET6)
+}
+
+/// True for the socket that an MPTCP program holds; its connections are TCP sockets of their own.
+#[inline(always)]
+pub fn is_mptcp(sk: Kptr) -> bool {
+    sk.read_or_zero::<u16>(offset!(sk_protocol)) == IPPROTO_MPTCP
 }
 
 /// `IPPROTO_*`; MPTCP counts as the TCP that it is on the wire.
@@ -55,6 +68,12 @@ pub fn protocol(sk: Kptr) -> u16 {
 #[inline(always)]
 pub fn kind(sk: Kptr) -> u16 {
     sk.read_or_zero(offset!(sk_type))
+}
+
+/// Network namespace, by its number.
+#[inline(always)]
+pub fn net_ns(sk: Kptr) -> u32 {
+    Kptr(sk.read_or_zero(offset!(sk_net))).read_or_zero(offset!(net_inum))
 }
 
 /// Where the socket is bound.
@@ -150,6 +169,13 @@ pub fn normalise_peer(peer: &mut SocketAddress) -> u32 {
         peer.addr[15] = 1;
     }
     0
+}
+
+/// False for what a socket without a peer has.
+#[inline(always)]
+pub fn is_somebody(peer: &SocketAddress) -> bool {
+    let [high, low] = words(&peer.addr);
+    high != 0 || low != 0 && low != MAPPED_ANY
 }
 
 /// The second half of `::ffff:0.0.0.0`.

@@ -3,13 +3,14 @@
 use crate::cgroup;
 use crate::count;
 use crate::global::offset;
+use crate::header;
 use crate::kernel::{Kptr, Task};
 use crate::label;
 use crate::maps::{SLOT_CONTROL, SLOT_STATE};
 use agent_common::behaviour::BehaviourKey;
 use agent_common::counter::Outcome;
 use agent_common::event::EventKind;
-use agent_common::slot::{NO_SLOT, SlotControl, SlotFlags, TaskFlags, TaskLabel};
+use agent_common::slot::{NO_SLOT, SlotControl, SlotFlags, SlotRef, TaskFlags, TaskLabel};
 use aya_ebpf::helpers::generated::{bpf_get_current_task, bpf_get_current_task_btf};
 
 /// A container's task.
@@ -44,10 +45,25 @@ impl Actor {
         }
     }
 
+    /// Whose books its deeds are in.
+    #[inline(always)]
+    pub fn slot(&self) -> SlotRef {
+        owner(&self.label)
+    }
+
     /// Every event of this container leaves the kernel.
     #[inline(always)]
     pub fn exports_all(&self) -> bool {
         self.control.flags & SlotControl::EXPORT_ALL != 0
+    }
+}
+
+/// The slot that a label names.
+#[inline(always)]
+fn owner(label: &TaskLabel) -> SlotRef {
+    SlotRef {
+        slot: label.slot,
+        generation: label.generation,
     }
 }
 
@@ -68,11 +84,15 @@ pub fn current() -> Task {
     unsafe { bpf_get_current_task_btf() }.cast()
 }
 
-/// The task acts with other credentials than its own, as overlayfs lets it do on the layer below.
+/// The task acts with other credentials than its own, as overlayfs lets it do on the layer below. Who has a ring may act with
+/// lent ones by himself: nothing of his is taken for overlayfs's.
 #[inline(always)]
-pub fn has_lent_credentials(task: Task) -> bool {
+pub fn acts_for_overlay(task: Task) -> bool {
     let kernel = Kptr(task as u64);
-    kernel.read_or_zero::<u64>(offset!(task_cred)) != kernel.read_or_zero::<u64>(offset!(task_real_cred))
+    let ring = kernel.read_or_zero::<u64>(offset!(task_io_uring));
+    let lent =
+        kernel.read_or_zero::<u64>(offset!(task_cred)) != kernel.read_or_zero::<u64>(offset!(task_real_cred));
+    lent && ring == 0 && !header::is_ring_worker(kernel)
 }
 
 /// Admits the current task when it acts for a live container, and books that it was seen. Host tasks and what
@@ -87,7 +107,7 @@ pub fn enter(kind: EventKind) -> Option<Actor> {
 pub fn admit(kind: EventKind, task: Task) -> Option<Actor> {
     // SAFETY: a live map value.
     let label = unsafe { *label::of(task)? };
-    judge(kind, task, label)
+    admit_labelled(kind, task, label)
 }
 
 /// The same for programs without task storage: what a task is follows from its cgroup each time.
@@ -98,11 +118,12 @@ pub fn enter_by_cgroup(kind: EventKind) -> Option<Actor> {
     // Most tasks are the host's: the rest of a label costs ten reads more.
     cgroup::slot_of_task(Kptr(task))?;
     let label = label::from_kernel(Kptr(task));
-    judge(kind, task as Task, label)
+    admit_labelled(kind, task as Task, label)
 }
 
+/// The same for a task whose label was found already.
 #[inline(always)]
-fn judge(kind: EventKind, task: Task, label: TaskLabel) -> Option<Actor> {
+pub fn admit_labelled(kind: EventKind, task: Task, label: TaskLabel) -> Option<Actor> {
     if label.slot == NO_SLOT {
         return None;
     }
@@ -113,9 +134,9 @@ fn judge(kind: EventKind, task: Task, label: TaskLabel) -> Option<Actor> {
     if is_candidate && label.flags & TaskFlags::ORPHAN == 0 {
         return None;
     }
-    count::outcome(kind, Outcome::SEEN);
-    if label.flags & TaskFlags::RUNTIME_INIT != 0 {
-        count::outcome(kind, Outcome::SUPPRESSED_RUNTIME_INIT);
+    count::outcome(kind, Outcome::SEEN, owner(&label));
+    if label::is_runtime(&label) {
+        count::outcome(kind, Outcome::SUPPRESSED_RUNTIME_INIT, owner(&label));
         return None;
     }
     let control = SLOT_CONTROL.get_ptr(label.slot)?;

@@ -163,6 +163,30 @@ fn linker_for(compiler: &Compiler) -> Result<PathBuf, Missing> {
     }
 }
 
+/// Takes the debug information out of an object and leaves BTF, with the tool that a compiler brings: this one, or the one that compiles
+/// the agent. `None`: neither brings it.
+pub(crate) fn strip_debug(rustc: &Path) -> Option<Command> {
+    let outer = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    strip_with(rustc).or_else(|| strip_with(Path::new(&outer)))
+}
+
+fn strip_with(rustc: &Path) -> Option<Command> {
+    let output = clean(Command::new(rustc).args(["--print", "sysroot"]))
+        .output()
+        .ok()?;
+    let sysroot = PathBuf::from(String::from_utf8(output.stdout).ok()?.trim());
+    let hosts = fs::read_dir(sysroot.join("lib/rustlib")).ok()?;
+    let tool = hosts
+        .filter_map(|host| Some(host.ok()?.path().join("bin/rust-objcopy")))
+        .find(|tool| tool.is_file())?;
+    let mut command = Command::new(tool);
+    clean(&mut command);
+    command
+        .env("LD_LIBRARY_PATH", sysroot.join("lib"))
+        .arg("--strip-debug");
+    Some(command)
+}
+
 /// bpf-linker in the project's tools folder, else on PATH.
 pub(crate) fn find_linker() -> Option<PathBuf> {
     let mut folders = vec![tools_dir().join("bin")];

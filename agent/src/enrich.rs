@@ -85,6 +85,12 @@ impl Enricher {
         self.lineage.stats()
     }
 
+    /// Processes that are remembered, and how many can be.
+    #[must_use]
+    pub fn lineage_size(&self) -> (usize, usize) {
+        (self.lineage.stats().cached, self.lineage.capacity())
+    }
+
     /// Attributes one event. Lifecycle records change the index first, so their own container is known.
     pub fn enrich(&mut self, raw: RawEvent, kernel: &mut dyn KernelTables) -> Enriched {
         let time = BootTime(raw.header.time_boot_ns);

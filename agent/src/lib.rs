@@ -5,7 +5,7 @@
 //!      -> Spool -> one SinkDriver per sink -> Sink;   beside it: metrics, control socket (`agent watch`)
 //! ```
 //! One task owns decode, enrich and detect with plain `&mut` state ([`engine`]); everything around it is an
-//! adapter behind a trait. `decode`, `detect`, `profile`, `alert` and `engine` are pure.
+//! adapter behind a trait. `decode`, `detect`, `profile`, `alert`, `format` and `engine` are pure.
 #![deny(unsafe_code)]
 
 pub mod alert;
@@ -19,6 +19,7 @@ pub mod detect;
 pub mod engine;
 pub mod enrich;
 pub mod event;
+pub mod format;
 pub mod host;
 #[allow(unsafe_code, reason = "maps a program's memory; see the module")]
 pub mod kernel;

@@ -2,8 +2,12 @@
 
 mod bad_input;
 mod command_line;
+mod corpus;
 mod demo;
 mod lifecycle;
 mod performance;
 mod recording;
+mod reload;
+mod service;
 mod surfaces;
+mod tampering;

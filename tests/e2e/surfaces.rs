@@ -230,6 +230,23 @@ fn status_names_containers_and_capabilities() -> Result<()> {
     assert_eq!(report["ready"], true);
     assert!(report["capabilities"].as_array().is_some_and(|all| all.len() > 5));
     assert!(report["events"]["exec"]["seen"].as_u64() > Some(0), "{report}");
+    docker.docker(["exec", "box", "true"])?;
+    let text = command::run(&mut client(
+        &agent,
+        &["status", "--container", "box", "--output", "json"],
+    ))?;
+    let events = &serde_json::from_str::<Value>(&text)?["events"];
+    assert!(events["seen"]["exec"].as_u64() > Some(1), "{events}");
+    let sum = |figures: &Value| -> u64 {
+        let figures = figures.as_object().into_iter().flatten();
+        figures.filter_map(|(_, count)| count.as_u64()).sum()
+    };
+    let outcomes = [&events["repeated"], &events["sent"]];
+    let booked: u64 = outcomes.into_iter().filter_map(Value::as_u64).sum();
+    let booked = booked + sum(&events["suppressed"]) + sum(&events["lost"]);
+    assert_eq!(sum(&events["seen"]), booked, "{events}");
+    let text = command::run(&mut client(&agent, &["status", "--container", &id[..12]]))?;
+    assert!(text.contains("exec") && text.contains("suppressed"), "{text}");
     Ok(())
 }
 

@@ -1,10 +1,11 @@
 //! Ways around system calls: 32-bit ones, and io_uring.
 
 use crate::Test;
+use crate::capabilities::rows;
 use crate::identity::opened;
 use crate::lab::{Container, Spec, World};
-use agent::event::{Net, Payload, RawEvent, RecordFlags, Trust};
-use agent::kernel::{Backend, Capability};
+use agent::event::{Name, Net, Payload, RawEvent, RecordFlags, Trust};
+use agent::kernel::{Backend, Capability, behaviours};
 use agent_tests::capability::{self, Capability as Need};
 use anyhow::{Result, bail, ensure};
 use std::net::TcpListener;
@@ -25,6 +26,10 @@ pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "compat::open_by_io_uring_is_seen_where_that_is_promised",
         run: uring_open,
+    },
+    Test {
+        name: "compat::names_by_io_uring_are_seen_where_that_is_promised",
+        run: uring_names,
     },
 ];
 
@@ -66,15 +71,18 @@ fn by_uring(container: &mut Container, deed: &str) -> Result<bool> {
 fn expect_net(
     world: &mut World,
     container: &Container,
+    row: &str,
     pick: impl Fn(&Payload) -> Option<Net>,
 ) -> Result<Net> {
     let slot = container.slot;
     let found = |event: &RawEvent| {
-        (event.slot() == Some(slot))
-            .then(|| pick(&event.payload))
-            .flatten()
+        let ours = event.slot() == Some(slot);
+        let net = ours.then(|| pick(&event.payload)).flatten()?;
+        Some((event.header.flags.trust(), net))
     };
-    world.expect("the socket's event", found)
+    let (trust, net) = world.expect("the socket's event", found)?;
+    ensure!(Some(trust) == promised(world, row)?, "trust {}", trust.name());
+    Ok(net)
 }
 
 fn uring_connect(world: &mut World) -> Result<()> {
@@ -84,7 +92,7 @@ fn uring_connect(world: &mut World) -> Result<()> {
     if !by_uring(&mut container, &format!("uring-connect {port}"))? {
         return Ok(());
     }
-    let net = expect_net(world, &container, |payload| match payload {
+    let net = expect_net(world, &container, "connect_io_uring", |payload| match payload {
         Payload::Connect(net) => Some(net.clone()),
         _ => None,
     })?;
@@ -105,7 +113,7 @@ fn uring_listen(world: &mut World) -> Result<()> {
     if !by_uring(&mut container, &format!("uring-listen {free}"))? {
         return Ok(());
     }
-    let net = expect_net(world, &container, |payload| match payload {
+    let net = expect_net(world, &container, "listen_io_uring", |payload| match payload {
         Payload::Listen(net) => Some(net.clone()),
         _ => None,
     })?;
@@ -120,38 +128,89 @@ fn uring_open(world: &mut World) -> Result<()> {
     if !by_uring(&mut container, &format!("uring-open {path}"))? {
         return Ok(());
     }
-    let by_object = world
-        .report(Capability::FileOpen)
-        .is_some_and(|report| matches!(report.backend, Some(Backend::Lsm | Backend::Fentry)));
-    let by_ring = world
-        .report(Capability::IoUring)
-        .is_some_and(|report| report.backend.is_some());
-    ensure!(!(by_object && by_ring), "both are attached");
-    if !by_object && !by_ring {
+    let Some(trust) = promised(world, "open_io_uring")? else {
         return Ok(());
-    }
+    };
     let event = world.expect("FILE_OPEN", |event| {
         (opened(event)? == path).then(|| event.clone())
     })?;
-    ensure!(
-        event.header.flags.has(RecordFlags::IO_URING),
-        "flags {:#x}",
-        event.header.flags.0
-    );
-    ensure!(
-        event.header.tgid == container.init.pid,
-        "of process {}",
-        event.header.tgid
-    );
-    let trust = if by_object {
-        Trust::RESOLVED
-    } else {
-        Trust::ARGUMENTS
-    };
-    ensure!(
-        event.header.flags.trust() == trust,
-        "{}",
-        event.header.flags.trust().name()
-    );
+    by_ring(&event, &container, trust)
+}
+
+/// What the coverage table promises of a behaviour. `None`: nothing.
+fn promised(world: &World, row: &str) -> Result<Option<Trust>> {
+    let backend = |capability| world.report(capability).and_then(|report| report.backend);
+    let by_object = behaviours()
+        .filter(|behaviour| behaviour.name == row && behaviour.natively == Some(Capability::IoUring))
+        .any(|behaviour| {
+            matches!(
+                backend(behaviour.capability),
+                Some(Backend::Lsm | Backend::Fentry)
+            )
+        });
+    let by_ring = backend(Capability::IoUring).is_some();
+    ensure!(!(by_object && by_ring), "both are attached");
+    Ok(rows::sight(world.sensor.reports(), row)?.trust())
+}
+
+/// Its head says who had it done, and how.
+fn by_ring(event: &RawEvent, container: &Container, trust: Trust) -> Result<()> {
+    let flags = event.header.flags;
+    ensure!(flags.has(RecordFlags::IO_URING), "flags {:#x}", flags.0);
+    ensure!(flags.trust() == trust, "trust {}", flags.trust().name());
+    let tgid = event.header.tgid;
+    ensure!(tgid == container.init.pid, "of process {tgid}");
     Ok(())
 }
+
+/// In directories of their own: what is done twice in one is a repeat.
+fn uring_names(world: &mut World) -> Result<()> {
+    let deeds: [(&str, &str, Pick); 4] = [
+        ("uring-unlink", "unlink_io_uring", |payload| match payload {
+            Payload::Unlink(name) => Some(name),
+            _ => None,
+        }),
+        ("uring-rename", "rename_io_uring", |payload| match payload {
+            Payload::Rename(name) => Some(name),
+            _ => None,
+        }),
+        ("uring-link", "link_io_uring", |payload| match payload {
+            Payload::Link(name) => Some(name),
+            _ => None,
+        }),
+        ("uring-symlink", "link_io_uring", |payload| match payload {
+            Payload::Symlink(name) => Some(name),
+            _ => None,
+        }),
+    ];
+    let mut container = Container::start(world, Spec::default())?;
+    for (deed, row, pick) in deeds {
+        let folder = world.path(deed);
+        std::fs::create_dir(&folder)?;
+        let (old, new) = (folder.join("old"), folder.join("new"));
+        std::fs::write(&old, "")?;
+        let new = (deed != "uring-unlink").then_some(new);
+        let words = [Some(&old), new.as_ref()].into_iter().flatten();
+        let words: Vec<String> = words.map(|path| path.display().to_string()).collect();
+        if !by_uring(&mut container, &format!("{deed} {}", words.join(" ")))? {
+            continue;
+        }
+        let Some(trust) = promised(world, row)? else {
+            continue;
+        };
+        let slot = container.slot;
+        let (event, name) = world.expect(deed, |event| {
+            let ours = event.slot() == Some(slot);
+            let name = ours.then(|| pick(&event.payload)).flatten()?;
+            Some((event.clone(), name.clone()))
+        })?;
+        ensure!(name.path.to_text() == words[0], "{deed}: {}", name.path);
+        let second = words.get(1).map_or("", String::as_str);
+        ensure!(name.new_path.to_text() == second, "{deed}: {}", name.new_path);
+        by_ring(&event, &container, trust)?;
+    }
+    Ok(())
+}
+
+/// The names that an event is about, when it is of the kind.
+type Pick = fn(&Payload) -> Option<&Name>;

@@ -1,16 +1,19 @@
 //! Slots and labels: who a container is over time, and what a process's moves do to it.
 
 use crate::Test;
+use crate::capabilities::rows;
 use crate::lab::container::{lifecycle, remove};
 use crate::lab::hierarchy::Version;
 use crate::lab::{Container, Spec, World, hierarchies};
 use agent::event::{ContainerOp, Payload, RawEvent, SlotKey};
+use agent::kernel::{Capability, SensorConfig};
 use agent_common::counter::Outcome;
 use agent_common::event::EventKind;
-use agent_common::limits::MAX_SLOTS;
+use agent_common::limits::CANDIDATE_SLOTS;
 use agent_common::slot::SlotRef;
 use anyhow::{Context, Result, bail, ensure};
 use std::fs;
+use std::path::Path;
 
 pub(crate) const TESTS: &[Test] = &[
     Test {
@@ -38,6 +41,18 @@ pub(crate) const TESTS: &[Test] = &[
         run: born_outside,
     },
     Test {
+        name: "identity::a_move_into_another_container_is_leaving",
+        run: moving,
+    },
+    Test {
+        name: "identity::other_namespaces_keep_the_label",
+        run: other_namespaces,
+    },
+    Test {
+        name: "identity::a_container_older_than_the_sensor_is_known",
+        run: older,
+    },
+    Test {
         name: "identity::host_tasks_export_nothing",
         run: host_tasks,
     },
@@ -60,7 +75,7 @@ pub(crate) fn opened(event: &RawEvent) -> Option<String> {
 }
 
 /// The container opens a new file; whose event that is.
-fn open_new(world: &mut World, container: &mut Container, name: &str) -> Result<SlotKey> {
+pub(crate) fn open_new(world: &mut World, container: &mut Container, name: &str) -> Result<SlotKey> {
     let path = world.file(name)?.to_string_lossy().into_owned();
     container.init.act(&format!("open-read {path}"))?;
     let event = world.expect("FILE_OPEN", |event| {
@@ -105,29 +120,24 @@ fn same_id_again(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// The queue of free slots is first in, first out: it must be gone through once.
+/// The queue of free slots is first in, first out: it must be gone through once. Of the two that of candidates is the shorter.
 fn slot_comes_back(world: &mut World) -> Result<()> {
-    let first = Container::start(world, Spec::default())?;
-    let id = first.id.clone();
-    let before = first.stop()?;
-    world.expect("GONE", |event| lifecycle(event, ContainerOp::GONE, &id))?;
+    let root = hierarchies().first().context("no hierarchy")?.root.clone();
+    let before = come_and_go(world, &root.join(format!("vigia-slots-{}", std::process::id())))?;
     let epoch = world.sensor.slots.control(before.slot).epoch;
     recycle(world, before)?;
-    let root = hierarchies().first().context("no hierarchy")?.root.clone();
-    for round in 0..2 * MAX_SLOTS {
-        world.forget()?;
-        let name = format!("vigia-slots-{}-{round}", std::process::id());
-        fs::create_dir(root.join(&name))?;
-        let created = world.expect("CREATED", |event| lifecycle(event, ContainerOp::CREATED, &name));
-        remove(&root.join(&name))?;
-        let created = created?;
-        recycle(world, created)?;
-        if created.slot == before.slot {
+    for round in 0..2 * CANDIDATE_SLOTS {
+        let again = come_and_go(
+            world,
+            &root.join(format!("vigia-slots-{}-{round}", std::process::id())),
+        )?;
+        recycle(world, again)?;
+        if again.slot == before.slot {
             ensure!(
-                created.generation == before.generation + 1,
-                "{created:?} after {before:?}"
+                again.generation == before.generation + 1,
+                "{again:?} after {before:?}"
             );
-            let next = world.sensor.slots.control(created.slot).epoch;
+            let next = world.sensor.slots.control(again.slot).epoch;
             ensure!(next != epoch, "its behaviours are the former container's");
             return Ok(());
         }
@@ -135,7 +145,21 @@ fn slot_comes_back(world: &mut World) -> Result<()> {
     bail!("slot {} never came back", before.slot)
 }
 
-fn recycle(world: &mut World, SlotKey { slot, generation }: SlotKey) -> Result<()> {
+/// Makes and removes a cgroup; the slot that it had.
+fn come_and_go(world: &mut World, path: &Path) -> Result<SlotKey> {
+    world.forget()?;
+    let name = path
+        .file_name()
+        .context("no name")?
+        .to_string_lossy()
+        .into_owned();
+    fs::create_dir(path)?;
+    let created = world.expect("CREATED", |event| lifecycle(event, ContainerOp::CREATED, &name));
+    remove(path)?;
+    created
+}
+
+pub(crate) fn recycle(world: &mut World, SlotKey { slot, generation }: SlotKey) -> Result<()> {
     Ok(world.sensor.slots.recycle(SlotRef { slot, generation })?)
 }
 
@@ -156,8 +180,8 @@ fn nested_cgroup(world: &mut World) -> Result<()> {
     ensure!(left == 0, "it is said to have left");
     let state = world.sensor.slots.state(slot.slot).context("no state")?;
     ensure!(
-        usize::try_from(state.cgroups)? == 2 * nested.len(),
-        "{} cgroups",
+        usize::try_from(state.cgroups)? == nested.len(),
+        "{} cgroups: nested ones take no memory",
         state.cgroups
     );
     for (group, above) in nested.iter().zip(&container.groups) {
@@ -177,8 +201,13 @@ fn leaving(world: &mut World) -> Result<()> {
             container.init.pid.to_string(),
         )?;
     }
-    let left = world.expect("LEFT", |event| lifecycle(event, ContainerOp::LEFT, &container.id))?;
+    let (left, trust) = world.expect("LEFT", |event| {
+        let left = lifecycle(event, ContainerOp::LEFT, &container.id)?;
+        Some((left, event.header.flags.trust()))
+    })?;
     ensure!(left == container.slot, "{left:?}");
+    let sight = rows::sight(world.sensor.reports(), "leave_cgroup")?;
+    ensure!(sight.trust() == Some(trust), "trust {}", trust.name());
     let slot = open_new(world, &mut container, "left")?;
     ensure!(slot == container.slot, "{slot:?} instead of {:?}", container.slot);
     // And what it starts from there.
@@ -191,12 +220,76 @@ fn leaving(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// CLONE_INTO_CGROUP knows cgroup2 only.
+/// What moves it, or whoever does, gives it to nobody else.
+fn moving(world: &mut World) -> Result<()> {
+    let mut one = Container::start(world, Spec::default())?;
+    let other = Container::start(world, Spec::default())?;
+    for group in &other.groups {
+        fs::write(group.join("cgroup.procs"), one.init.pid.to_string())?;
+    }
+    let left = world.expect("LEFT", |event| lifecycle(event, ContainerOp::LEFT, &one.id))?;
+    ensure!(left == one.slot, "{left:?}");
+    let slot = open_new(world, &mut one, "migrated")?;
+    ensure!(slot == one.slot, "{slot:?} instead of {:?}", one.slot);
+    for group in &one.groups {
+        fs::write(group.join("cgroup.procs"), one.init.pid.to_string())?;
+    }
+    Ok(())
+}
+
+/// Namespaces of its own, and then those of the host.
+fn other_namespaces(world: &mut World) -> Result<()> {
+    let mut container = Container::start(world, Spec::default())?;
+    container.init.act("unshare")?;
+    let slot = open_new(world, &mut container, "unshared")?;
+    ensure!(slot == container.slot, "{slot:?} after unshare");
+    let host = std::process::id();
+    for namespace in ["uts", "mnt"] {
+        container
+            .init
+            .act(&format!("setns /proc/{host}/ns/{namespace}"))?;
+    }
+    let slot = open_new(world, &mut container, "in-the-hosts")?;
+    ensure!(slot == container.slot, "{slot:?} after setns");
+    Ok(())
+}
+
+/// Also when it runs in a cgroup that it made inside, and when somebody joins it later.
+fn older(world: &mut World) -> Result<()> {
+    let mut container = Container::start(world, Spec::default())?;
+    let nested: Vec<_> = container.groups.iter().map(|group| group.join("inner")).collect();
+    for group in &nested {
+        fs::create_dir(group)?;
+        fs::write(group.join("cgroup.procs"), container.init.pid.to_string())?;
+    }
+    let mut younger = World::with(SensorConfig {
+        backend: world.forced,
+        capabilities: Some(&[Capability::FileOpen]),
+        ..SensorConfig::default()
+    })?;
+    let mut joined = container.join_by_attach()?;
+    for (actor, name) in [(&mut container.init, "before"), (&mut joined, "after")] {
+        let path = world.file(name)?.to_string_lossy().into_owned();
+        actor.act(&format!("open-read {path}"))?;
+        let slot = younger.expect("FILE_OPEN", |event| {
+            (opened(event)? == path).then(|| event.slot())
+        })?;
+        let state = younger.sensor.slots.state(slot.context("of the host")?.slot);
+        let id = state.context("no state")?.id;
+        ensure!(id.starts_with(container.id.as_bytes()), "{name}: of {id:?}");
+    }
+    for (group, above) in nested.iter().zip(&container.groups) {
+        fs::write(above.join("cgroup.procs"), container.init.pid.to_string())?;
+        remove(group)?;
+    }
+    Ok(())
+}
+
+/// CLONE_INTO_CGROUP knows cgroup2 only: where that is not mounted nobody can ask for it.
 fn born_outside(world: &mut World) -> Result<()> {
-    let outside = hierarchies()
-        .into_iter()
-        .find(|one| one.version == Version::V2)
-        .context("no cgroup2")?;
+    let Some(outside) = hierarchies().into_iter().find(|one| one.version == Version::V2) else {
+        return Ok(());
+    };
     let mut container = Container::start(world, Spec::default())?;
     let path = world.file("born-outside")?.to_string_lossy().into_owned();
     let root = outside.root.to_string_lossy().into_owned();

@@ -5,12 +5,21 @@
 //! there (`lsm` or `fentry`). It understands libtest's `--list`, `--test-threads`, `--nocapture` and names.
 #![expect(clippy::print_stdout, reason = "the report of a test binary")]
 
+mod by_id;
 mod capabilities;
 mod compat;
+mod coverage;
 mod harness;
+mod hosts;
 mod identity;
 mod lab;
 mod lineage;
+mod outlived;
+mod slots;
+mod tampering;
+mod vanished;
+mod verified;
+mod views;
 mod volume;
 
 use agent_tests::capability::{Capability, can_run};
@@ -31,10 +40,18 @@ pub(crate) struct Test {
 fn tests() -> impl Iterator<Item = &'static Test> {
     identity::TESTS
         .iter()
+        .chain(outlived::TESTS)
+        .chain(slots::TESTS)
+        .chain(views::TESTS)
         .chain(volume::TESTS)
         .chain(lineage::TESTS)
         .chain(compat::TESTS)
+        .chain(coverage::TESTS)
+        .chain(tampering::TESTS)
+        .chain(vanished::TESTS)
         .chain(harness::TESTS)
+        .chain(hosts::TESTS)
+        .chain(verified::TESTS)
 }
 
 fn main() -> Result<ExitCode> {

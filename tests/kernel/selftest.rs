@@ -44,6 +44,7 @@ fn line(stage: &Stage<'_>, check: &Check, result: &Result<Seen>) -> String {
     let said = match result {
         Ok(Seen::Yes) => "ok".to_owned(),
         Ok(Seen::NoSuchHook) => "ok (no such hook)".to_owned(),
+        Ok(Seen::Skipped) => "skipped".to_owned(),
         Err(error) => format!("FAILED: {error:#}"),
     };
     format!(

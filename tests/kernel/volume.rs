@@ -3,10 +3,10 @@
 use crate::Test;
 use crate::identity::opened;
 use crate::lab::{Container, Spec, World};
-use agent::event::{EventHeader, Payload, RecordFlags};
-use agent_common::counter::{KernelError, Outcome};
+use agent::event::{ContainerOp, EventHeader, Payload, RawEvent, RecordFlags, SlotKey};
+use agent_common::counter::{KernelError, Outcome, SlotBooks};
 use agent_common::event::EventKind;
-use agent_common::slot::SlotControl;
+use agent_common::slot::{SlotControl, SlotRef};
 use agent_tests::command::wait_until;
 use anyhow::{Context, Result, ensure};
 use std::time::Duration;
@@ -33,8 +33,20 @@ pub(crate) const TESTS: &[Test] = &[
         run: flood,
     },
     Test {
+        name: "volume::a_directory_that_is_emptied_is_one_record",
+        run: emptied,
+    },
+    Test {
         name: "volume::a_file_with_a_used_inode_number_is_another_one",
         run: reused_inode,
+    },
+    Test {
+        name: "volume::each_container_has_books_of_its_own",
+        run: own_books,
+    },
+    Test {
+        name: "volume::names_in_procfs_are_told_apart_to_their_ends",
+        run: long_names,
     },
     Test {
         name: "volume::the_books_balance",
@@ -52,6 +64,9 @@ const OWN_ERRORS: [KernelError; 3] = [
 
 /// More than one container's share of the activity ring.
 const FLOOD: u64 = 40_000;
+
+/// Files of the directory that is emptied.
+const EMPTIED: u64 = 10_000;
 
 /// A container and a file of its own.
 struct Scene {
@@ -185,12 +200,18 @@ fn flood(world: &mut World) -> Result<()> {
     other.open(1)?;
     let lost = lost(world)? - before;
     ensure!(lost > 0, "{FLOOD} records fit the container's share");
-    // A batch holds as many bytes as the ring, and the other ring may have something too.
-    world.pump()?;
     ensure!(
         other.events(world)?.len() == 1,
         "the flood pushed out another's event"
     );
+    let its_loss = |world: &World, scene: &Scene| {
+        let SlotKey { slot, generation } = scene.container.slot;
+        let books = world.sensor.slots.books(SlotRef { slot, generation });
+        books.map(|books| books.outcomes[Outcome::LOST_QUOTA.0 as usize])
+    };
+    ensure!(its_loss(world, &other) == Some(0), "another's loss");
+    let own = its_loss(world, &scene).unwrap_or(0);
+    ensure!(own > 0 && own <= lost, "its own loss: {own} of {lost}");
     let events = scene.events(world)?;
     let sent = u64::try_from(events.len())?;
     // Other containers of the machine may have lost some too.
@@ -209,6 +230,39 @@ fn flood(world: &mut World) -> Result<()> {
         (events.len() > seen).then(|| events.last().copied()).flatten()
     })?;
     ensure!(last.flags.has(RecordFlags::LOSSY), "flags {:#x}", last.flags.0);
+    std::fs::write(world.path("beside-the-flood-too"), "")?;
+    other.path = world.path("beside-the-flood-too").to_string_lossy().into_owned();
+    other.open(1)?;
+    let beside = other.events(world)?;
+    ensure!(
+        beside.len() == 1 && !beside[0].flags.has(RecordFlags::LOSSY),
+        "another container is said to lose events: {beside:?}"
+    );
+    Ok(())
+}
+
+/// `rm -r`: the first removal leaves, the others are counted, each.
+fn emptied(world: &mut World) -> Result<()> {
+    let mut container = Container::start(world, Spec::default())?;
+    let folder = world.path("emptied");
+    std::fs::create_dir(&folder)?;
+    for number in 0..EMPTIED {
+        std::fs::write(folder.join(number.to_string()), "")?;
+    }
+    let removed = container.init.act(&format!("unlink-many {}", folder.display()))?;
+    ensure!(u64::try_from(removed)? == EMPTIED, "{removed} removed");
+    let ours = |event: &&agent::event::RawEvent| {
+        event.slot() == Some(container.slot) && matches!(event.payload, Payload::Unlink(_))
+    };
+    let keys: Vec<_> = world
+        .events()?
+        .iter()
+        .filter(ours)
+        .map(|event| event.header.behaviour)
+        .collect();
+    ensure!(keys.len() == 1, "{} records", keys.len());
+    let count = world.sensor.slots.occurrences(&keys[0]);
+    ensure!(count == Some(EMPTIED), "counted {count:?}");
     Ok(())
 }
 
@@ -228,6 +282,62 @@ fn reused_inode(world: &mut World) -> Result<()> {
         _ => false,
     })?;
     ensure!(executed == ROUNDS, "{executed} of {ROUNDS} programs seen");
+    Ok(())
+}
+
+/// Figures are the container's alone, and the next owner of its slot begins with none.
+fn own_books(world: &mut World) -> Result<()> {
+    let mut scene = Scene::set(world, "in-the-books")?;
+    let mut other = Scene::set(world, "in-other-books")?;
+    let books = |world: &World, slot: SlotKey| {
+        let SlotKey { slot, generation } = slot;
+        let books = world.sensor.slots.books(SlotRef { slot, generation });
+        books.context("no books of the container")
+    };
+    let (slot, before) = (scene.container.slot, books(world, other.container.slot)?);
+    let opened = |books: &SlotBooks| books.seen[usize::from(EventKind::FILE_OPEN.0)];
+    let repeated = |books: &SlotBooks| books.outcomes[Outcome::REPEATED.0 as usize];
+    let first = books(world, slot)?;
+    scene.open(100)?;
+    let now = books(world, slot)?;
+    ensure!(opened(&now) - opened(&first) == 100, "{now:?}");
+    ensure!(repeated(&now) - repeated(&first) == 99, "{now:?}");
+    ensure!(now.seen() == now.booked(), "{now:?}");
+    ensure!(books(world, other.container.slot)? == before, "another's deeds");
+    other.open(1)?;
+    scene.container.stop()?;
+    world.expect("the container's end", |event| {
+        lifecycle_of(event, slot, ContainerOp::GONE)
+    })?;
+    let SlotKey { slot, generation } = slot;
+    world.sensor.slots.recycle(SlotRef { slot, generation })?;
+    ensure!(
+        world.sensor.slots.books(SlotRef { slot, generation }).is_none(),
+        "they are still the former owner's"
+    );
+    let generation = generation + 1;
+    let next = world.sensor.slots.books(SlotRef { slot, generation });
+    ensure!(next == Some(SlotBooks::of(generation)), "{next:?}");
+    Ok(())
+}
+
+fn lifecycle_of(event: &RawEvent, slot: SlotKey, wanted: ContainerOp) -> Option<()> {
+    let lifecycle = matches!(&event.payload, Payload::Container(found) if found.op == wanted);
+    (lifecycle && event.slot() == Some(slot)).then_some(())
+}
+
+/// Files of procfs are told apart by their names, also where these begin and end alike.
+fn long_names(world: &mut World) -> Result<()> {
+    let folder = "/proc/sys/vm/dirty_background_";
+    let mut container = Container::start(world, Spec::default())?;
+    for name in ["bytes", "ratio"] {
+        container.init.act(&format!("open-read {folder}{name}"))?;
+    }
+    for name in ["bytes", "ratio"] {
+        let path = format!("{folder}{name}");
+        let times = world.count(|event| opened(event).as_ref() == Some(&path))?;
+        ensure!(times == 1, "{path} was reported {times} times");
+    }
     Ok(())
 }
 

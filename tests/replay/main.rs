@@ -6,6 +6,7 @@
 
 use agent::alert::{AlertBuilder, AlertIds};
 use agent::engine::{Engine, Output};
+use agent::format::Format;
 use agent::profile::RoleSet;
 use agent::recording::{Reader, RecordedProfiles, replay};
 use anyhow::{Result, ensure};
@@ -96,6 +97,38 @@ fn recorded_names_reach_the_alerts() -> Result<()> {
             .any(|alert| alert["revision"] == 1 && alert["repeat"]["count"] == 3),
         "the last word on what happened three times"
     );
+    Ok(())
+}
+
+/// What happened, not what a test made up: revisions, steps of a deed, names that a runtime told.
+#[test]
+fn recorded_alerts_keep_to_the_schema_in_every_format() -> Result<()> {
+    let schema =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("ocsf/detection_finding.schema.json"))?;
+    let validator = jsonschema::validator_for(&serde_json::from_str(&schema)?)?;
+    for recording in ["containers.vigia", "shell.vigia"] {
+        for line in alerts_of(&recordings().join(recording))?.lines() {
+            let translated = |format: Format| format.translate(line.as_bytes()).map(|line| line.into_owned());
+            ensure!(
+                translated(Format::Native)? == line.as_bytes(),
+                "native is passed on"
+            );
+            let finding: Value = serde_json::from_slice(&translated(Format::Ocsf)?)?;
+            let errors: Vec<_> = validator
+                .iter_errors(&finding)
+                .map(|error| error.to_string())
+                .collect();
+            ensure!(errors.is_empty(), "{errors:?} in {finding}");
+            for format in [Format::Ecs, Format::Falco] {
+                let value: Value = serde_json::from_slice(&translated(format)?)?;
+                ensure!(value.is_object(), "{value}");
+            }
+            ensure!(
+                translated(Format::Cef)?.starts_with(b"CEF:0|Vigia|Vigia|"),
+                "{line}"
+            );
+        }
+    }
     Ok(())
 }
 

@@ -62,11 +62,13 @@ fn deeds_are_attributed(view: CgroupView) -> Result<()> {
     let docker = Docker::start("identity", view)?;
     docker.load(Set::Busybox)?;
     let old = docker.docker(["run", "--detach", "--name", "old", BUSYBOX, "sleep", "1000"])?;
-    let agent = AgentProcess::start(&Options {
-        docker_host: Some(docker.host()),
-        ..Options::default()
-    })?;
+    let (agent, racing) = start_beside(&docker)?;
     agent.wait_for_container(&old, "resolved")?;
+    for (id, name) in &racing {
+        agent.wait_for_container(id, "resolved")?;
+        docker.docker(["exec", name, "sh", "-c", &drop_and_run(&format!("of-{name}"))])?;
+        assert_owner(&agent, &format!("of-{name}"), id, name)?;
+    }
     docker.docker(["exec", "old", "sh", "-c", &drop_and_run("ran-before")])?;
     assert_owner(&agent, "ran-before", &old, "old")?;
     born_misbehaving(&agent, &docker, "short", "true")?;
@@ -78,6 +80,49 @@ fn deeds_are_attributed(view: CgroupView) -> Result<()> {
     for program in ["exec", "restarted"] {
         assert_owner(&agent, program, &id, &name)?;
     }
+    leaving_is_told(&agent, &docker, view)
+}
+
+/// Starts the agent, and containers while it loads.
+fn start_beside(docker: &Docker) -> Result<(AgentProcess, Vec<(String, String)>)> {
+    std::thread::scope(|scope| {
+        let racing = scope.spawn(|| {
+            let names = (1..=4).map(|number| format!("racing{number}"));
+            let start = |name: String| {
+                let id = docker.docker(["run", "--detach", "--name", &name, BUSYBOX, "sleep", "1000"])?;
+                Ok((id, name))
+            };
+            names.map(start).collect::<Result<Vec<_>>>()
+        });
+        let agent = AgentProcess::start(&Options {
+            docker_host: Some(docker.host()),
+            ..Options::default()
+        })?;
+        Ok((agent, racing.join().ok().context("it panicked")??))
+    })
+}
+
+/// A container that mounts the hierarchy and moves to its root has left, and is still the container.
+fn leaving_is_told(agent: &AgentProcess, docker: &Docker, view: CgroupView) -> Result<()> {
+    let kind = if view == CgroupView::V1 {
+        "cgroup -o pids"
+    } else {
+        "cgroup2"
+    };
+    let run = "run --detach --privileged --cgroupns host --name leaving";
+    let id = docker.docker(run.split(' ').chain([BUSYBOX, "sleep", "1000"]))?;
+    agent.wait_for_container(&id, "resolved")?;
+    let script = format!(
+        "mkdir -p /tmp/cg && mount -t {kind} none /tmp/cg && echo $$ > /tmp/cg/cgroup.procs && {}",
+        drop_and_run("left")
+    );
+    docker.docker(["exec", "leaving", "sh", "-c", &script])?;
+    assert_owner(agent, "left", &id, "leaving")?;
+    let told = |alert: &serde_json::Value| {
+        let rules = std::iter::once(&alert["rule"]).chain(alert["also"].as_array().into_iter().flatten());
+        alert["container"]["id"] == id.as_str() && rules.into_iter().any(|rule| rule == "escape.cgroup_left")
+    };
+    agent.wait_for(0, SOON, told).context("leaving is told")?;
     Ok(())
 }
 

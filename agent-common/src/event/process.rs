@@ -78,6 +78,10 @@ pub struct Namespaces {
 const _: () = assert!(size_of::<Namespaces>() == 32);
 
 impl Namespaces {
+    /// Number of the first pid namespace: the same at each boot.
+    pub const FIRST_PID: u32 = 0xEFFF_FFFC;
+    /// Number of the first cgroup namespace: the same at each boot.
+    pub const FIRST_CGROUP: u32 = 0xEFFF_FFFB;
     /// Names in the order of the bits of [`SetnsEvent::host_mask`].
     pub const NAMES: [&'static str; 8] = ["mnt", "pid", "net", "ipc", "uts", "cgroup", "user", "time"];
 }

@@ -61,6 +61,7 @@ calls! {
     NETLINK = 28 "netlink";
     MEMFD_CREATE = 29 "memfd_create";
     USERMODEHELPER = 30 "usermodehelper";
+    SETDOMAINNAME = 31 "setdomainname";
 }
 
 impl CallName {

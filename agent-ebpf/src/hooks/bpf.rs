@@ -2,6 +2,7 @@
 
 use crate::emit;
 use crate::header::{Origin, Report};
+use crate::heartbeat;
 use crate::kernel::{Kptr, read_user};
 use crate::syscall::Syscall;
 use crate::task::{self, Deed};
@@ -34,6 +35,9 @@ pub fn fentry_bpf(ctx: FEntryContext) -> i32 {
 
 #[inline(always)]
 fn before(cmd: u32, attributes: u64, origin: Origin) {
+    if heartbeat::is_called(cmd, || Kptr(attributes).read_or_zero(0)) {
+        return heartbeat::answer(origin);
+    }
     let report = Report {
         kind: KIND,
         origin,
@@ -46,7 +50,12 @@ fn before(cmd: u32, attributes: u64, origin: Origin) {
 /// bpf(cmd, attributes, size) returns.
 #[btf_tracepoint(function = "sys_exit")]
 pub fn exit_bpf(ctx: BtfTracePointContext) -> i32 {
-    returned(&Syscall::of(&ctx));
+    let call = Syscall::of(&ctx);
+    if heartbeat::has_returned(&call) {
+        heartbeat::answer(Origin::ARGUMENTS);
+    } else {
+        returned(&call);
+    }
     0
 }
 
@@ -54,7 +63,9 @@ pub fn exit_bpf(ctx: BtfTracePointContext) -> i32 {
 #[btf_tracepoint(function = "sys_exit")]
 pub fn refused_bpf(ctx: BtfTracePointContext) -> i32 {
     let call = Syscall::of(&ctx);
-    if call.ret == -EPERM {
+    if heartbeat::has_returned(&call) {
+        heartbeat::answer(Origin::ARGUMENTS);
+    } else if call.ret == -EPERM {
         returned(&call);
     }
     0

@@ -10,7 +10,8 @@ use crate::maps::{SLOT_STATE, TASKS};
 use crate::task;
 use agent_common::counter::{KernelError, Outcome};
 use agent_common::event::{ContainerOp, EventKind};
-use agent_common::slot::{NO_SLOT, SlotFlags, SlotRef, TaskFlags, TaskLabel};
+use agent_common::slot::{NO_SLOT, SHARED_SLOT, SlotFlags, SlotRef, TaskFlags, TaskLabel};
+use aya_ebpf::helpers::generated::bpf_ktime_get_boot_ns;
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
 
@@ -21,11 +22,12 @@ const LEFT_BYTES: u32 = 512;
 /// Does not fire for CLONE_INTO_CGROUP: the fork program compares cgroups.
 #[btf_tracepoint(function = "cgroup_attach_task")]
 pub fn cgroup_attach_task(ctx: BtfTracePointContext) -> i32 {
-    let Some(key) = cgroup::key(Kptr(ctx.arg(0))) else {
+    let cgroup = Kptr(ctx.arg(0));
+    if cgroup::key(cgroup).is_none() {
         return 0;
-    };
+    }
     let task: Task = ctx.arg(2);
-    let target = cgroup::slot(&key);
+    let target = cgroup::slot(cgroup);
     let known = match TASKS.get(task) {
         // SAFETY: a live map value.
         Some(label) => unsafe { *label },
@@ -38,43 +40,48 @@ pub fn cgroup_attach_task(ctx: BtfTracePointContext) -> i32 {
 /// A task with the label `known` is in a cgroup of `target` now; `path` is the cgroup's, or 0.
 #[inline(always)]
 pub fn moved(task: Task, known: &TaskLabel, target: Option<SlotRef>, path: u64) {
-    if belongs(known) {
-        if target.is_none_or(|target| target.slot != known.slot) {
-            leave(known, path);
-        }
-        return;
+    match target {
+        // Of a container that is gone: nobody else's first process.
+        Some(_) if label::outlived(known) => leave(known, path),
+        Some(target) if !belongs(known) || is_found(known, target) => enter(task, target),
+        Some(target) if target.slot == known.slot => {}
+        _ if belongs(known) => leave(known, path),
+        _ => {}
     }
-    if let Some(target) = target {
-        enter(task, target);
-    }
+}
+
+/// Another hierarchy has a slot for the container that shared one so far.
+#[inline(always)]
+fn is_found(label: &TaskLabel, target: SlotRef) -> bool {
+    label.slot == SHARED_SLOT && target.slot != SHARED_SLOT
 }
 
 /// The label names a slot that still belongs to the same container, and to one that is more than a candidate.
 #[inline(always)]
 fn belongs(label: &TaskLabel) -> bool {
     label.slot != NO_SLOT
-        && SLOT_STATE.get(label.slot).is_some_and(|state| {
-            state.generation == label.generation
-                && state.flags.0 & (SlotFlags::CANDIDATE | SlotFlags::LIVE) != SlotFlags::CANDIDATE
-        })
+        && SLOT_STATE
+            .get(label.slot)
+            .is_some_and(|state| state.generation == label.generation && !label::is_mere_candidate(state))
 }
 
 /// A container's own doing is within its quota; the runtime's is never in question.
 #[inline(always)]
 fn leave(label: &TaskLabel, path: u64) {
+    let slot = SlotRef {
+        slot: label.slot,
+        generation: label.generation,
+    };
     let left = Lifecycle {
         op: ContainerOp::LEFT,
-        slot: SlotRef {
-            slot: label.slot,
-            generation: label.generation,
-        },
+        slot,
         path,
     };
     if emit::is_within_quota(label.slot, Lane::Urgent, LEFT_BYTES) {
         cgroup::report(task::current(), &left);
     } else {
-        count::outcome(EventKind::CONTAINER, Outcome::SEEN);
-        emit::lose(EventKind::CONTAINER, Outcome::LOST_QUOTA, label.slot);
+        count::outcome(EventKind::CONTAINER, Outcome::SEEN, slot);
+        emit::lose(EventKind::CONTAINER, Outcome::LOST_QUOTA, slot);
     }
 }
 
@@ -93,7 +100,7 @@ fn enter(task: Task, target: SlotRef) {
         label::join(&mut *label, target);
         // What a container pulls into its cgroup is no runtime.
         if !by_container() {
-            (*label).flags |= TaskFlags::RUNTIME_INIT;
+            label::begin_runtime(&mut *label, bpf_ktime_get_boot_ns());
         }
         if (*state).flags.0 & SlotFlags::LIVE != 0 {
             (*label).flags |= TaskFlags::EXEC_SESSION;

@@ -3,8 +3,11 @@
 use crate::cgroup::{self, Lifecycle, Named};
 use crate::count;
 use crate::kernel::Kptr;
+use crate::label;
 use crate::maps::SLOT_STATE;
+use crate::message::debug;
 use crate::scratch::{self, Scratch};
+use crate::slot;
 use crate::task;
 use agent_common::counter::KernelError;
 use agent_common::event::ContainerOp;
@@ -39,45 +42,44 @@ pub fn cgroup_mkdir(ctx: BtfTracePointContext) -> i32 {
 #[inline(always)]
 fn assign(scratch: *mut Scratch, cgroup: Kptr, key: CgroupKey) -> Option<SlotRef> {
     let named = cgroup::read_name(scratch, cgroup);
-    let parent = cgroup::parent_key(cgroup, key);
-    if let Some(above) = parent.and_then(|parent| cgroup::slot(&parent)) {
+    if let Some((parent, above)) = cgroup::slot_above(cgroup, key) {
         if named != Named::Container || !is_mere_candidate(above) {
-            cgroup::index(&key, above);
             return None;
         }
         // `docker`, `kubepods`: a folder of containers, not one itself.
-        if let Some(parent) = parent {
-            abandon(&parent, above);
+        abandon(&parent, above);
+    }
+    match named {
+        Named::Unit => {
+            debug!(
+                "cgroup {} is a unit or a monitor of the host by its name: no container",
+                key.id
+            );
+            None
+        }
+        Named::Candidate => slot::unpack(slot::take(scratch, SlotFlags::CANDIDATE, &key)),
+        Named::Container if slot::join(scratch, &key) => None,
+        Named::Container => {
+            let taken = slot::unpack(slot::take(scratch, 0, &key));
+            if taken.is_none() {
+                // Where another program, or the daemon, was first.
+                slot::join(scratch, &key);
+            }
+            taken
         }
     }
-    let flags = match named {
-        Named::Unit => return None,
-        Named::Container => 0,
-        Named::Candidate => SlotFlags::CANDIDATE,
-    };
-    if flags == 0
-        && let Some(known) = cgroup::slot_of_id(scratch)
-    {
-        cgroup::index(&key, known);
-        return None;
-    }
-    let slot = cgroup::unpack(cgroup::take_slot(scratch, flags))?;
-    cgroup::index(&key, slot);
-    Some(slot)
 }
 
 /// A candidate that never executed anything of its own.
 #[inline(always)]
 fn is_mere_candidate(slot: SlotRef) -> bool {
-    SLOT_STATE
-        .get(slot.slot)
-        .is_some_and(|state| state.flags.0 & (SlotFlags::CANDIDATE | SlotFlags::LIVE) == SlotFlags::CANDIDATE)
+    SLOT_STATE.get(slot.slot).is_some_and(label::is_mere_candidate)
 }
 
 /// Takes the slot from a candidate that turned out to be a parent of containers.
 #[inline(always)]
 fn abandon(key: &CgroupKey, slot: SlotRef) {
-    if cgroup::forget(key, slot) {
+    if slot::forget(key, slot) {
         let gone = Lifecycle {
             op: ContainerOp::GONE,
             slot,

@@ -2,6 +2,8 @@
 
 use crate::cgroup::{self, Lifecycle};
 use crate::kernel::Kptr;
+use crate::maps::CGROUPS;
+use crate::slot;
 use crate::task;
 use agent_common::event::ContainerOp;
 use aya_ebpf::macros::btf_tracepoint;
@@ -13,8 +15,11 @@ pub fn cgroup_rmdir(ctx: BtfTracePointContext) -> i32 {
     let Some(key) = cgroup::key(Kptr(ctx.arg(0))) else {
         return 0;
     };
-    let Some(slot) = cgroup::slot(&key) else { return 0 };
-    if cgroup::forget(&key, slot) {
+    // SAFETY: a copy; a removed entry may be reused, then the slot's generation differs.
+    let Some(slot) = (unsafe { CGROUPS.get(&key) }).copied() else {
+        return 0;
+    };
+    if slot::forget(&key, slot) {
         let gone = Lifecycle {
             op: ContainerOp::GONE,
             slot,

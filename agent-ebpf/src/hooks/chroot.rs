@@ -1,6 +1,7 @@
 //! The root and the working directory of a task. When the calls return, both are the kernel's own; io_uring has neither.
 
 use crate::count;
+use crate::directory;
 use crate::emit;
 use crate::file;
 use crate::header::{self, Origin, Report};
@@ -34,10 +35,10 @@ pub fn exit_chroot(ctx: BtfTracePointContext) -> i32 {
         let task = Kptr(actor.task as u64);
         match (header::root(task), header::working_directory(task)) {
             (Some(root), Some(directory)) => {
-                let outside = path::is_outside(directory.dentry, directory.mnt, root.dentry, root.mnt);
+                let outside = path::is_outside(directory, root);
                 report(&actor, EventKind::CHROOT, root, outside, call.flags());
             }
-            _ => emit::lose(EventKind::CHROOT, Outcome::LOST_UNREADABLE, actor.label.slot),
+            _ => emit::lose(EventKind::CHROOT, Outcome::LOST_UNREADABLE, actor.slot()),
         }
     }
     0
@@ -55,22 +56,22 @@ pub fn exit_chdir(ctx: BtfTracePointContext) -> i32 {
     };
     let task = Kptr(actor.task as u64);
     let (Some(root), Some(directory)) = (header::root(task), header::working_directory(task)) else {
-        emit::lose(EventKind::CHDIR, Outcome::LOST_UNREADABLE, actor.label.slot);
+        emit::lose(EventKind::CHDIR, Outcome::LOST_UNREADABLE, actor.slot());
         return 0;
     };
-    if path::is_outside(directory.dentry, directory.mnt, root.dentry, root.mnt) == 0 {
-        count::outcome(EventKind::CHDIR, Outcome::SUPPRESSED_UNWATCHED);
+    if !path::is_outside(directory, root) {
+        count::outcome(EventKind::CHDIR, Outcome::SUPPRESSED_UNWATCHED, actor.slot());
         return 0;
     }
-    report(&actor, EventKind::CHDIR, directory, 1, call.flags());
+    report(&actor, EventKind::CHDIR, directory, true, call.flags());
     0
 }
 
 #[inline(always)]
-fn report(actor: &Actor, kind: EventKind, location: Location, outside: u32, flags: u32) {
+fn report(actor: &Actor, kind: EventKind, location: Location, outside: bool, flags: u32) {
     let deed = Deed {
-        access: outside as u16,
-        object: [file::place(location.dentry), 0],
+        access: u16::from(outside),
+        object: [directory::number(location.dentry), 0],
         detail: 0,
     };
     let Some(draft) = emit::draft(actor, kind, deed) else {
@@ -86,7 +87,7 @@ fn report(actor: &Actor, kind: EventKind, location: Location, outside: u32, flag
     // SAFETY: scratch memory that this program took.
     unsafe {
         (*record).file = file::at(location).unwrap_or_default();
-        (*record).outside = outside;
+        (*record).outside = u32::from(outside);
         (*record).reserved = 0;
         (*record).path = path::append(draft.scratch, location, TOP);
         (*record).fs_path = path::append_in_filesystem(draft.scratch, location);

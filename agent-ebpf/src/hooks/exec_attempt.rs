@@ -50,7 +50,7 @@ fn is_telling(call: &Syscall) -> bool {
 #[inline(always)]
 fn attempt(call: &Syscall, directory: i32, name: u64) {
     let Some(actor) = task::enter(KIND) else { return };
-    let from = open_attempt::base(&actor, directory, Memory::User(name));
+    let from = open_attempt::base(actor.task, directory, Memory::User(name));
     let deed = Deed {
         access: 0,
         object: [Text::user(name).identity(), file::place(from.dentry)],

@@ -6,6 +6,7 @@ use crate::file::{self, OpenFile};
 use crate::global::offset;
 use crate::header::{self, Origin, Report};
 use crate::hooks::open_attempt;
+use crate::hooks::ptrace;
 use crate::kernel::{Kptr, Task};
 use crate::path::{self, Location};
 use crate::procfs;
@@ -21,9 +22,14 @@ const FMODE_WRITE: u32 = 2;
 const FMODE_PATH: u32 = 0x4000;
 /// The file was made by this open.
 const FMODE_CREATED: u32 = 0x10_0000;
+/// In `f_flags` while the open goes on. In a key's access, two bits further up.
+const O_TRUNC: u32 = 0o1000;
 /// overlayfs's own open of the real file: the second report of one open.
 const FMODE_NOACCOUNT: u32 = 0x2000_0000;
 
+/// In a key's access, beside the mode: the file is in the upper layer, it was made by this open.
+const UPPER: u16 = 0x10;
+const CREATED: u16 = 0x100;
 /// In `f_flags`: execve's own open of an image, which EXEC reports.
 const FMODE_EXEC: u32 = 0x20;
 
@@ -47,7 +53,7 @@ fn opening(file: Kptr, origin: Origin) {
     let Some(actor) = task::enter(KIND) else { return };
     let executes = file.read_or_zero::<u32>(offset!(file_f_flags)) & FMODE_EXEC != 0;
     if executes || is_kernels_own(actor.task, file) {
-        return count::outcome(KIND, Outcome::SUPPRESSED_DUPLICATE);
+        return count::outcome(KIND, Outcome::SUPPRESSED_DUPLICATE, actor.slot());
     }
     let report = Report {
         kind: KIND,
@@ -55,14 +61,14 @@ fn opening(file: Kptr, origin: Origin) {
         flags: 0,
         ret: 0,
     };
-    opened(&actor, file, report);
+    opened(&actor, file, 0, report);
 }
 
 /// An open by overlayfs on behalf of the task, which copies a file up: it acts with the mounter's credentials, on a mount
 /// that is in no namespace. Neither alone would do: io_uring lends credentials, and memfds have such a mount.
 #[inline(always)]
 fn is_kernels_own(task: Task, file: Kptr) -> bool {
-    if !task::has_lent_credentials(task) {
+    if !task::acts_for_overlay(task) {
         return false;
     }
     let path = file.field(offset!(file_f_path));
@@ -89,27 +95,33 @@ pub fn exit_open(ctx: BtfTracePointContext) -> i32 {
         ret: call.result(),
     };
     match syscall::file(call.ret as u32) {
-        Some(file) => opened(&actor, file, report),
-        None => emit::lose(KIND, Outcome::LOST_UNREADABLE, actor.label.slot),
+        Some(file) => {
+            opened(&actor, file, open_attempt::asked_flags(&call), report);
+            ptrace::opened(file, &call);
+        }
+        None => emit::lose(KIND, Outcome::LOST_UNREADABLE, actor.slot()),
     }
     0
 }
 
-/// Judges and reports an open `struct file`.
+/// Judges and reports an open `struct file`. `asked` are flags of the call that the file has no more.
 #[inline(always)]
-pub fn opened(actor: &Actor, file: Kptr, report: Report) {
+fn opened(actor: &Actor, file: Kptr, asked: u32, report: Report) {
     let mode = file.read_or_zero::<u32>(offset!(file_f_mode));
     if mode & FMODE_NOACCOUNT != 0 {
-        return count::outcome(KIND, Outcome::SUPPRESSED_DUPLICATE);
+        return count::outcome(KIND, Outcome::SUPPRESSED_DUPLICATE, actor.slot());
     }
     let Some(open) = OpenFile::read(file) else {
-        return emit::lose(KIND, Outcome::LOST_UNREADABLE, actor.label.slot);
+        return emit::lose(KIND, Outcome::LOST_UNREADABLE, actor.slot());
     };
     // O_PATH gives no access; listing a directory is no rule's business.
     if mode & FMODE_PATH != 0 || file::is_directory(&open.object) {
-        return count::outcome(KIND, Outcome::SUPPRESSED_UNWATCHED);
+        return count::outcome(KIND, Outcome::SUPPRESSED_UNWATCHED, actor.slot());
     }
-    let Some(draft) = emit::draft(actor, KIND, deed(actor, file, &open, mode)) else {
+    let open_flags = file.read_or_zero::<u32>(offset!(file_f_flags)) | asked;
+    let mut deed = deed(actor, file, &open, mode);
+    deed.access |= ((open_flags & O_TRUNC) << 2) as u16;
+    let Some(draft) = emit::draft(actor, KIND, deed) else {
         return;
     };
     let flags = report.flags | deviation(&open, mode);
@@ -117,7 +129,7 @@ pub fn opened(actor: &Actor, file: Kptr, report: Report) {
     // SAFETY: scratch memory that this program took.
     unsafe {
         (*record).file = open.object;
-        (*record).open_flags = file.read_or_zero(offset!(file_f_flags));
+        (*record).open_flags = open_flags;
         (*record).f_mode = mode;
         (*record).path = StrRef::default();
         (*record).fs_path = StrRef::default();
@@ -137,9 +149,12 @@ pub fn opened(actor: &Actor, file: Kptr, report: Report) {
 /// The behaviour: which file, to read or to write, made or not.
 #[inline(always)]
 fn deed(actor: &Actor, file: Kptr, open: &OpenFile, mode: u32) -> Deed {
-    let mut access = (mode & 3) as u16 | open.object.flags & FileFlags::UPPER;
+    let mut access = (mode & 3) as u16;
+    if open.object.flags & FileFlags::UPPER != 0 {
+        access |= UPPER;
+    }
     if mode & FMODE_CREATED != 0 {
-        access |= 0x100;
+        access |= CREATED | (open.object.flags & FileFlags::SETID) << 8;
     }
     let object = if open.object.magic == file::PROC {
         procfs::identity(actor.task, open.location.dentry)

@@ -4,7 +4,7 @@ use crate::global::offset;
 use crate::header::{Origin, Report};
 use crate::hooks::{listen, net};
 use crate::kernel::Kptr;
-use crate::socket;
+use crate::socket::{self, IPPROTO_TCP};
 use crate::task;
 use agent_common::event::EventKind;
 use aya_ebpf::macros::btf_tracepoint;
@@ -45,17 +45,31 @@ pub fn tcp_connect(ctx: BtfTracePointContext) -> i32 {
 /// The same tracepoint for listeners that were bound; the port of others is not known yet here.
 #[btf_tracepoint(function = "inet_sock_set_state")]
 pub fn tcp_listen(ctx: BtfTracePointContext) -> i32 {
-    if ctx.arg::<i32>(2) != TCP_LISTEN {
-        return 0;
+    if ctx.arg::<i32>(2) == TCP_LISTEN {
+        listens(Kptr(ctx.arg(0)));
     }
-    let sk = Kptr(ctx.arg(0));
-    if sk.read_or_zero::<u16>(offset!(sk_num)) == 0 {
-        listen::expect_port(task::current());
-        return 0;
-    }
-    let Some(actor) = task::enter(EventKind::LISTEN) else {
-        return 0;
-    };
-    listen::listening(&actor, sk, Origin::TRACEPOINT, 0);
     0
+}
+
+/// The same for SCTP, beside hooks that TCP's listeners pass.
+#[btf_tracepoint(function = "inet_sock_set_state")]
+pub fn sctp_listen(ctx: BtfTracePointContext) -> i32 {
+    if ctx.arg::<i32>(2) == TCP_LISTEN && socket::protocol(Kptr(ctx.arg(0))) != IPPROTO_TCP {
+        listens(Kptr(ctx.arg(0)));
+    }
+    0
+}
+
+#[inline(always)]
+fn listens(sk: Kptr) {
+    // MPTCP's own socket listens by a TCP socket, which says so too.
+    if socket::is_mptcp(sk) {
+        return;
+    }
+    if sk.read_or_zero::<u16>(offset!(sk_num)) == 0 {
+        return listen::expect_port(task::current());
+    }
+    if let Some(actor) = task::enter(EventKind::LISTEN) {
+        listen::listening(&actor, sk, Origin::TRACEPOINT, 0);
+    }
 }

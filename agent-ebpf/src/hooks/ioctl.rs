@@ -36,10 +36,11 @@ pub fn exit_ioctl(ctx: BtfTracePointContext) -> i32 {
 /// Both structures begin with the flags. Refused attempts tell as well.
 #[inline(always)]
 fn sets_flags(call: &Syscall) {
-    let Some(file) = syscall::file(call.arg::<0>() as u32) else {
-        return;
+    let subject = match syscall::file(call.arg::<0>() as u32) {
+        Some(file) => Subject::Open(file),
+        None if call.ret == 0 => return emit::lose_unreadable(setattr::KIND),
+        None => return,
     };
-    let subject = Subject::Open(file);
     let change = Change {
         op: AttributeOp::SETFLAGS,
         value: u64::from(read_user::<u32>(call.arg::<2>()).unwrap_or(0)),

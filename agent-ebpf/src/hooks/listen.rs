@@ -1,5 +1,6 @@
 //! A listener.
 
+use crate::emit;
 use crate::global::offset;
 use crate::header::{Origin, Report};
 use crate::hooks::net;
@@ -8,12 +9,13 @@ use crate::maps::TASKS;
 use crate::socket::{self, NO_ADDRESS};
 use crate::syscall::{self, Syscall};
 use crate::task::{self, Actor};
-use agent_common::event::{EventKind, RecordFlags};
+use agent_common::event::EventKind;
 use agent_common::slot::TaskFlags;
 use aya_ebpf::macros::{btf_tracepoint, fexit};
 use aya_ebpf::programs::{BtfTracePointContext, FExitContext};
 
-const TCP_LISTEN: u8 = 10;
+/// State of a listening socket.
+pub const TCP_LISTEN: u8 = 10;
 
 /// Reports a listening socket.
 #[inline(always)]
@@ -73,17 +75,17 @@ pub fn exit_listen(ctx: BtfTracePointContext) -> i32 {
         }
         (*label).flags &= !TaskFlags::LISTEN_PENDING;
     }
-    let call = Syscall::of(&ctx);
-    let Some(sk) = syscall::file(call.arg::<0>() as u32).and_then(syscall::sock) else {
-        return 0;
-    };
+    let call = Syscall::of_socket(&ctx);
     if call.ret != 0 {
         return 0;
     }
+    let Some(sk) = syscall::file(call.arg::<0>() as u32).and_then(syscall::sock) else {
+        emit::lose_unreadable(EventKind::LISTEN);
+        return 0;
+    };
     let Some(actor) = task::enter(EventKind::LISTEN) else {
         return 0;
     };
-    let flags = if call.is_compat() { RecordFlags::COMPAT } else { 0 };
-    listening(&actor, sk, Origin::DESCRIPTOR, flags);
+    listening(&actor, sk, Origin::DESCRIPTOR, call.flags());
     0
 }

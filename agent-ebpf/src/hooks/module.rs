@@ -72,6 +72,19 @@ pub fn fentry_module_request(ctx: FEntryContext) -> i32 {
     0
 }
 
+/// `module_request(char *name, bool wait, unsigned long ip)`, all kernels that have modules; in the task that makes the kernel
+/// ask, and only where it will.
+#[btf_tracepoint(function = "module_request")]
+pub fn module_request(ctx: BtfTracePointContext) -> i32 {
+    before(
+        ModuleOp::REQUEST,
+        None,
+        Text::kernel(ctx.arg(0)),
+        Origin::TRACEPOINT,
+    );
+    0
+}
+
 #[inline(always)]
 fn reads(file: u64, id: u32, origin: Origin) {
     if id == MODULE {

@@ -7,6 +7,7 @@ use crate::global::offset;
 use crate::header::{Origin, Report};
 use crate::kernel::Kptr;
 use crate::path::Location;
+use crate::scratch::Memory;
 use crate::syscall;
 use crate::task::{self, Deed};
 use crate::text::Text;
@@ -49,20 +50,17 @@ impl Operation {
     #[inline(always)]
     pub fn of(mut self, location: Location) -> Self {
         self.file = file::at(location).unwrap_or_default();
-        if let Some(superblock) = Kptr(location.dentry).follow(offset!(dentry_sb)) {
-            self.fstype = fstype(superblock);
-        }
+        self.fstype = fstype(Kptr(Kptr(location.dentry).read_or_zero(offset!(dentry_sb))));
         self
     }
 }
 
-/// Name of a superblock's filesystem.
+/// Name of a superblock's filesystem. Without branches, as the other texts here: of two ways that differ in what a text is 6.1 may
+/// look at one only, and then takes what is on the other for dead code.
 #[inline(always)]
 fn fstype(superblock: Kptr) -> Text {
-    superblock
-        .follow(offset!(sb_type))
-        .and_then(|kind| kind.follow(offset!(fs_type_name)))
-        .map_or(Text::Absent, |name| Text::kernel(name.0))
+    let kind = Kptr(superblock.read_or_zero(offset!(sb_type)));
+    Text::Memory(Memory::Kernel(kind.read_or_zero(offset!(fs_type_name))))
 }
 
 /// Where a record comes from, and what the kernel returned.
@@ -122,8 +120,12 @@ pub fn report(operation: &Operation, outcome: Outcome) {
 
 /// The `struct path` that an argument points to.
 #[inline(always)]
-fn place(path: u64) -> Text {
-    Location::read(Kptr(path)).map_or(Text::Absent, Text::Path)
+fn place(path: u64) -> Location {
+    let path = Kptr(path);
+    Location {
+        dentry: path.read_or_zero(offset!(path_dentry)),
+        mnt: path.read_or_zero(offset!(path_mnt)),
+    }
 }
 
 #[inline(always)]
@@ -131,7 +133,7 @@ fn mounted(source: u64, target: u64, fstype: u64, flags: u64, outcome: Outcome) 
     let operation = Operation {
         flags,
         source: Text::kernel(source),
-        target: place(target),
+        target: Text::Path(place(target)),
         fstype: Text::kernel(fstype),
         ..Operation::new(MountOp::MOUNT)
     };
@@ -140,36 +142,30 @@ fn mounted(source: u64, target: u64, fstype: u64, flags: u64, outcome: Outcome) 
 
 #[inline(always)]
 fn moved(from: u64, to: u64, outcome: Outcome) {
-    let mut operation = Operation::new(MountOp::MOVE_MOUNT);
-    if let Some(location) = Location::read(Kptr(from)) {
-        operation = operation.of(location);
-        operation.source = Text::Path(location);
-    }
-    operation.target = place(to);
+    let location = place(from);
+    let mut operation = Operation::new(MountOp::MOVE_MOUNT).of(location);
+    operation.source = Text::Path(location);
+    operation.target = Text::Path(place(to));
     report(&operation, outcome);
 }
 
 #[inline(always)]
 fn unmounted(mnt: u64, flags: u64, outcome: Outcome) {
-    let mnt = Kptr(mnt);
-    let mut operation = Operation::new(MountOp::UMOUNT);
+    let location = Location {
+        dentry: Kptr(mnt).read_or_zero(offset!(vfsmount_root)),
+        mnt,
+    };
+    let mut operation = Operation::new(MountOp::UMOUNT).of(location);
     operation.flags = flags;
-    if let Some(root) = mnt.follow(offset!(vfsmount_root)) {
-        let location = Location {
-            dentry: root.0,
-            mnt: mnt.0,
-        };
-        operation = operation.of(location);
-        operation.target = Text::Path(location);
-    }
+    operation.target = Text::Path(location);
     report(&operation, outcome);
 }
 
 #[inline(always)]
 fn pivoted(put_old: u64, new_root: u64, outcome: Outcome) {
     let mut operation = Operation::new(MountOp::PIVOT_ROOT);
-    operation.source = place(put_old);
-    operation.target = place(new_root);
+    operation.source = Text::Path(place(put_old));
+    operation.target = Text::Path(place(new_root));
     report(&operation, outcome);
 }
 
@@ -179,13 +175,10 @@ fn made(superblock: u64, outcome: Outcome) {
     if syscall::current_number() != SYS_FSCONFIG {
         return;
     }
-    let mut operation = Operation::new(MountOp::FSMOUNT);
-    if let Some(root) = Kptr(superblock).follow(offset!(sb_root)) {
-        operation = operation.of(Location {
-            dentry: root.0,
-            mnt: 0,
-        });
-    }
+    let operation = Operation::new(MountOp::FSMOUNT).of(Location {
+        dentry: Kptr(superblock).read_or_zero(offset!(sb_root)),
+        mnt: 0,
+    });
     report(&operation, outcome);
 }
 

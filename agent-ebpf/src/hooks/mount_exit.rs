@@ -3,7 +3,7 @@
 use crate::global::offset;
 use crate::header::Origin;
 use crate::hooks::mount::{self, Operation, Outcome};
-use crate::kernel::Kptr;
+use crate::kernel::{Kptr, read_user};
 use crate::path::Location;
 use crate::syscall::{self, Syscall};
 use crate::text::Text;
@@ -12,6 +12,7 @@ use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
 
 const OPEN_TREE_CLONE: u64 = 1;
+const COMPAT_UMOUNT: u32 = 22;
 /// A magic number in the upper half of the flags, from before 2.4: the kernel drops it.
 const MS_MGC_VAL: u64 = 0xc0ed_0000;
 const MS_MGC_MSK: u64 = 0xffff_0000;
@@ -36,12 +37,17 @@ pub fn exit_mount(ctx: BtfTracePointContext) -> i32 {
     0
 }
 
-/// umount2(target, flags).
+/// umount2(target, flags), and i386's umount(target).
 #[btf_tracepoint(function = "sys_exit")]
 pub fn exit_umount(ctx: BtfTracePointContext) -> i32 {
     let call = Syscall::of(&ctx);
+    let flags = if call.is_compat() && call.number() == COMPAT_UMOUNT {
+        0
+    } else {
+        call.arg::<1>()
+    };
     let operation = Operation {
-        flags: call.arg::<1>(),
+        flags,
         target: Text::user(call.arg::<0>()),
         ..Operation::new(MountOp::UMOUNT)
     };
@@ -111,6 +117,21 @@ pub fn exit_open_tree(ctx: BtfTracePointContext) -> i32 {
         flags: call.arg::<2>(),
         source: Text::user(call.arg::<1>()),
         ..Operation::new(MountOp::OPEN_TREE)
+    };
+    mount::report(&operation, outcome(&call, Origin::ARGUMENTS));
+    0
+}
+
+/// mount_setattr(dfd, path, flags, attributes, size), since 5.12. No hook on objects sees it.
+#[btf_tracepoint(function = "sys_exit")]
+pub fn exit_mount_setattr(ctx: BtfTracePointContext) -> i32 {
+    let call = Syscall::of(&ctx);
+    // `struct mount_attr` begins with what is set and what is cleared.
+    let [set, cleared] = read_user::<[u64; 2]>(call.arg::<3>()).unwrap_or_default();
+    let operation = Operation {
+        flags: set & 0xffff_ffff | cleared << 32,
+        target: Text::user(call.arg::<1>()),
+        ..Operation::new(MountOp::SETATTR)
     };
     mount::report(&operation, outcome(&call, Origin::ARGUMENTS));
     0

@@ -1,27 +1,33 @@
-//! What unlink and rename have in common: only watched names are reported.
+//! What all changes of a directory have in common. The first change in a directory by an executable leaves the kernel, and the
+//! first of each watched name in it; the rest is counted: to remove 10,000 files of a directory is one behaviour.
 
-use crate::count;
+use crate::directory::Entry;
 use crate::emit;
 use crate::file;
+use crate::global::offset;
 use crate::header::{self, Report};
+use crate::hooks::open_attempt;
 use crate::kernel::Kptr;
 use crate::path::{self, Location};
 use crate::scratch::{self, Memory, Scratch};
-use crate::task::{Actor, Deed};
-use crate::text;
+use crate::task::{self, Actor, Deed};
 use agent_common::counter::Outcome;
-use agent_common::event::{FileObject, NameEvent, RecordFlags, StrRef};
+use agent_common::event::{FileFlags, FileObject, NameEvent, RecordFlags, StrRef};
 use agent_common::limits::MAX_PATH;
+
+const NOWHERE: Location = Location { dentry: 0, mnt: 0 };
 
 /// A name, and where it stands.
 #[derive(Clone, Copy)]
 pub enum Name {
-    /// RENAME's second name, for UNLINK.
+    /// The second name of what has one only.
     Absent,
     /// The kernel's own.
     Entry(Location),
-    /// The last component of an argument.
-    Argument(u64),
+    /// What was asked for: a text, and the directory that a relative one begins at.
+    Asked(Memory, i32),
+    /// The text of a symbolic link.
+    Text(Memory),
 }
 
 impl Name {
@@ -35,18 +41,17 @@ impl Name {
         })
     }
 
-    /// `agent_common::name_hash` of it; `None` without scratch memory.
+    /// `None` without scratch memory.
     #[inline(always)]
-    fn hash(self) -> Option<u64> {
+    fn in_key(self, actor: &Actor) -> Option<Entry> {
         match self {
-            Self::Absent => Some(0),
-            Self::Entry(location) => Some(text::dentry_hash(location.dentry)),
-            Self::Argument(address) => {
-                let scratch = scratch::take()?;
-                let hash = text::base_name_hash(scratch, address);
-                scratch::release(scratch);
-                Some(hash)
+            Self::Absent => Some(Entry::default()),
+            Self::Entry(location) => Some(Entry::of(location.dentry)),
+            Self::Asked(name, from) => {
+                let from = open_attempt::base(actor.task, from, name);
+                Entry::asked(name, from.dentry)
             }
+            Self::Text(text) => Entry::asked(text, 0),
         }
     }
 
@@ -55,10 +60,11 @@ impl Name {
         match self {
             Self::Absent => StrRef::default(),
             Self::Entry(location) => path::append(scratch, location, root),
-            Self::Argument(address) => scratch::append_str(scratch, Memory::User(address), MAX_PATH as u32),
+            Self::Asked(text, _) | Self::Text(text) => scratch::append_str(scratch, text, MAX_PATH as u32),
         }
     }
 
+    /// What it stands for.
     #[inline(always)]
     fn file(self) -> FileObject {
         match self {
@@ -66,41 +72,129 @@ impl Name {
             _ => FileObject::default(),
         }
     }
+
+    /// The directory that it stands in.
+    #[inline(always)]
+    fn directory(self) -> FileObject {
+        let Self::Entry(location) = self else {
+            return FileObject::default();
+        };
+        let parent = Kptr(location.dentry).follow(offset!(dentry_parent));
+        let parent = parent.map(|parent| Location {
+            dentry: parent.0,
+            ..location
+        });
+        parent.and_then(file::at).unwrap_or_default()
+    }
 }
 
-/// Reports that `old` goes, or becomes `new`, when one of them is watched.
-#[inline(always)]
-pub fn report(actor: &Actor, old: Name, new: Name, report: Report) {
-    let (Some(old_hash), Some(new_hash)) = (old.hash(), new.hash()) else {
-        return emit::lose(report.kind, Outcome::LOST_SCRATCH_BUSY, actor.label.slot);
-    };
-    if !text::is_watched(old_hash) && !text::is_watched(new_hash) {
-        return count::outcome(report.kind, Outcome::SUPPRESSED_UNWATCHED);
+/// A change of a directory.
+#[derive(Clone, Copy)]
+pub struct Change {
+    /// The name as it was; where a name is made that has no other, that one.
+    pub old: Name,
+    /// The name that it becomes.
+    pub new: Name,
+    /// In the behaviour's key.
+    pub access: u16,
+    /// `RENAME_*` flags.
+    pub rename_flags: u32,
+    /// Of a device node: type and number.
+    pub mode: u16,
+    pub rdev: u32,
+}
+
+impl Change {
+    #[inline(always)]
+    pub fn of(old: Name, new: Name) -> Self {
+        Self {
+            old,
+            new,
+            access: 0,
+            rename_flags: 0,
+            mode: 0,
+            rdev: 0,
+        }
     }
-    let file = old.file();
-    let deed = Deed {
-        access: 0,
-        object: [old_hash, new_hash],
-        detail: file.ino,
-    };
-    let Some(draft) = emit::draft(actor, report.kind, deed) else {
+
+    /// The name whose directory changes.
+    #[inline(always)]
+    fn changed(&self) -> Name {
+        match self.new {
+            Name::Absent => self.old,
+            new => new,
+        }
+    }
+}
+
+/// Reports it, for a container. Rules judge most of these by the directory, as they do opens to write; watched names are urgent.
+#[inline(always)]
+pub fn report(change: &Change, report: Report) {
+    let Some(actor) = task::enter(report.kind) else {
         return;
     };
+    let (Some(old), Some(new)) = (change.old.in_key(&actor), change.new.in_key(&actor)) else {
+        return emit::lose(report.kind, Outcome::LOST_SCRATCH_BUSY, actor.slot());
+    };
+    let deed = Deed {
+        access: change.access,
+        object: [old.number(), new.number()],
+        detail: u64::from(change.rdev),
+    };
+    let Some(draft) = emit::draft(&actor, report.kind, deed) else {
+        return;
+    };
+    let urgent = if old.is_watched() || new.is_watched() {
+        RecordFlags::DEVIATION
+    } else {
+        0
+    };
     let report = Report {
-        flags: report.flags | RecordFlags::DEVIATION,
+        flags: report.flags | urgent,
         ..report
     };
-    let record: *mut NameEvent = draft.begin(actor, report);
-    let top = Location { dentry: 0, mnt: 0 };
-    let root = header::root(Kptr(actor.task as u64)).unwrap_or(top);
+    let record: *mut NameEvent = draft.begin(&actor, report);
+    fill(record, draft.scratch, change, &actor);
+    draft.submit();
+}
+
+#[inline(always)]
+fn fill(record: *mut NameEvent, scratch: *mut Scratch, change: &Change, actor: &Actor) {
+    let root = header::root(Kptr(actor.task as u64)).unwrap_or(NOWHERE);
+    let changed = change.changed();
     // SAFETY: scratch memory that this program took.
     unsafe {
-        (*record).file = file;
-        (*record).directory = FileObject::default();
-        (*record).rename_flags = 0;
+        (*record).file = change.old.file();
+        (*record).directory = changed.directory();
+        if change.mode != 0 {
+            (*record).file.mode = change.mode;
+            (*record).file.rdev = change.rdev;
+        }
+        (*record).rename_flags = change.rename_flags;
+        (*record).path = change.old.append(scratch, root);
+        (*record).new_path = change.new.append(scratch, root);
         (*record).fs_path = StrRef::default();
-        (*record).path = old.append(draft.scratch, root);
-        (*record).new_path = new.append(draft.scratch, root);
+        match changed {
+            Name::Entry(location) => {
+                // From the record: see `file_open`.
+                let flags = core::ptr::read_volatile(&raw const (*record).directory.flags);
+                if is_shown_elsewhere(flags) {
+                    (*record).fs_path = path::append_in_filesystem(scratch, location);
+                }
+            }
+            Name::Asked(text, from) => {
+                let from = open_attempt::base(actor.task, from, text);
+                if from.dentry != 0 {
+                    (*record).fs_path = path::append(scratch, from, root);
+                }
+            }
+            Name::Absent | Name::Text(_) => {}
+        }
     }
-    draft.submit();
+}
+
+/// A bind mount, or what is not the container's own: a host's disk may be mounted whole, and its path be a chroot's.
+#[inline(always)]
+pub fn is_shown_elsewhere(flags: u16) -> bool {
+    flags & (FileFlags::BIND_MOUNT | FileFlags::OVERLAY) != FileFlags::OVERLAY
 }

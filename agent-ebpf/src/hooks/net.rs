@@ -1,10 +1,11 @@
 //! What bind, listen, connect and send have in common.
 
 use crate::emit;
-use crate::header::Report;
+use crate::header::{self, Report};
+use crate::kernel::Kptr;
 use crate::socket;
 use crate::task::Actor;
-use agent_common::event::{EventKind, NetEvent, SocketAddress};
+use agent_common::event::{EventKind, NetEvent, RecordFlags, SocketAddress};
 
 /// A socket operation.
 #[derive(Clone, Copy)]
@@ -16,6 +17,11 @@ pub struct Operation {
     pub backlog: u32,
 }
 
+/// In a key's access: see [`RecordFlags::INHERITED`]. A listener of the image's own is another behaviour.
+const INHERITED: u16 = 0x4000;
+/// The same: what failed and then succeeds is another behaviour.
+const REFUSED: u16 = 0x2000;
+
 /// Judges and reports it.
 #[inline(always)]
 pub fn report(actor: &Actor, operation: &Operation, report: Report) {
@@ -26,12 +32,20 @@ pub fn report(actor: &Actor, operation: &Operation, report: Report) {
 #[inline(never)]
 fn submit(actor: &Actor, operation: &Operation, report: &Report) -> u32 {
     let protocol = operation.protocol;
-    let deed = if report.kind == EventKind::BIND || report.kind == EventKind::LISTEN {
+    let mut deed = if report.kind == EventKind::BIND || report.kind == EventKind::LISTEN {
         let local = &operation.local;
         socket::deed(protocol, local, socket::generalised(local.port))
     } else {
         socket::deed(protocol, &operation.remote, operation.remote.port)
     };
+    // The same address is another host's in another network.
+    deed.detail |= u64::from(header::network_namespace(Kptr(actor.task as u64))) << 32;
+    if report.flags & RecordFlags::INHERITED != 0 {
+        deed.access |= INHERITED;
+    }
+    if report.ret < 0 {
+        deed.access |= REFUSED;
+    }
     let Some(draft) = emit::draft(actor, report.kind, deed) else {
         return 0;
     };

@@ -1,11 +1,11 @@
 //! An open for writing that the kernel refused. Nothing was resolved: what was asked for is reported, and says so.
-//! A file that is simply not there tells nothing; what may not be written does.
+//! A file that is simply not there tells nothing; what may not be written does, and a control that this kernel lacks.
 
 use crate::emit;
 use crate::file;
 use crate::global::offset;
 use crate::header::{self, Origin, Report};
-use crate::kernel::{Kptr, read_user};
+use crate::kernel::{Kptr, Task, read_user};
 use crate::path::{self, Location};
 use crate::scratch::{self, Memory, Scratch};
 use crate::syscall::{self, Syscall};
@@ -20,6 +20,7 @@ const KIND: EventKind = EventKind::FILE_OPEN;
 /// In a key's access: the attempt failed.
 const REFUSED: u16 = 0x200;
 const EPERM: i64 = -1;
+const ENOENT: i64 = -2;
 const EACCES: i64 = -13;
 const ETXTBSY: i64 = -26;
 const EROFS: i64 = -30;
@@ -83,10 +84,10 @@ pub fn refused_open(ctx: BtfTracePointContext) -> i32 {
     0
 }
 
-/// Refused for what it is, not because it is not there.
+/// Refused for what it is, or what may be a control that is not there.
 #[inline(always)]
 pub fn is_telling(call: &Syscall) -> bool {
-    matches!(call.ret, EPERM | EACCES | ETXTBSY | EROFS)
+    matches!(call.ret, EPERM | ENOENT | EACCES | ETXTBSY | EROFS)
 }
 
 /// Reports the attempt when it was one to write.
@@ -96,9 +97,30 @@ pub fn report(call: &Syscall) -> u32 {
     if asked.flags & (O_ACCMODE | O_TRUNC) == 0 {
         return 0;
     }
+    if call.ret == ENOENT && !is_control(&asked) {
+        return 0;
+    }
     let Some(actor) = task::enter(KIND) else { return 0 };
     attempt(&actor, &asked, call);
     0
+}
+
+/// A path in the kernel's own filesystems, by where they are mounted or by the directory that a relative one begins at.
+#[inline(always)]
+fn is_control(asked: &Asked) -> bool {
+    let from = base(task::current(), asked.directory, asked.path);
+    if from.dentry == 0 {
+        let start: [u8; 6] = asked.path.read_or_zero();
+        return start == *b"/proc/" || start[..5] == *b"/sys/";
+    }
+    let superblock = Kptr(Kptr(from.dentry).read_or_zero(offset!(dentry_sb)));
+    file::is_kernel_interface(superblock.read_or_zero::<u64>(offset!(sb_magic)) as u32)
+}
+
+/// What open(2) and its kin were asked for; of a resolved file the kernel keeps no O_TRUNC and no O_CREAT.
+#[inline(always)]
+pub fn asked_flags(call: &Syscall) -> u32 {
+    asked(call).map_or(0, |asked| asked.flags)
 }
 
 #[inline(always)]
@@ -148,9 +170,9 @@ fn attempt(actor: &Actor, asked: &Asked, call: &Syscall) {
 /// Reports an open of which only the request is known; `how` tells it from others in the key's access.
 #[inline(always)]
 pub fn unresolved(actor: &Actor, asked: &Asked, how: u16, report: Report) {
-    let from = base(actor, asked.directory, asked.path);
+    let from = base(actor.task, asked.directory, asked.path);
     let deed = Deed {
-        access: how | (asked.flags & O_ACCMODE) as u16,
+        access: how | (asked.flags & O_ACCMODE) as u16 | ((asked.flags & O_TRUNC) << 2) as u16,
         object: [Text::Memory(asked.path).identity(), file::place(from.dentry)],
         detail: i64::from(report.ret) as u64,
     };
@@ -181,17 +203,13 @@ pub fn append_base(scratch: *mut Scratch, actor: &Actor, from: Location) -> StrR
 
 /// The directory that a relative path begins at; nowhere for an absolute one.
 #[inline(always)]
-pub fn base(actor: &Actor, directory: i32, path: Memory) -> Location {
+pub fn base(task: Task, directory: i32, path: Memory) -> Location {
     const NOWHERE: Location = Location { dentry: 0, mnt: 0 };
-    let first = match path {
-        Memory::Kernel(address) => Kptr(address).read::<u8>(0),
-        Memory::User(address) => read_user::<u8>(address),
-    };
-    if first == Some(b'/') {
+    if path.read_or_zero::<u8>() == b'/' {
         return NOWHERE;
     }
     let directory = if directory == AT_FDCWD {
-        header::working_directory(Kptr(actor.task as u64))
+        header::working_directory(Kptr(task as u64))
     } else {
         syscall::file(directory as u32)
             .and_then(|file| file.field(offset!(file_f_path)))

@@ -1,28 +1,41 @@
 //! Access to other processes: ptrace(2), process_vm_readv(2) and process_vm_writev(2), pidfd_getfd(2), and with
-//! lsm and fentry everything else that the kernel checks alike (/proc/PID/mem, /proc/PID/ns).
+//! lsm and fentry everything else that the kernel checks alike (/proc/PID/mem, /proc/PID/ns). By tracepoints files of procfs are told that
+//! it checks so when they are opened.
 
 use crate::count;
 use crate::emit;
 use crate::global::offset;
 use crate::header::{Origin, Report};
-use crate::kernel::{Kptr, Task};
-use crate::maps::TASKS;
+use crate::hooks::call::{self, Told};
+use crate::hooks::receive;
+use crate::kernel::{Kptr, Task, number};
 use crate::process::{self, Target};
-use crate::syscall::{self, Syscall};
+use crate::procfs;
+use crate::syscall::Syscall;
 use crate::task::{self, Deed};
+use crate::text::Text;
 use agent_common::counter::Outcome;
-use agent_common::event::{EventKind, PtraceEvent, PtraceOp, RecordFlags};
-use agent_common::slot::NO_SLOT;
+use agent_common::event::{CallName, EventKind, PtraceEvent, PtraceOp, RecordFlags};
 use aya_ebpf::macros::{btf_tracepoint, fentry, lsm};
 use aya_ebpf::programs::{BtfTracePointContext, FEntryContext, LsmContext};
 
 const KIND: EventKind = EventKind::PTRACE;
+const PTRACE_TRACEME: u32 = 0;
+const PTRACE_POKETEXT: u32 = 4;
+const PTRACE_POKEDATA: u32 = 5;
+const PTRACE_POKEUSR: u32 = 6;
+/// Not on every architecture.
+const PTRACE_SETREGS: u32 = 13;
+const PTRACE_SETFPREGS: u32 = 15;
+const PTRACE_SETREGSET: u32 = 0x4205;
 const PTRACE_ATTACH: u32 = 16;
 const PTRACE_SEIZE: u32 = 0x4206;
 /// `PTRACE_MODE_ATTACH`; a check without it is for reading what `ps` shows.
 const MODE_ATTACH: u32 = 2;
 /// `PTRACE_MODE_ATTACH_REALCREDS`: what pidfd_getfd(2) is checked for.
 const MODE_GETFD: u32 = 0x12;
+/// In `f_mode`: only the path was opened.
+const FMODE_PATH: u32 = 0x4000;
 /// In a key's access: the attempt failed.
 const FAILED: u16 = 0x100;
 
@@ -52,21 +65,13 @@ pub fn fentry_ptrace(ctx: FEntryContext) -> i32 {
 
 #[inline(always)]
 fn checked(child: Task, mode: u32, origin: Origin) {
-    let mut access = Access {
+    let known = process::known(child);
+    let access = Access {
         op: PtraceOp::ACCESS_CHECK,
         request: mode,
-        target: Target::of_task(Kptr(child as u64)),
-        exec_id: 0,
+        target: known.target,
+        exec_id: known.exec_id,
     };
-    if let Some(label) = TASKS.get(child) {
-        // SAFETY: a live map value.
-        unsafe {
-            access.exec_id = (*label).exec_id;
-            if (*label).slot != NO_SLOT {
-                access.target.slot = (*label).slot;
-            }
-        }
-    }
     let report = Report {
         kind: KIND,
         origin,
@@ -76,15 +81,56 @@ fn checked(child: Task, mode: u32, origin: Origin) {
     accessed(&access, report);
 }
 
-/// ptrace(request, pid, …): only what begins to trace another process.
+/// ptrace(request, pid, …): what begins to trace, and what changes who is traced.
 #[btf_tracepoint(function = "sys_exit")]
 pub fn exit_ptrace(ctx: BtfTracePointContext) -> i32 {
     let call = Syscall::of(&ctx);
     let request = call.arg::<0>() as u32;
-    if request == PTRACE_ATTACH || request == PTRACE_SEIZE {
+    if request == PTRACE_ATTACH || request == PTRACE_SEIZE || changes(request) {
         by_number(&call, PtraceOp::PTRACE, request, call.arg::<1>() as u32);
+    } else if request == PTRACE_TRACEME {
+        offered(&call);
     }
     0
+}
+
+/// The same beside the hooks on objects, which see the beginning only.
+#[btf_tracepoint(function = "sys_exit")]
+pub fn exit_traced(ctx: BtfTracePointContext) -> i32 {
+    let call = Syscall::of(&ctx);
+    let request = call.arg::<0>() as u32;
+    if changes(request) {
+        by_number(&call, PtraceOp::PTRACE, request, call.arg::<1>() as u32);
+    } else if request == PTRACE_TRACEME {
+        offered(&call);
+    }
+    0
+}
+
+/// Code, data or registers of another process.
+#[inline(always)]
+fn changes(request: u32) -> bool {
+    matches!(
+        request,
+        PTRACE_POKETEXT
+            | PTRACE_POKEDATA
+            | PTRACE_POKEUSR
+            | PTRACE_SETREGS
+            | PTRACE_SETFPREGS
+            | PTRACE_SETREGSET
+    )
+}
+
+/// The task lets its parent trace it: a debugger's child, or one that keeps debuggers away.
+#[inline(always)]
+fn offered(syscall: &Syscall) {
+    let told = Told {
+        call: CallName::PTRACE,
+        args: [u64::from(PTRACE_TRACEME), 0, 0, 0],
+        text: Text::Absent,
+        key: [0; 2],
+    };
+    call::report(&told, call::returned(syscall, Origin::ARGUMENTS, 0));
 }
 
 /// process_vm_readv(pid, …).
@@ -107,18 +153,52 @@ pub fn exit_process_vm_writev(ctx: BtfTracePointContext) -> i32 {
 #[btf_tracepoint(function = "sys_exit")]
 pub fn exit_pidfd_getfd(ctx: BtfTracePointContext) -> i32 {
     let call = Syscall::of(&ctx);
-    let target = syscall::file(call.arg::<0>() as u32)
-        .and_then(pid_of)
-        .and_then(process::task_of);
+    let target = process::by_pidfd(call.arg::<0>() as u32);
     returned(&call, PtraceOp::ACCESS_CHECK, MODE_GETFD, target);
+    if call.ret >= 0 {
+        receive::came(call.ret as u32, call.flags());
+    }
     0
 }
 
-/// The `struct pid` of a pidfd: the inode's since pidfs (6.9), the file's before.
+/// The current task has opened a file.
 #[inline(always)]
-fn pid_of(file: Kptr) -> Option<Kptr> {
-    file.follow(offset!(file_private_data))
-        .or_else(|| file.follow(offset!(file_f_inode))?.follow(offset!(inode_private)))
+pub fn opened(file: Kptr, call: &Syscall) {
+    opened_of_process(number(file.0), call.flags(), call.result());
+}
+
+/// Global, as those in [`crate::scratch`]. Own files are most of what is opened in procfs.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn opened_of_process(file: u64, flags: u32, ret: i32) -> u32 {
+    let file = Kptr(file);
+    let Some(task) = procfs::subject(file) else {
+        return 0;
+    };
+    let target = Target::of_task(task);
+    let own = Kptr(task::current() as u64).read_or_zero::<u32>(offset!(task_tgid));
+    let path_only = file.read_or_zero::<u32>(offset!(file_f_mode)) & FMODE_PATH != 0;
+    if target.tgid == own || path_only {
+        return 0;
+    }
+    let request = procfs::asked(file);
+    if request == 0 {
+        return 0;
+    }
+    let access = Access {
+        op: PtraceOp::ACCESS_CHECK,
+        request,
+        target,
+        exec_id: 0,
+    };
+    let report = Report {
+        kind: KIND,
+        origin: Origin::DESCRIPTOR,
+        flags,
+        ret,
+    };
+    accessed(&access, report);
+    0
 }
 
 #[inline(always)]
@@ -147,10 +227,10 @@ fn returned(call: &Syscall, op: PtraceOp, request: u32, target: Option<Kptr>) {
 #[inline(always)]
 fn accessed(access: &Access, report: Report) {
     let Some(actor) = task::enter(KIND) else { return };
-    let own = access.target.slot == actor.label.slot;
+    let own = access.target.is_own(&actor);
     let reads = access.op == PtraceOp::ACCESS_CHECK && access.request & MODE_ATTACH == 0;
     if access.target.tgid == 0 || own && reads {
-        return count::outcome(KIND, Outcome::SUPPRESSED_UNWATCHED);
+        return count::outcome(KIND, Outcome::SUPPRESSED_UNWATCHED, actor.slot());
     }
     let failed = if report.ret < 0 { FAILED } else { 0 };
     // Reading /proc of every process of the host is one behaviour, attaching to each is not.

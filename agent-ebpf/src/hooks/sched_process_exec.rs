@@ -12,6 +12,7 @@ use crate::lineage;
 use crate::maps::SLOT_STATE;
 use crate::path;
 use crate::scratch::{self, Memory};
+use crate::slot;
 use crate::stdio;
 use crate::task::{self, Deed};
 use crate::text::Text;
@@ -46,7 +47,7 @@ pub fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
         return unreadable(task);
     };
     // SAFETY: a live map value; only its own task changes it.
-    let before = unsafe {
+    let (before, exec_id) = unsafe {
         let before = Before {
             exec_id: (*label).exec_id,
             exe_id: (*label).exe_id,
@@ -55,22 +56,27 @@ pub fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
         (*label).exec_id = lineage::next_id();
         (*label).exe_id = file::identity(file, &open.object);
         (*label).exe_dev = open.object.dev;
-        before
+        (before, (*label).exec_id)
     };
     leave_runtime(task, label);
     lineage::record(task, label, before.exec_id, &open);
-    report(task, &before, &open, bprm, script(task, bprm));
+    let script = script(task, bprm, exec_id);
+    report(label, &before, &open, bprm, script);
     0
 }
 
-/// Of a script what tells it from others of its interpreter: its name, and where a relative one begins. 0: no script.
+/// Of a script what tells it from others of its interpreter: its name, and where a relative one begins. One that was opened before
+/// has a descriptor's number for a name, which tells nothing: each is a behaviour of its own. 0: no script.
 #[inline(never)]
-fn script(task: Task, bprm: Kptr) -> u64 {
+fn script(task: Task, bprm: Kptr, exec_id: u64) -> u64 {
     let name = bprm.read_or_zero::<u64>(offset!(bprm_filename));
     if name == bprm.read_or_zero::<u64>(offset!(bprm_interp)) {
         return 0;
     }
     let mut identity = Text::kernel(name).identity();
+    if Kptr(name).read_or_zero::<[u8; 8]>(0) == *b"/dev/fd/" {
+        identity ^= exec_id;
+    }
     if Kptr(name).read::<u8>(0) != Some(b'/')
         && let Some(directory) = header::working_directory(Kptr(task as u64))
     {
@@ -83,7 +89,7 @@ fn script(task: Task, bprm: Kptr) -> u64 {
 #[inline(never)]
 fn unreadable(task: Task) -> i32 {
     if let Some(actor) = task::admit(KIND, task) {
-        emit::lose(KIND, Outcome::LOST_UNREADABLE, actor.label.slot);
+        emit::lose(KIND, Outcome::LOST_UNREADABLE, actor.slot());
     }
     0
 }
@@ -109,7 +115,7 @@ fn leave_runtime(task: Task, label: *mut TaskLabel) -> u32 {
     if mere_candidate && !has_own_pids(kernel) {
         return 0;
     }
-    label.flags &= !TaskFlags::RUNTIME_INIT;
+    label.flags = label.flags & !TaskFlags::RUNTIME_INIT | TaskFlags::CONTAINED;
     if flags & SlotFlags::LIVE == 0 {
         go_live(task, state, label);
     }
@@ -126,7 +132,7 @@ fn go_live(task: Task, state: *mut SlotState, label: &TaskLabel) {
     // SAFETY: a live map value.
     unsafe {
         (*state).namespaces = header::namespaces(Kptr(task as u64));
-        (*state).flags.0 |= SlotFlags::LIVE;
+        slot::set_flags(state, SlotFlags::LIVE);
     }
     let live = Lifecycle {
         op: ContainerOp::LIVE,
@@ -139,10 +145,13 @@ fn go_live(task: Task, state: *mut SlotState, label: &TaskLabel) {
     cgroup::report(task, &live);
 }
 
-/// The record, for containers.
+/// The record, for containers. The label is not looked for again: the stack would not do ("combined stack size of 4 calls is
+/// 544. Too large", 6.1).
 #[inline(never)]
-fn report(task: Task, before: &Before, open: &OpenFile, bprm: Kptr, script: u64) -> u32 {
-    let Some(mut actor) = task::admit(KIND, task) else {
+fn report(label: *mut TaskLabel, before: &Before, open: &OpenFile, bprm: Kptr, script: u64) -> u32 {
+    let task = task::current();
+    // SAFETY: a live map value.
+    let Some(mut actor) = task::admit_labelled(KIND, task, unsafe { *label }) else {
         return 0;
     };
     // The old image acts, the new one, which the label names already, is the object.

@@ -29,8 +29,7 @@ pub fn sched_process_fork(ctx: BtfTracePointContext) -> i32 {
     // CLONE_INTO_CGROUP fires no attach event.
     let born_in = Kptr(born_elsewhere(Kptr(parent as u64), Kptr(child as u64)));
     if born_in.0 != 0 {
-        let target = cgroup::key(born_in).and_then(|key| cgroup::slot(&key));
-        cgroup_attach_task::moved(child, &inherited, target, 0);
+        cgroup_attach_task::moved(child, &inherited, cgroup::slot(born_in), 0);
     }
     0
 }

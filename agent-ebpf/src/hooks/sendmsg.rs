@@ -57,7 +57,7 @@ fn sending(socket: Kptr, message: Task, origin: Origin) {
     };
     socket::read_named(&Named { sk, address, len }, &mut operation.remote);
     if operation.remote.family == 0 {
-        return count::outcome(KIND, Outcome::SUPPRESSED_UNWATCHED);
+        return count::outcome(KIND, Outcome::SUPPRESSED_UNWATCHED, actor.slot());
     }
     socket::normalise_peer(&mut operation.remote);
     socket::read_local(sk, &mut operation.local);

@@ -1,10 +1,11 @@
-//! Attributes of files: set-user-ID bits, extended attributes that give rights, times of the caller's choice, lengths.
+//! Attributes of files: set-user-ID bits, extended attributes that give rights, lengths.
 
 use crate::count;
 use crate::emit;
 use crate::file::{self, OpenFile};
 use crate::global::offset;
 use crate::header::{self, Origin, Report};
+use crate::hooks::io_uring::ASKED;
 use crate::hooks::open_attempt;
 use crate::kernel::{Kptr, read_user};
 use crate::path::{self, Location};
@@ -13,17 +14,14 @@ use crate::syscall::{self, Syscall};
 use crate::task::{self, Actor, Deed};
 use crate::text::Text;
 use agent_common::counter::Outcome;
-use agent_common::event::{AttributeEvent, AttributeOp, EventKind, FileObject, StrRef};
+use agent_common::event::{AttributeEvent, AttributeOp, EventKind, FileObject, RecordFlags, StrRef};
 use agent_common::limits::MAX_PATH;
 use aya_ebpf::macros::{btf_tracepoint, fentry, lsm};
 use aya_ebpf::programs::{BtfTracePointContext, FEntryContext, LsmContext};
 
-const KIND: EventKind = EventKind::SETATTR;
+pub const KIND: EventKind = EventKind::SETATTR;
 /// `S_ISUID | S_ISGID`.
 const SETID_BITS: u64 = 0o6000;
-/// `UTIME_NOW` and `UTIME_OMIT` in a time's nanoseconds.
-const UTIME_NOW: u64 = 0x3fff_ffff;
-const UTIME_OMIT: u64 = 0x3fff_fffe;
 
 /// A change of an attribute.
 #[derive(Clone, Copy)]
@@ -41,7 +39,7 @@ pub enum Subject {
     /// Of a descriptor.
     Open(Kptr),
     /// A name that was asked for, in a directory.
-    Asked { directory: i32, path: u64 },
+    Asked { directory: i32, path: Memory },
 }
 
 /// `path_chmod(const struct path *path, umode_t mode)`, with CONFIG_SECURITY_PATH.
@@ -107,7 +105,7 @@ fn sets(dentry: u64, name: u64, origin: Origin) {
 
 /// `security.` (file capabilities) and `trusted.` attributes.
 #[inline(always)]
-fn gives_rights(name: Option<[u8; 8]>) -> bool {
+pub fn gives_rights(name: Option<[u8; 8]>) -> bool {
     name.is_some_and(|name| name == *b"security" || name == *b"trusted.")
 }
 
@@ -137,9 +135,7 @@ pub fn exit_chmod(ctx: BtfTracePointContext) -> i32 {
 #[btf_tracepoint(function = "sys_exit")]
 pub fn exit_fchmod(ctx: BtfTracePointContext) -> i32 {
     let call = Syscall::of(&ctx);
-    if let Some(file) = syscall::file(call.arg::<0>() as u32) {
-        mode_of(&call, call.arg::<1>(), Subject::Open(file));
-    }
+    mode_of(&call, call.arg::<1>(), open(call.arg::<0>() as u32));
     0
 }
 
@@ -183,9 +179,7 @@ pub fn exit_setxattr(ctx: BtfTracePointContext) -> i32 {
 #[btf_tracepoint(function = "sys_exit")]
 pub fn exit_fsetxattr(ctx: BtfTracePointContext) -> i32 {
     let call = Syscall::of(&ctx);
-    if let Some(file) = syscall::file(call.arg::<0>() as u32) {
-        attribute_of(&call, call.arg::<1>(), Subject::Open(file));
-    }
+    attribute_of(&call, call.arg::<1>(), open(call.arg::<0>() as u32));
     0
 }
 
@@ -229,48 +223,29 @@ pub fn exit_truncate(ctx: BtfTracePointContext) -> i32 {
     0
 }
 
-/// utimensat(directory, path, times, flags): times that the caller chose, not now.
+/// file_setattr(directory, path, attributes, size, flags), since 6.17: inode flags by name. They come first in the structure.
 #[btf_tracepoint(function = "sys_exit")]
-pub fn exit_utimensat(ctx: BtfTracePointContext) -> i32 {
+pub fn exit_file_setattr(ctx: BtfTracePointContext) -> i32 {
     let call = Syscall::of(&ctx);
-    let times = call.arg::<2>();
-    // Two `struct timespec`: of access, and of modification, which begins 16 bytes later.
-    let chosen = |at: u64| {
-        read_user::<u64>(at).is_some_and(|nanoseconds| !matches!(nanoseconds, UTIME_NOW | UTIME_OMIT))
-    };
-    if call.ret == 0 && times != 0 && (chosen(times.wrapping_add(8)) || chosen(times.wrapping_add(24))) {
-        times_of(&call, call.arg::<0>() as i32, call.arg::<1>());
-    }
-    0
-}
-
-/// utime(path, times) and utimes: null times are now.
-#[btf_tracepoint(function = "sys_exit")]
-pub fn exit_utimes(ctx: BtfTracePointContext) -> i32 {
-    let call = Syscall::of(&ctx);
-    if call.ret == 0 && call.arg::<1>() != 0 {
-        times_of(&call, open_attempt::AT_FDCWD, call.arg::<0>());
-    }
-    0
-}
-
-/// Without a path it is the descriptor's own file.
-#[inline(always)]
-fn times_of(call: &Syscall, directory: i32, path: u64) {
-    let subject = match syscall::file(directory as u32) {
-        Some(file) if path == 0 => Subject::Open(file),
-        _ => asked(directory, path),
-    };
+    let subject = asked(call.arg::<0>() as i32, call.arg::<1>());
     let change = Change {
-        op: AttributeOp::UTIMES,
-        value: 0,
+        op: AttributeOp::SETFLAGS,
+        value: read_user::<u64>(call.arg::<2>()).unwrap_or(0),
         name: Text::Absent,
     };
-    change_of(&change, subject, returned(call, &subject));
+    change_of(&change, subject, returned(&call, &subject));
+    0
+}
+
+/// A descriptor's file; nothing, which is no file either, when it is gone.
+#[inline(always)]
+fn open(fd: u32) -> Subject {
+    Subject::Open(syscall::file(fd).unwrap_or(Kptr(0)))
 }
 
 #[inline(always)]
-fn asked(directory: i32, path: u64) -> Subject {
+pub fn asked(directory: i32, path: u64) -> Subject {
+    let path = Memory::User(path);
     Subject::Asked { directory, path }
 }
 
@@ -296,7 +271,7 @@ pub fn change_of(change: &Change, subject: Subject, report: Report) {
         Subject::Place(place) => of_place(&actor, change, place, report),
         Subject::Open(file) => match OpenFile::read(file) {
             Some(open) => of_place(&actor, change, open.location, report),
-            None => emit::lose(KIND, Outcome::LOST_UNREADABLE, actor.label.slot),
+            None => emit::lose(KIND, Outcome::LOST_UNREADABLE, actor.slot()),
         },
         Subject::Asked { directory, path } => of_name(&actor, change, directory, path, report),
     }
@@ -305,11 +280,11 @@ pub fn change_of(change: &Change, subject: Subject, report: Report) {
 #[inline(always)]
 fn of_place(actor: &Actor, change: &Change, place: Location, report: Report) {
     let object = file::at(place).unwrap_or_default();
-    if object.magic != file::OVERLAY && task::has_lent_credentials(actor.task) {
-        return count::outcome(KIND, Outcome::SUPPRESSED_DUPLICATE);
+    if object.magic != file::OVERLAY && task::acts_for_overlay(actor.task) {
+        return count::outcome(KIND, Outcome::SUPPRESSED_DUPLICATE, actor.slot());
     }
     let deed = Deed {
-        access: change.op.0 as u16,
+        access: change.op.0 as u16 | asked_only(&report),
         object: [identity(change.op, place, &object), u64::from(object.dev)],
         detail: change.value ^ change.name.identity(),
     };
@@ -343,19 +318,39 @@ fn identity(op: AttributeOp, place: Location, object: &FileObject) -> u64 {
     file::identity_of_inode(Kptr(dentry.read_or_zero(offset!(dentry_inode))), object)
 }
 
+/// What a ring was asked for may fail: the deed itself is another behaviour.
 #[inline(always)]
-fn of_name(actor: &Actor, change: &Change, directory: i32, name: u64, report: Report) {
-    let from = open_attempt::base(actor, directory, Memory::User(name));
+fn asked_only(report: &Report) -> u16 {
+    if report.flags & RecordFlags::IO_URING != 0 {
+        ASKED
+    } else {
+        0
+    }
+}
+
+/// A file that is shortened again is no other behaviour; one that becomes set-user-ID after it was set-group-ID is.
+#[inline(always)]
+fn value_in_key(change: &Change) -> u64 {
+    if matches!(change.op, AttributeOp::CHMOD | AttributeOp::SETFLAGS) {
+        change.value
+    } else {
+        0
+    }
+}
+
+#[inline(always)]
+fn of_name(actor: &Actor, change: &Change, directory: i32, name: Memory, report: Report) {
+    let from = open_attempt::base(actor.task, directory, name);
     // As for places: of times the directory only.
     let named = if change.op == AttributeOp::UTIMES {
         0
     } else {
-        Text::user(name).identity()
+        Text::Memory(name).identity()
     };
     let deed = Deed {
-        access: change.op.0 as u16,
+        access: change.op.0 as u16 | asked_only(&report),
         object: [named, file::place(from.dentry)],
-        detail: change.name.identity(),
+        detail: value_in_key(change) ^ change.name.identity(),
     };
     let Some(draft) = emit::draft(actor, KIND, deed) else {
         return;
@@ -367,7 +362,7 @@ fn of_name(actor: &Actor, change: &Change, directory: i32, name: u64, report: Re
         (*record).op = change.op;
         (*record).value = change.value;
         (*record).name = change.name.append(draft.scratch);
-        (*record).path = scratch::append_str(draft.scratch, Memory::User(name), MAX_PATH as u32);
+        (*record).path = scratch::append_str(draft.scratch, name, MAX_PATH as u32);
         (*record).fs_path = open_attempt::append_base(draft.scratch, actor, from);
     }
     draft.submit();

@@ -1,6 +1,7 @@
 //! The tracepoint backend's one program on system calls: everything else is reached from here by tail calls.
 
 use crate::count;
+use crate::heartbeat;
 use crate::kernel::Task;
 use crate::label;
 use crate::maps::{SYSCALLS, WANTED_SYSCALLS};
@@ -12,15 +13,11 @@ use agent_common::slot::NO_SLOT;
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
 
-/// `__X32_SYSCALL_BIT`.
-const X32: u32 = 0x4000_0000;
-
 /// `sys_exit(struct pt_regs *regs, long ret)`, all kernels. Runs for every system call of the host: the bitmap comes first.
 #[btf_tracepoint(function = "sys_exit")]
 pub fn sys_exit(ctx: BtfTracePointContext) -> i32 {
     let call = Syscall::of(&ctx);
-    // A bit marks calls by the x32 convention; most have the native numbers.
-    let number = call.number() & !X32;
+    let number = call.direct_number();
     if number >= MAX_SYSCALLS {
         return 0;
     }
@@ -33,7 +30,10 @@ pub fn sys_exit(ctx: BtfTracePointContext) -> i32 {
     } else {
         (mask.native[word], 0)
     };
-    if wanted >> (number & 63) & 1 == 0 || !in_container(task::current()) {
+    if wanted >> (number & 63) & 1 == 0 {
+        return 0;
+    }
+    if !in_container(task::current()) && !heartbeat::may_have_returned(&call, number) {
         return 0;
     }
     // SAFETY: the context is this program's.

@@ -16,7 +16,9 @@ use std::time::Duration;
 /// How long repeats are folded into one alert, in time of the events.
 pub const REPEAT_WINDOW: Duration = Duration::from_secs(60);
 /// Windows that may be open at once; alerts beyond leave singly.
-pub const MAX_OPEN: usize = 4096;
+pub const MAX_OPEN: usize = 2048;
+/// Bytes of their alerts, as they are sent. An ordinary one has two thousand; a container can make its arguments long.
+const MAX_OPEN_BYTES: usize = 4 << 20;
 /// What identifies an alert: container, rule and object; without a rule the object is a deed.
 pub(super) type Key = (Option<ContainerId>, Option<&'static str>, String);
 
@@ -25,6 +27,8 @@ pub(super) type Key = (Option<ContainerId>, Option<&'static str>, String);
 pub struct AlertBuilder {
     ids: AlertIds,
     open: HashMap<Key, OpenAlert>,
+    /// Of all of them.
+    open_bytes: usize,
     pairs: Pairs,
     /// Behaviours that no window keeps, with the window that they belong to.
     unkept: Vec<(Key, BehaviourKey)>,
@@ -39,6 +43,7 @@ impl AlertBuilder {
         Self {
             ids,
             open: HashMap::new(),
+            open_bytes: 0,
             pairs: Pairs::default(),
             unkept: Vec::new(),
             overflowed: 0,
@@ -125,10 +130,11 @@ impl AlertBuilder {
         let behaviour = draft.behaviour;
         let open = OpenAlert::new(draft);
         let alert = open.alert().clone();
-        if self.open.len() >= MAX_OPEN {
+        if self.open.len() >= MAX_OPEN || self.open_bytes + open.bytes() > MAX_OPEN_BYTES {
             self.overflowed += 1;
             self.unkept.extend(behaviour.map(|behaviour| (key, behaviour)));
         } else {
+            self.open_bytes += open.bytes();
             self.open.insert(key, open);
         }
         Some(alert)
@@ -170,6 +176,7 @@ impl AlertBuilder {
             .extract_if(|key, open| which(key, open))
             .map(|(_, open)| open)
             .collect();
+        self.open_bytes -= taken.iter().map(OpenAlert::bytes).sum::<usize>();
         taken.sort_by_key(OpenAlert::key);
         taken
     }

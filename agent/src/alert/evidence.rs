@@ -15,6 +15,7 @@ use serde_json::{Map, Value, json};
 /// Evidence of an event.
 pub(super) fn evidence(event: &EnrichedEvent, neighbours: &dyn Neighbours) -> Map<String, Value> {
     let header = &event.raw.header;
+    let near = Near { event, neighbours };
     let mut map = Evidence(Map::new());
     map.put("kind", header.kind.name());
     match &event.raw.payload {
@@ -24,7 +25,7 @@ pub(super) fn evidence(event: &EnrichedEvent, neighbours: &dyn Neighbours) -> Ma
         Payload::Connect(net) | Payload::Send(net) => map.connect(net, neighbours),
         Payload::UnixConnect(connect) => map.unix_connect(connect),
         Payload::Mount(mount) => map.mount(mount),
-        Payload::Ptrace(ptrace) => map.ptrace(ptrace, neighbours),
+        Payload::Ptrace(ptrace) => map.ptrace(ptrace, near),
         Payload::Setns(setns) => map.setns(setns),
         Payload::Module(module) => map.module(module),
         Payload::Bpf(bpf) => map.bpf(bpf),
@@ -38,7 +39,7 @@ pub(super) fn evidence(event: &EnrichedEvent, neighbours: &dyn Neighbours) -> Ma
         Payload::Mmap(mapping) => map.mapping(mapping),
         Payload::Socket(socket) => map.socket(socket),
         Payload::Capable(capable) => map.capable(capable),
-        Payload::Signal(signal) => map.signal(signal, neighbours),
+        Payload::Signal(signal) => map.signal(signal, near),
         Payload::Credentials(credentials) => map.credentials(credentials),
         Payload::Syscall(call) => map.call(call),
         Payload::Receive(received) => map.received(received),
@@ -64,6 +65,13 @@ pub(super) fn evidence(event: &EnrichedEvent, neighbours: &dyn Neighbours) -> Ma
 }
 
 struct Evidence(Map<String, Value>);
+
+/// Who a slot may belong to: the event's own container, and those that run.
+#[derive(Clone, Copy)]
+struct Near<'a> {
+    event: &'a EnrichedEvent,
+    neighbours: &'a dyn Neighbours,
+}
 
 impl Evidence {
     fn put(&mut self, key: &str, value: impl Into<Value>) {

@@ -16,6 +16,8 @@ const MAX_STEPS: usize = 32;
 #[derive(Debug)]
 pub struct OpenAlert {
     alert: Alert,
+    /// Of the alert when its window was opened.
+    bytes: usize,
     opened: BootTime,
     behaviours: Vec<BehaviourKey>,
     beyond: Beyond,
@@ -59,6 +61,7 @@ impl OpenAlert {
     pub(super) fn new(draft: Draft) -> Self {
         let mut open = Self {
             summary: draft.alert.summary.clone(),
+            bytes: serde_json::to_vec(&draft.alert).map_or(0, |line| line.len()),
             alert: draft.alert,
             opened: draft.at,
             behaviours: draft.behaviour.into_iter().collect(),
@@ -70,6 +73,11 @@ impl OpenAlert {
         open.add(draft.steps);
         open.show_steps();
         open
+    }
+
+    /// About what it takes of memory.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// As it is now.

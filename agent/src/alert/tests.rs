@@ -234,7 +234,7 @@ fn windows_are_bounded() {
                 .is_some()
         );
     }
-    assert_eq!((builder.open(), builder.overflowed()), (4096, 904));
+    assert_eq!((builder.open(), builder.overflowed()), (MAX_OPEN, 5000 - 2048));
 }
 
 /// Raises the same alert for behaviours that differ in what they did it to.
@@ -302,6 +302,32 @@ fn alerts_without_a_window_do_not_stay_repeated_in_the_kernel() {
     }
     assert_eq!(rearm(&mut builder, 5).len(), 2);
     assert_eq!((builder.rearmed(), builder.overflowed()), (2, 2 + 2 * 4));
+}
+
+/// A container chooses its arguments, and each of its alerts shows them.
+#[test]
+fn windows_of_large_alerts_are_fewer() {
+    let (mut builder, mut scene) = (builder(), scene("acme/app", "/usr/bin/nc"));
+    scene.exe.args = "x".repeat(64 << 10).as_str().into();
+    let event = scene.event(listen("0.0.0.0", 4444));
+    let finding = scene.inspect(listen("0.0.0.0", 4444)).remove(0);
+    let mut raise = |object: usize| {
+        let object = object.to_string();
+        let findings = vec![Finding {
+            object,
+            ..finding.clone()
+        }];
+        scene.with_context(&event, |context| {
+            builder.raise(context, findings, &mut Said::default())
+        })
+    };
+    assert!((0..1000).all(|object| raise(object).is_some()), "each leaves");
+    let open = builder.open();
+    assert!((10..1000).contains(&open), "{open} windows");
+    assert_eq!(builder.drain().len(), open);
+    let mut scene = crate::detect::testing::scene("nginx", "/usr/bin/python3");
+    assert!(super::tests::raise(&mut builder, &mut scene, core_pattern()).is_some());
+    assert_eq!(builder.open(), 1, "there is room again");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use super::output::say_json;
 use super::permission::Need;
 use super::{Exit, Failure, Output, missing_capabilities, require_capabilities, say};
 use crate::kernel::{
-    Capability, CapabilityReport, Coverage, Features, Sensor, SensorConfig, Sight, coverage,
+    Capability, CapabilityReport, Coverage, Features, ProgramStats, Sensor, SensorConfig, Sight, coverage,
 };
 use clap::Args;
 use serde::Serialize;
@@ -29,7 +29,7 @@ struct Report {
     cgroups: Cgroups,
     /// Capabilities of this process that would be of use.
     missing_capabilities: Vec<&'static str>,
-    programs: usize,
+    programs: Vec<Program>,
     capabilities: Vec<Row>,
     /// What the attached capabilities show of each behaviour.
     coverage: Vec<Coverage>,
@@ -41,6 +41,17 @@ struct Cgroups {
     view: &'static str,
     v2: Option<PathBuf>,
     v1: Option<PathBuf>,
+}
+
+/// A loaded program and what it takes.
+#[derive(Debug, Serialize)]
+struct Program {
+    name: String,
+    /// `None`: the kernel is older than 5.16.
+    verified_instructions: Option<u32>,
+    /// 0: it is interpreted.
+    machine_code_bytes: u32,
+    memory_bytes: u64,
 }
 
 /// One capability of the sensor.
@@ -103,10 +114,21 @@ fn gather(features: &Features, sensor: &Sensor) -> Result<Report, Failure> {
             .filter(|missing| missing.need == Need::Optional)
             .map(|missing| missing.name)
             .collect(),
-        programs: sensor.programs(),
+        programs: sensor.program_stats().into_iter().map(Program::from).collect(),
         capabilities: rows(sensor),
         coverage: coverage(sensor.reports()),
     })
+}
+
+impl From<ProgramStats> for Program {
+    fn from(stats: ProgramStats) -> Self {
+        Self {
+            name: stats.program,
+            verified_instructions: stats.verified_instructions,
+            machine_code_bytes: stats.machine_code_bytes,
+            memory_bytes: stats.memory_bytes,
+        }
+    }
 }
 
 impl From<&CapabilityReport> for Row {
@@ -155,7 +177,13 @@ fn head(text: &mut String, report: &Report) -> std::fmt::Result {
             report.missing_capabilities.join(", ")
         )?;
     }
-    writeln!(text, "programs          {} loaded and attached", report.programs)
+    let memory: u64 = report.programs.iter().map(|program| program.memory_bytes).sum();
+    writeln!(
+        text,
+        "programs          {} loaded and attached, {} KiB",
+        report.programs.len(),
+        memory >> 10
+    )
 }
 
 fn table(text: &mut String, rows: &[Row]) -> std::fmt::Result {

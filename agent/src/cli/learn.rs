@@ -1,6 +1,6 @@
 //! `agent profile learn`: the running daemon observes, the profile is written here.
 
-use super::{ClientFlags, Exit, Failure, block_on, client_config, say};
+use super::{ClientFlags, Exit, Failure, block_on, client_socket, say};
 use crate::control::client::Client;
 use crate::control::protocol::{Answer, LearnTarget, Request};
 use clap::Args;
@@ -37,7 +37,7 @@ struct Target {
 }
 
 pub(super) fn run(file: Option<&PathBuf>, args: &LearnArgs) -> Result<Exit, Failure> {
-    let socket = client_config(file, &args.client)?.config.socket();
+    let socket = client_socket(file, &args.client)?;
     let target = match (&args.target.container, &args.target.image) {
         (Some(name), _) => LearnTarget::Container(name.clone()),
         (None, Some(image)) => LearnTarget::Image(image.clone()),

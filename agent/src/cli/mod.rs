@@ -8,9 +8,11 @@ mod learn;
 mod output;
 mod permission;
 mod profile;
+mod reload;
 mod replay;
 mod rules;
 mod run;
+mod sink;
 mod spool;
 mod status;
 mod watch;
@@ -19,7 +21,7 @@ pub use exit::{Exit, Failure};
 pub use output::{Output, say};
 pub use permission::{MissingCapability, missing_capabilities, require_capabilities};
 
-use crate::config::{Flags, Loaded, Sources, load};
+use crate::config::{Flags, Loaded, Sources, find_socket, load};
 use clap::{Args, Parser, Subcommand};
 use std::io::Write;
 use std::path::PathBuf;
@@ -52,6 +54,8 @@ pub enum Command {
     Replay(replay::ReplayArgs),
     /// Show the state of the running agent
     Status(status::StatusArgs),
+    /// Have the running agent read its configuration and profiles again; exit code 78 when it refuses them
+    Reload(reload::ReloadArgs),
     /// Learn and inspect behaviour profiles
     #[command(subcommand)]
     Profile(ProfileCommand),
@@ -62,6 +66,9 @@ pub enum Command {
     /// Print, check and document the configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// Try where alerts go
+    #[command(subcommand)]
+    Sink(sink::SinkCommand),
     /// Look at the spool of undelivered alerts
     Spool(spool::SpoolArgs),
     /// Print the version
@@ -172,6 +179,7 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Check(args) => check::run(args),
         Command::Replay(args) => replay::run(args),
         Command::Status(args) => status::run(file, args),
+        Command::Reload(args) => reload::run(file, args),
         Command::Profile(ProfileCommand::Learn(args)) => learn::run(file, args),
         Command::Profile(ProfileCommand::Lint(args)) => profile::lint(args),
         Command::Profile(ProfileCommand::List(args)) => profile::list(file, args),
@@ -179,6 +187,7 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Rules(args) => rules::run(args),
         Command::Explain(args) => explain::run(file, args),
         Command::Config(command) => config::run(file, command),
+        Command::Sink(command) => sink::run(file, command),
         Command::Spool(args) => spool::run(file, args),
         Command::Version => say(concat!("agent ", env!("CARGO_PKG_VERSION"), "\n")),
     }
@@ -201,8 +210,10 @@ fn load_without_docker(file: Option<&PathBuf>, flags: Flags) -> Result<Loaded, F
     Ok(load(&sources.without_docker())?)
 }
 
-fn client_config(file: Option<&PathBuf>, flags: &ClientFlags) -> Result<Loaded, Failure> {
-    load_without_docker(file, flags.to_flags())
+/// The socket of the daemon. It may run while the configuration that is written now is wrong, and says so.
+fn client_socket(file: Option<&PathBuf>, flags: &ClientFlags) -> Result<PathBuf, Failure> {
+    let sources = Sources::from_process(file.cloned(), flags.to_flags());
+    Ok(find_socket(&sources.without_docker())?)
 }
 
 /// A runtime for commands that wait for one thing at a time.

@@ -19,7 +19,7 @@ pub enum Need {
     Optional,
 }
 
-const NEEDED: [(Capability, MissingCapability); 5] = [
+const NEEDED: [(Capability, MissingCapability); 6] = [
     (
         Capability::CAP_BPF,
         needed("CAP_BPF", "load kernel programs and maps", Need::Required),
@@ -40,13 +40,25 @@ const NEEDED: [(Capability, MissingCapability); 5] = [
         Capability::CAP_DAC_READ_SEARCH,
         needed(
             "CAP_DAC_READ_SEARCH",
-            "read executables and cgroups of every user",
+            "read what processes of other users have open, which profiles rest on",
             Need::Required,
         ),
     ),
     (
-        Capability::CAP_SYS_RESOURCE,
-        needed("CAP_SYS_RESOURCE", "raise its own memory limits", Need::Optional),
+        Capability::CAP_NET_ADMIN,
+        needed(
+            "CAP_NET_ADMIN",
+            "see datagrams where there is neither lsm nor fentry",
+            Need::Optional,
+        ),
+    ),
+    (
+        Capability::CAP_SYSLOG,
+        needed(
+            "CAP_SYSLOG",
+            "see programs that the kernel starts where there is neither lsm nor fentry",
+            Need::Optional,
+        ),
     ),
 ];
 
@@ -83,7 +95,12 @@ pub fn require_capabilities() -> Result<(), Failure> {
 fn missing(held: &CapsHashSet) -> Vec<MissingCapability> {
     // CAP_SYS_ADMIN stands for what was split off from it.
     let admin = held.contains(&Capability::CAP_SYS_ADMIN);
-    let implied = |capability| admin && matches!(capability, Capability::CAP_BPF | Capability::CAP_PERFMON);
+    let parts = [
+        Capability::CAP_BPF,
+        Capability::CAP_PERFMON,
+        Capability::CAP_NET_ADMIN,
+    ];
+    let implied = |capability| admin && parts.contains(&capability);
     NEEDED
         .into_iter()
         .filter(|(capability, _)| !held.contains(capability) && !implied(*capability))
@@ -101,12 +118,9 @@ mod tests {
     }
 
     #[test]
-    fn sys_admin_implies_bpf_and_perfmon() {
+    fn sys_admin_implies_what_was_split_off_from_it() {
         let held = CapsHashSet::from([Capability::CAP_SYS_ADMIN]);
         let names: Vec<_> = missing(&held).iter().map(|missing| missing.name).collect();
-        assert_eq!(
-            names,
-            ["CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH", "CAP_SYS_RESOURCE"]
-        );
+        assert_eq!(names, ["CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH", "CAP_SYSLOG"]);
     }
 }

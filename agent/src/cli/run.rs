@@ -1,8 +1,8 @@
 //! `agent run`.
 
-use super::{Exit, Failure, RunFlags, load_config, require_capabilities};
-use crate::config::Config;
-use crate::daemon::{self, Outlets, SensorParts};
+use super::{Exit, Failure, RunFlags, require_capabilities};
+use crate::config::{Config, Sources, load};
+use crate::daemon::{self, Outlets, SensorParts, Settings};
 use crate::kernel::{KernelError, SensorConfig};
 use crate::telemetry::http::Ready;
 use crate::telemetry::logs;
@@ -25,8 +25,7 @@ pub struct RunArgs {
 }
 
 pub(super) fn run(file: Option<&PathBuf>, args: &RunArgs) -> Result<Exit, Failure> {
-    let config = load_config(file, args.flags.to_flags())?.config;
-    logs::start(&config.log, std::env::var("VIGIA_LOG").ok().as_deref())?;
+    let settings = settings(file, args)?;
     require_capabilities()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -34,19 +33,41 @@ pub(super) fn run(file: Option<&PathBuf>, args: &RunArgs) -> Result<Exit, Failur
         .build()
         .map_err(|error| Failure::new(Exit::Unavailable, error))?;
     let ended = runtime.block_on(async {
-        let mut prepared = daemon::prepare(&config)?;
+        let mut prepared = daemon::prepare(&settings.config)?;
         if let Some(file) = &args.record {
             prepared = prepared.record(file, args.record_max_mib << 20)?;
         }
-        let (outlets, links) = Outlets::start(&config).await?;
-        let sensor = daemon::load_sensor(SensorConfig::default())?;
-        announce(&config, &sensor);
-        daemon::run(&config, prepared, outlets, links, sensor).await?;
+        let (outlets, links) = Outlets::start(&settings.config).await?;
+        let sensor = match daemon::load_sensor(SensorConfig::default()) {
+            Ok(sensor) => sensor,
+            Err(refused) => {
+                stop(outlets).await;
+                return Err(refused.into());
+            }
+        };
+        announce(&settings.config, &sensor);
+        daemon::run(settings, prepared, outlets, links, sensor).await?;
         Ok(Exit::Ok)
     });
     // A write to a stdout that nobody reads must not keep the process: the alert is in the spool.
     runtime.shutdown_background();
     ended
+}
+
+/// Reads the configuration in a way that can be repeated, and starts logging.
+fn settings(file: Option<&PathBuf>, args: &RunArgs) -> Result<Settings, Failure> {
+    let sources = Sources::from_process(file.cloned(), args.flags.to_flags());
+    let config = load(&sources)?.config;
+    let log = logs::start(&config.log, std::env::var("VIGIA_LOG").ok().as_deref())?;
+    Ok(Settings { config, sources, log })
+}
+
+/// What was opened for a sensor that cannot be had is closed in order: a socket that nobody serves would be left.
+async fn stop(outlets: Outlets) {
+    outlets.tasks().stop();
+    if let Err(error) = outlets.run().await {
+        tracing::warn!(%error, "not stopped in order");
+    }
 }
 
 /// One line that says what runs.

@@ -3,10 +3,11 @@
 use super::output::say_json;
 use super::{Exit, Failure, Output, load_without_docker, say};
 use crate::config::Flags;
-use crate::spool::{SpoolReport, inspect};
+use crate::spool::{Record, SpoolReport, for_each, inspect};
 use clap::{Args, ValueEnum};
-use std::fmt::Write;
-use std::path::PathBuf;
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
 
 /// What about the spool.
 #[derive(Debug, Args)]
@@ -24,6 +25,8 @@ pub struct SpoolArgs {
 enum Action {
     /// What is in it
     Status,
+    /// Every alert in it, oldest first
+    Inspect,
     /// Check every checksum; exit code 1 when something is damaged
     Verify,
 }
@@ -33,6 +36,9 @@ pub(super) fn run(file: Option<&PathBuf>, args: &SpoolArgs) -> Result<Exit, Fail
         Some(dir) => dir.clone(),
         None => load_without_docker(file, Flags::default())?.config.spool_dir(),
     };
+    if args.action == Action::Inspect {
+        return list(&dir, args.output);
+    }
     let report = inspect(&dir)?;
     match args.output {
         Output::Json => say_json(&report)?,
@@ -44,6 +50,36 @@ pub(super) fn run(file: Option<&PathBuf>, args: &SpoolArgs) -> Result<Exit, Fail
     } else {
         Exit::Ok
     })
+}
+
+/// One line per alert: what it is, or with `--output json` the alert itself.
+fn list(dir: &Path, output: Output) -> Result<Exit, Failure> {
+    let mut stdout = std::io::stdout().lock();
+    let result = for_each(dir, |record| {
+        let line = match output {
+            Output::Json => record.payload.clone(),
+            Output::Text => summary(record).into_bytes(),
+        };
+        stdout.write_all(&line)?;
+        stdout.write_all(b"\n")
+    });
+    match result? {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::new(Exit::Findings, error)),
+        _ => Ok(Exit::Ok),
+    }
+}
+
+fn summary(record: &Record) -> String {
+    let alert: serde_json::Value = serde_json::from_slice(&record.payload).unwrap_or_default();
+    let word = |key: &str| alert[key].as_str().unwrap_or("-").to_owned();
+    format!(
+        "{:>8}  {}  {:<8}  {}  {}",
+        record.sequence.0,
+        word("time"),
+        record.severity.name(),
+        word("rule"),
+        word("summary")
+    )
 }
 
 fn render(report: &SpoolReport) -> String {

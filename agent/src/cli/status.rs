@@ -1,11 +1,12 @@
 //! `agent status`.
 
 use super::output::say_json;
-use super::{ClientFlags, Exit, Failure, Output, block_on, client_config, say};
+use super::{ClientFlags, Exit, Failure, Output, block_on, client_socket, say};
 use crate::control::client::Client;
 use crate::control::protocol::{Answer, Request};
-use crate::control::{KindCounters, RecordCounters, StatusReport};
+use crate::control::{ContainerCounters, ContainerStatus, KindCounters, RecordCounters, StatusReport};
 use clap::Args;
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::PathBuf;
 
@@ -14,12 +15,15 @@ use std::path::PathBuf;
 pub struct StatusArgs {
     #[arg(long, value_enum, default_value_t)]
     output: Output,
+    /// Only this container, with its books: its name, its id, or the beginning of its id
+    #[arg(long)]
+    container: Option<String>,
     #[command(flatten)]
     client: ClientFlags,
 }
 
 pub(super) fn run(file: Option<&PathBuf>, args: &StatusArgs) -> Result<Exit, Failure> {
-    let socket = client_config(file, &args.client)?.config.socket();
+    let socket = client_socket(file, &args.client)?;
     let report = block_on(async {
         let mut client = Client::connect(&socket).await?;
         match client.request(Request::Status).await? {
@@ -30,10 +34,74 @@ pub(super) fn run(file: Option<&PathBuf>, args: &StatusArgs) -> Result<Exit, Fai
             )),
         }
     })?;
-    match args.output {
-        Output::Json => say_json(&report),
-        Output::Text => say(&render(&report)),
+    match (&args.container, args.output) {
+        (None, Output::Json) => say_json(&report),
+        (None, Output::Text) => say(&render(&report)),
+        (Some(wanted), output) => {
+            let container = find(&report, wanted)?;
+            match output {
+                Output::Json => say_json(container),
+                Output::Text => say(&container_books(container)),
+            }
+        }
     }
+}
+
+fn find<'a>(report: &'a StatusReport, wanted: &str) -> Result<&'a ContainerStatus, Failure> {
+    let is_meant = |container: &&ContainerStatus| {
+        container.name.as_deref() == Some(wanted) || !wanted.is_empty() && container.id.starts_with(wanted)
+    };
+    let mut found = report.containers.iter().filter(is_meant);
+    match (found.next(), found.next()) {
+        (Some(container), None) => Ok(container),
+        (None, _) => Err(Failure::message(
+            Exit::Findings,
+            format!("no container `{wanted}` runs\n  help: `agent status` lists those that do"),
+        )),
+        (Some(_), Some(_)) => Err(Failure::message(
+            Exit::Usage,
+            format!("`{wanted}` is the beginning of more than one container's id\n  help: give more of it"),
+        )),
+    }
+}
+
+fn container_books(container: &ContainerStatus) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _written = container_line(&mut text, container).and_then(|()| match &container.events {
+        Some(events) => books(&mut text, events),
+        None => writeln!(text, "  no books: its slot is another's by now"),
+    });
+    text
+}
+
+fn books(text: &mut String, events: &ContainerCounters) -> std::fmt::Result {
+    let ContainerCounters {
+        seen,
+        repeated,
+        sent,
+        suppressed,
+        lost,
+    } = events;
+    let total: u64 = seen.values().sum();
+    writeln!(text, "  seen       {total:>12}  {}", figures(seen))?;
+    writeln!(text, "  repeated   {repeated:>12}")?;
+    writeln!(text, "  sent       {sent:>12}")?;
+    for (word, reasons) in [("suppressed", suppressed), ("lost", lost)] {
+        let total: u64 = reasons.values().sum();
+        let line = format!("  {word:<10} {total:>12}  {}", figures(reasons));
+        writeln!(text, "{}", line.trim_end())?;
+    }
+    Ok(())
+}
+
+/// `file_open 12, exec 3`
+fn figures(by_name: &BTreeMap<String, u64>) -> String {
+    let figures: Vec<String> = by_name
+        .iter()
+        .map(|(name, count)| format!("{name} {count}"))
+        .collect();
+    figures.join(", ")
 }
 
 fn render(report: &StatusReport) -> String {
@@ -59,6 +127,7 @@ fn head(text: &mut String, report: &StatusReport) -> std::fmt::Result {
         text,
         "agent {version} on {node}, process {pid}, up {uptime_seconds} s, {ready}"
     )?;
+    writeln!(text, "{}", report.headline())?;
     for problem in &report.problems {
         writeln!(text, "  ! {problem}")?;
     }
@@ -94,14 +163,10 @@ fn sensor(text: &mut String, report: &StatusReport) -> std::fmt::Result {
             suppressed,
             lost,
         } = counters;
-        let reasons: Vec<String> = lost
-            .iter()
-            .map(|(reason, count)| format!("{reason} {count}"))
-            .collect();
+        let reasons = figures(lost);
         let (suppressed, lost): (u64, u64) = (suppressed.values().sum(), lost.values().sum());
         let line = format!(
-            "  {kind:<12} {seen:>10} {repeated:>10} {sent:>10} {suppressed:>10} {lost:>10}  {}",
-            reasons.join(", ")
+            "  {kind:<12} {seen:>10} {repeated:>10} {sent:>10} {suppressed:>10} {lost:>10}  {reasons}"
         );
         writeln!(text, "{}", line.trim_end())?;
     }
@@ -127,17 +192,21 @@ fn sensor(text: &mut String, report: &StatusReport) -> std::fmt::Result {
 
 fn containers(text: &mut String, report: &StatusReport) -> std::fmt::Result {
     writeln!(text, "\nCONTAINERS ({})", report.containers.len())?;
-    for container in &report.containers {
-        let id = container.id.get(..12).unwrap_or(&container.id);
-        let name = container.name.as_deref().unwrap_or("-");
-        let image = container.image.as_deref().unwrap_or("-");
-        writeln!(
-            text,
-            "  {id:<12} {name:<24} {image:<32} metadata {}, profile {}",
-            container.metadata, container.profile_state
-        )?;
-    }
-    Ok(())
+    report
+        .containers
+        .iter()
+        .try_for_each(|container| container_line(text, container))
+}
+
+fn container_line(text: &mut String, container: &ContainerStatus) -> std::fmt::Result {
+    let id = container.id.get(..12).unwrap_or(&container.id);
+    let name = container.name.as_deref().unwrap_or("-");
+    let image = container.image.as_deref().unwrap_or("-");
+    writeln!(
+        text,
+        "  {id:<12} {name:<24} {image:<32} metadata {}, profile {}",
+        container.metadata, container.profile_state
+    )
 }
 
 fn delivery(text: &mut String, report: &StatusReport) -> std::fmt::Result {
@@ -156,13 +225,14 @@ fn delivery(text: &mut String, report: &StatusReport) -> std::fmt::Result {
     for sink in &report.sinks {
         writeln!(
             text,
-            "  sink {}: {} delivered, {} pending (oldest {:.1} s), {} retries, {} rejected",
+            "  sink {}: {} delivered, {} pending (oldest {:.1} s), {} retries, {} rejected, {} filtered",
             sink.name,
             sink.delivered,
             sink.pending,
             sink.oldest_undelivered_seconds,
             sink.retries,
-            sink.rejected
+            sink.rejected,
+            sink.filtered
         )?;
     }
     for (queue, status) in &report.queues {
@@ -172,13 +242,18 @@ fn delivery(text: &mut String, report: &StatusReport) -> std::fmt::Result {
             status.depth, status.capacity, status.dropped
         )?;
     }
+    for (kind, tables) in [("map", &report.maps), ("table", &report.tables)] {
+        for (name, table) in tables.iter().filter(|(_, table)| table.entries > 0) {
+            writeln!(text, "  {kind} {name}: {} of {}", table.entries, table.capacity)?;
+        }
+    }
     writeln!(text, "  watchers: {}", report.watchers)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::{CapabilityStatus, ContainerStatus, SinkStatus};
+    use crate::control::{CapabilityStatus, ContainerStatus, SinkStatus, TableStatus};
 
     #[test]
     fn everything_is_shown() {
@@ -210,12 +285,20 @@ mod tests {
             name: "disk".to_owned(),
             ..Default::default()
         });
+        report.maps.insert(
+            "slots".to_owned(),
+            TableStatus {
+                entries: 2,
+                capacity: 9,
+            },
+        );
         let mismatch = "exec: seen 7, but 6 outcomes were booked".to_owned();
         report.records.mismatches.push(mismatch);
         let text = render(&report);
         for part in [
             "host-1",
             "not ready",
+            "DEGRADED: docker does not answer; containers 1, events 7, alerts 0, pending 0",
             "! docker",
             "lsm: refused",
             "as above",
@@ -225,10 +308,44 @@ mod tests {
             "! the books do not balance: exec: seen 7",
             "CONTAINERS (1)",
             "sink disk",
+            "map slots: 2 of 9",
         ] {
             assert!(text.contains(part), "{part} is missing in:\n{text}");
         }
         let json = serde_json::to_string(&report).unwrap();
         assert_eq!(serde_json::from_str::<StatusReport>(&json).unwrap(), report);
+    }
+
+    #[test]
+    fn a_container_is_shown_with_its_books() {
+        let container = |id: &str, name: &str| ContainerStatus {
+            id: id.to_owned(),
+            name: Some(name.to_owned()),
+            events: Some(ContainerCounters {
+                seen: [("exec".to_owned(), 3), ("file_open".to_owned(), 9)].into(),
+                repeated: 7,
+                sent: 3,
+                suppressed: [("unwatched".to_owned(), 1)].into(),
+                lost: [("quota".to_owned(), 1)].into(),
+            }),
+            ..Default::default()
+        };
+        let report = StatusReport {
+            containers: vec![container("ab01", "web"), container("ab02", "db")],
+            ..StatusReport::default()
+        };
+        assert_eq!(find(&report, "ab02").unwrap().id, "ab02");
+        assert_eq!(find(&report, "web").unwrap().id, "ab01");
+        assert_eq!(find(&report, "ab").unwrap_err().exit, Exit::Usage);
+        assert_eq!(find(&report, "cd").unwrap_err().exit, Exit::Findings);
+        let text = container_books(&report.containers[0]);
+        for part in [
+            "web",
+            "12  exec 3, file_open 9",
+            "suppressed            1  unwatched 1",
+            "quota 1",
+        ] {
+            assert!(text.contains(part), "{part} is missing in:\n{text}");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! `agent watch`.
 
 use super::output::wants_colour;
-use super::{ClientFlags, Exit, Failure, block_on, client_config, load_config, require_capabilities};
+use super::{ClientFlags, Exit, Failure, block_on, client_socket, load_config, require_capabilities};
 use crate::control::Filter;
 use crate::control::client::ClientError;
 use crate::daemon;
@@ -75,9 +75,9 @@ impl WatchArgs {
 }
 
 pub(super) fn run(file: Option<&PathBuf>, args: &WatchArgs) -> Result<Exit, Failure> {
-    let loaded = client_config(file, &args.client)?;
+    let socket = client_socket(file, &args.client)?;
     block_on(async {
-        match Lines::from_daemon(&loaded.config.socket(), args.filter()).await {
+        match Lines::from_daemon(&socket, args.filter()).await {
             Ok(lines) => follow(lines, args.view(), args.detail()).await?,
             Err(ClientError::NotRunning { .. }) => alone(file, args).await?,
             Err(error) => return Err(error.into()),

@@ -1,16 +1,16 @@
 //! The layers in their order, each with errors that name it.
 
 use super::docker::DockerVariables;
+use super::files::Place;
 use super::injected::is_injected;
-use super::validate::{Problem, validate};
-use super::yaml::{self, Segment, YamlError};
-use super::{Config, FileSink, RawConfig, SinkConfig, SinkKind};
-use crate::detect::Severity;
-use serde_json::Value;
+use super::origin::{Origin, Origins};
+use super::tree::Tree;
+use super::validate::validate;
+use super::yaml::YamlError;
+use super::{Config, RawConfig};
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
-/// Read when it is there and no other file is named.
-pub const DEFAULT_FILE: &str = "/etc/vigia/config.yaml";
 const PREFIX: &str = "VIGIA_";
 /// Variables with the prefix that are no configuration keys.
 const OTHER_VARIABLES: [&str; 3] = ["VIGIA_CONFIG", "VIGIA_LOG", "VIGIA_EBPF_OBJECT"];
@@ -53,7 +53,7 @@ pub struct Flags {
 /// Everything a configuration is made of. Passed in, so tests need no environment.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
-    /// `--config`; `None`: [`DEFAULT_FILE`] if it is there.
+    /// `--config`; `None`: [`super::DEFAULT_FILE`] if it is there.
     pub file: Option<PathBuf>,
     pub environment: Vec<(String, String)>,
     pub flags: Flags,
@@ -82,6 +82,12 @@ impl Sources {
         self
     }
 
+    /// Where the files are.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        Place::new(self.file.as_deref())
+    }
+
     fn docker(&self) -> DockerVariables {
         let [host, tls_verify] = DOCKER_VARIABLES.map(|name| {
             let found = self.environment.iter().find(|(key, _)| key == name);
@@ -96,8 +102,10 @@ impl Sources {
 pub struct Loaded {
     pub config: Config,
     pub raw: RawConfig,
-    /// The file that was read.
-    pub file: Option<PathBuf>,
+    /// Where each value of `raw` was written.
+    pub origins: Origins,
+    /// The files that were read, in their order.
+    pub files: Vec<PathBuf>,
 }
 
 /// Applies all layers.
@@ -105,38 +113,26 @@ pub struct Loaded {
 /// # Errors
 /// The first thing that is wrong, with the layer it is in.
 pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
-    let file = sources.file.clone().or_else(|| {
-        let path = Path::new(DEFAULT_FILE);
-        path.exists().then(|| path.to_owned())
-    });
-    let mut raw = RawConfig::default();
-    if let Some(file) = &file {
-        raw = read_file(file)?;
+    let files = sources.place().files()?;
+    let mut tree = Tree::defaults();
+    for file in &files {
+        tree.lay_file(file)?;
     }
-    raw = apply_environment(raw, &sources.environment)?;
-    apply_flags(&mut raw, &sources.flags);
-    let mut config = validate(&raw, &sources.docker()).map_err(value_error)?;
-    if let Some(path) = &sources.flags.alerts {
-        config.sinks.push(alerts_sink(path, &config.sinks)?);
-    }
-    Ok(Loaded { config, raw, file })
-}
-
-fn read_file(file: &Path) -> Result<RawConfig, ConfigError> {
-    let text = yaml::read(file)?;
-    let raw: RawConfig = yaml::parse(file, &text)?;
-    validate(&raw, &DockerVariables::default()).map_err(|problem| YamlError {
-        file: file.to_owned(),
-        position: yaml::locate(&text, &problem.path),
-        reason: format!("{}: {}", dotted(&problem.path), problem.reason),
-        help: problem.help,
-    })?;
-    Ok(raw)
+    apply_environment(&mut tree, &sources.environment)?;
+    apply_flags(&mut tree, &sources.flags)?;
+    let raw = tree.read()?;
+    let config = validate(&raw, &sources.docker()).map_err(|problem| tree.explain(problem))?;
+    let origins = tree.into_origins();
+    Ok(Loaded {
+        config,
+        raw,
+        origins,
+        files,
+    })
 }
 
 /// `VIGIA_METRICS__LISTEN=…` sets `metrics.listen`. Values are YAML scalars where the text alone does not fit.
-fn apply_environment(raw: RawConfig, environment: &[(String, String)]) -> Result<RawConfig, ConfigError> {
-    let mut raw = raw;
+fn apply_environment(tree: &mut Tree, environment: &[(String, String)]) -> Result<(), ConfigError> {
     for (variable, text) in environment {
         let Some(name) = variable.strip_prefix(PREFIX) else {
             continue;
@@ -145,125 +141,82 @@ fn apply_environment(raw: RawConfig, environment: &[(String, String)]) -> Result
         if other || is_injected(variable, text) {
             continue;
         }
-        let path: Vec<String> = name.split("__").map(str::to_lowercase).collect();
-        raw = override_key(&raw, &path, text).map_err(|reason| ConfigError::Environment {
-            variable: variable.clone(),
-            reason,
-            help: "keys are those of `agent config default`, nested ones joined by `__`".to_owned(),
-        })?;
-        validate(&raw, &DockerVariables::default()).map_err(|Problem { reason, help, .. }| {
-            ConfigError::Environment {
+        let name = name.to_lowercase();
+        let path: Vec<&str> = name.split("__").collect();
+        let origin = Origin::Variable(variable.clone());
+        let as_text = Value::String(text.clone());
+        let typed = serde_saphyr::from_str::<Value>(text).unwrap_or_else(|_| as_text.clone());
+        tree.set(&path, as_text, origin.clone())
+            .or_else(|_| tree.set(&path, typed, origin))
+            .map_err(|reason| ConfigError::Environment {
                 variable: variable.clone(),
                 reason,
-                help,
-            }
-        })?;
+                help: "keys are those of `agent config default`, nested ones joined by `__`".to_owned(),
+            })?;
     }
-    Ok(raw)
-}
-
-fn override_key(raw: &RawConfig, path: &[String], text: &str) -> Result<RawConfig, String> {
-    let as_text = Value::String(text.to_owned());
-    let typed = serde_saphyr::from_str::<Value>(text).unwrap_or_else(|_| as_text.clone());
-    let mut reason = String::new();
-    for value in [as_text, typed] {
-        let mut tree = serde_json::to_value(raw).map_err(|error| error.to_string())?;
-        set(&mut tree, path, value)?;
-        match serde_json::from_value(tree) {
-            Ok(changed) => return Ok(changed),
-            Err(error) => reason = error.to_string(),
-        }
-    }
-    Err(reason)
-}
-
-fn set(tree: &mut Value, path: &[String], value: Value) -> Result<(), String> {
-    let mut node = tree;
-    for key in path {
-        let known = node
-            .as_object()
-            .map(|object| object.keys().cloned().collect::<Vec<_>>());
-        node = node.get_mut(key.as_str()).ok_or_else(|| {
-            let near = known
-                .as_ref()
-                .and_then(|keys| yaml::suggest(key, keys.iter().map(String::as_str)));
-            near.map_or_else(
-                || format!("there is no key `{key}`"),
-                |near| format!("there is no key `{key}`; did you mean `{}`?", near.to_uppercase()),
-            )
-        })?;
-    }
-    *node = value;
     Ok(())
 }
 
-fn apply_flags(raw: &mut RawConfig, flags: &Flags) {
-    let Flags {
-        profiles_dir,
-        docker_socket,
-        state_dir,
-        run_dir,
-        metrics_listen,
-        alerts: _,
-    } = flags.clone();
-    if let Some(dir) = profiles_dir {
-        raw.profiles_dir = absolute(dir);
+fn apply_flags(tree: &mut Tree, flags: &Flags) -> Result<(), ConfigError> {
+    let dir = |path: &Option<PathBuf>| path.as_deref().map(|path| json!(absolute(path)));
+    let text = |text: &Option<String>| text.as_ref().map(|text| json!(text));
+    let on = flags.docker_socket.as_ref().map(|_| json!(true));
+    let values: [(&'static str, &[&str], Option<Value>); 6] = [
+        ("--profiles", &["profiles_dir"], dir(&flags.profiles_dir)),
+        ("--state-dir", &["state_dir"], dir(&flags.state_dir)),
+        ("--run-dir", &["run_dir"], dir(&flags.run_dir)),
+        (
+            "--metrics-listen",
+            &["metrics", "listen"],
+            text(&flags.metrics_listen),
+        ),
+        ("--docker-socket", &["runtimes", "docker", "enabled"], on),
+        (
+            "--docker-socket",
+            &["runtimes", "docker", "socket"],
+            text(&flags.docker_socket),
+        ),
+    ];
+    for (flag, path, value) in values {
+        let Some(value) = value else { continue };
+        let set = tree.set(path, value, Origin::Flag(flag));
+        set.map_err(|reason| ConfigError::Value {
+            key: flag.to_owned(),
+            reason,
+            help: "see `agent run --help`".to_owned(),
+        })?;
     }
-    if let Some(dir) = state_dir {
-        raw.state_dir = absolute(dir);
-    }
-    if let Some(dir) = run_dir {
-        raw.run_dir = absolute(dir);
-    }
-    if let Some(listen) = metrics_listen {
-        raw.metrics.listen = listen;
-    }
-    if docker_socket.is_some() {
-        raw.runtimes.docker.socket = docker_socket;
-        raw.runtimes.docker.enabled = true;
+    match &flags.alerts {
+        Some(path) => add_alerts(tree, path),
+        None => Ok(()),
     }
 }
 
 /// A path on the command line is relative to where the user stands.
-fn absolute(path: PathBuf) -> PathBuf {
-    std::path::absolute(&path).unwrap_or(path)
+pub(super) fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
-fn alerts_sink(path: &Path, sinks: &[SinkConfig]) -> Result<SinkConfig, ConfigError> {
-    let name = "alerts".to_owned();
-    if path.is_dir() || sinks.iter().any(|sink| sink.name == name) {
+/// One more sink; where none is configured beside stdout.
+fn add_alerts(tree: &mut Tree, path: &Path) -> Result<(), ConfigError> {
+    const FLAG: &str = "--alerts";
+    const NAME: &str = "alerts";
+    let sinks = tree.read()?.sinks;
+    let taken = sinks.iter().flatten().any(|sink| sink.name == NAME);
+    if path.is_dir() || taken {
         return Err(ConfigError::Value {
-            key: "--alerts".to_owned(),
+            key: FLAG.to_owned(),
             reason: format!(
-                "`{}` is a directory, or a sink named `alerts` is configured already",
+                "`{}` is a directory, or a sink named `{NAME}` is configured already",
                 path.display()
             ),
             help: "name a file, and give the configured sink another name".to_owned(),
         });
     }
-    Ok(SinkConfig {
-        name,
-        kind: SinkKind::File(FileSink::new(absolute(path.to_owned()))),
-        min_severity: Severity::Info,
-    })
-}
-
-fn value_error(problem: Problem) -> ConfigError {
-    ConfigError::Value {
-        key: dotted(&problem.path),
-        reason: problem.reason,
-        help: problem.help,
+    if sinks.is_none() {
+        tree.add_sink(json!({"name": "stdout", "type": "stdout"}), Origin::Default);
     }
-}
-
-fn dotted(path: &[Segment]) -> String {
-    let mut text = String::new();
-    for segment in path {
-        match segment {
-            Segment::Key(key) if text.is_empty() => text.push_str(key),
-            Segment::Key(key) => text.push_str(&format!(".{key}")),
-            Segment::Index(index) => text.push_str(&format!("[{index}]")),
-        }
-    }
-    text
+    let sink = json!({"name": NAME, "type": "file", "path": absolute(path)});
+    tree.add_sink(sink, Origin::Flag(FLAG));
+    Ok(())
 }

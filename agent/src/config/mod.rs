@@ -1,35 +1,63 @@
-//! Configuration: defaults, then the file, then `VIGIA_*`, then flags. [`RawConfig`] is what was written,
-//! [`Config`] is what was understood: valid by construction.
+//! Configuration: defaults, then the file, then `conf.d/*.yaml` beside it, then `VIGIA_*`, then flags. [`RawConfig`] is
+//! what was written, [`Config`] is what was understood: valid by construction. [`Origins`] says which layer each value is from.
 
+mod destination;
 mod docker;
+mod files;
 mod injected;
 mod layers;
+#[cfg(test)]
+mod layers_tests;
+mod origin;
+mod placed;
+mod print;
 mod raw;
+mod run_dir;
+mod runtimes;
+mod sinks;
 #[cfg(test)]
 mod tests;
+mod tree;
 mod validate;
 pub mod yaml;
 
+pub use destination::{
+    Credentials, FileSink, HttpApi, HttpSink, KafkaSink, NatsSink, OtlpGrpcSink, SinkKind, SyslogSink,
+    SyslogTransport, TlsFiles,
+};
 pub use docker::DockerVariables;
-pub use layers::{ConfigError, DEFAULT_FILE, Flags, Loaded, Sources, load};
+pub use files::{DEFAULT_FILE, Place, is_fragment};
+pub use layers::{ConfigError, Flags, Loaded, Sources, load};
+pub use origin::{Origin, Origins};
 pub use raw::{LogFormat, LogLevel, OnExit, RawConfig, RawLog};
+pub use run_dir::find_socket;
+pub use runtimes::{RuntimeKind, RuntimeSocket};
+pub use sinks::{RawSink, RawTls};
 pub use validate::{Problem, validate};
 
-use crate::detect::Severity;
+use crate::detect::{Class, Severity};
+use crate::format::Format;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// The commented default file, as `agent config default` prints it.
 pub const DEFAULT_YAML: &str = include_str!("default.yaml");
 
+/// The control socket in `run_dir`.
+const SOCKET: &str = "agent.sock";
+
 /// A configuration that can be used as it is.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
+    /// Overrides the host's name.
+    pub node: Option<String>,
     pub state_dir: PathBuf,
     pub run_dir: PathBuf,
     pub profiles_dir: PathBuf,
     pub metrics: Metrics,
     pub docker: Docker,
+    /// The other runtimes that are switched on.
+    pub sockets: Vec<RuntimeSocket>,
     pub sinks: Vec<SinkConfig>,
     pub spool: Spool,
     pub on_exit: OnExit,
@@ -40,7 +68,7 @@ impl Config {
     /// The control socket.
     #[must_use]
     pub fn socket(&self) -> PathBuf {
-        self.run_dir.join("agent.sock")
+        self.run_dir.join(SOCKET)
     }
 
     /// The folder of the spool.
@@ -87,8 +115,30 @@ impl std::fmt::Display for DockerAddress {
 pub struct SinkConfig {
     pub name: String,
     pub kind: SinkKind,
-    /// Alerts below are not sent here.
+    pub format: Format,
+    pub filter: SinkFilter,
+}
+
+/// Which alerts a sink is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SinkFilter {
+    /// Alerts below are not.
     pub min_severity: Severity,
+    /// `None`: of every class.
+    pub classes: Option<Vec<Class>>,
+    /// Kubernetes namespaces; `None`: of every one, and of what is in no pod.
+    pub namespaces: Option<Vec<String>>,
+}
+
+impl Default for SinkFilter {
+    /// Everything.
+    fn default() -> Self {
+        Self {
+            min_severity: Severity::Info,
+            classes: None,
+            namespaces: None,
+        }
+    }
 }
 
 impl SinkConfig {
@@ -98,36 +148,8 @@ impl SinkConfig {
         Self {
             name: "stdout".to_owned(),
             kind: SinkKind::Stdout,
-            min_severity: Severity::Info,
-        }
-    }
-}
-
-/// What a sink writes to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SinkKind {
-    Stdout,
-    File(FileSink),
-}
-
-/// A file of alerts, rotated.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileSink {
-    pub path: PathBuf,
-    /// Size at which it is rotated, bytes.
-    pub max_bytes: u64,
-    /// Rotated files that are kept.
-    pub max_files: u32,
-}
-
-impl FileSink {
-    /// 10 MiB, 5 old files.
-    #[must_use]
-    pub fn new(path: PathBuf) -> Self {
-        Self {
-            path,
-            max_bytes: 10 << 20,
-            max_files: 5,
+            format: Format::default(),
+            filter: SinkFilter::default(),
         }
     }
 }

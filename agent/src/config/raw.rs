@@ -1,5 +1,6 @@
 //! The configuration as it is written: every field has a default, unknown keys are errors.
 
+use super::sinks::RawSink;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -8,6 +9,8 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RawConfig {
+    /// The host's name in alerts. Left out: the one that this process sees, which in a container is the container's.
+    pub node: Option<String>,
     /// What must survive a restart: the spool.
     pub state_dir: PathBuf,
     /// Control socket and lock.
@@ -39,6 +42,12 @@ pub struct RawMetrics {
 #[serde(default, deny_unknown_fields)]
 pub struct RawRuntimes {
     pub docker: RawDocker,
+    /// containerd's CRI. Left out: `/run/containerd/containerd.sock`.
+    pub containerd: RawSocket,
+    /// CRI-O's CRI. Left out: `/var/run/crio/crio.sock`.
+    pub crio: RawSocket,
+    /// Podman's API, which is Docker's. Left out: `/run/podman/podman.sock`.
+    pub podman: RawSocket,
 }
 
 /// Docker's API.
@@ -50,37 +59,20 @@ pub struct RawDocker {
     pub socket: Option<String>,
 }
 
+/// A runtime that is asked by its socket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawSocket {
+    pub enabled: bool,
+    /// An absolute path or `unix://…`. Left out: the usual one, which need not be there.
+    pub socket: Option<String>,
+}
+
 /// Denying. This version detects only.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RawEnforcement {
     pub enabled: bool,
-}
-
-/// A destination of alerts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RawSink {
-    /// Unique; names the sink's cursor in the spool and its metrics.
-    pub name: String,
-    /// `stdout` or `file`.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// File to write, for type `file`.
-    #[serde(default)]
-    pub path: Option<PathBuf>,
-    /// `native`.
-    #[serde(default = "native")]
-    pub format: String,
-    /// Alerts below are not sent here: `info`, `low`, `medium`, `high`, `critical`.
-    #[serde(default = "lowest")]
-    pub min_severity: crate::detect::Severity,
-    /// Size at which the file is rotated, MiB.
-    #[serde(default = "ten")]
-    pub max_size_mib: u64,
-    /// Rotated files that are kept.
-    #[serde(default = "five")]
-    pub max_files: u32,
 }
 
 /// The buffer on disk between detection and sinks.
@@ -133,25 +125,10 @@ pub enum LogFormat {
     Json,
 }
 
-fn native() -> String {
-    "native".to_owned()
-}
-
-fn lowest() -> crate::detect::Severity {
-    crate::detect::Severity::Info
-}
-
-fn ten() -> u64 {
-    10
-}
-
-fn five() -> u32 {
-    5
-}
-
 impl Default for RawConfig {
     fn default() -> Self {
         Self {
+            node: None,
             state_dir: "/var/lib/vigia".into(),
             run_dir: "/run/vigia".into(),
             profiles_dir: "/etc/vigia/profiles".into(),
@@ -176,6 +153,15 @@ impl Default for RawMetrics {
 }
 
 impl Default for RawDocker {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            socket: None,
+        }
+    }
+}
+
+impl Default for RawSocket {
     fn default() -> Self {
         Self {
             enabled: true,

@@ -58,7 +58,7 @@ fn printed_defaults_are_the_defaults() {
             .unwrap()
             .sinks
             .len(),
-        2
+        4
     );
 }
 
@@ -107,7 +107,7 @@ fn wrong_type_duplicate_key_and_syntax_have_places() {
     assert!(check("metrics: 5\n").starts_with("/config.yaml:1:10: "));
     assert!(check("state_dir: /a\nstate_dir: /b\n").contains(":2:1: the key `state_dir` appears twice"));
     assert!(check("state_dir: [\n").starts_with("/config.yaml:"));
-    assert!(check("sinks:\n- {name: a, type: kafka}\n").contains("not in this version"));
+    assert!(check("sinks:\n- {name: a, type: kafka}\n").contains("needs `servers`"));
     assert!(check("on_exit: kep\n").contains("did you mean `keep`?"));
 }
 
@@ -202,6 +202,20 @@ fn a_kubernetes_service_named_like_the_agent_does_not_stop_it() {
 }
 
 #[test]
+fn a_pod_is_told_the_name_of_its_node() {
+    let node = |name| load_with(&[("VIGIA_NODE", name)]).map(|config| config.node);
+    assert_eq!(
+        node("worker-1.example").unwrap().as_deref(),
+        Some("worker-1.example")
+    );
+    assert_eq!(node("4711").unwrap().as_deref(), Some("4711"));
+    for wrong in ["", "two words", "worker\n", &"n".repeat(254)] {
+        let error = node(wrong).unwrap_err().to_string();
+        assert!(error.contains("VIGIA_NODE") && error.contains("host"), "{error}");
+    }
+}
+
+#[test]
 fn docker_host_is_honoured() {
     let address = |host| load_with(&[("DOCKER_HOST", host)]).map(|config| config.docker.address);
     assert_eq!(
@@ -239,4 +253,62 @@ fn commands_that_never_ask_docker_do_not_read_its_variables() {
     };
     assert!(load(&sources).is_err());
     assert!(load(&sources.without_docker()).is_ok());
+}
+
+#[test]
+fn a_sink_s_format_and_filters_are_understood() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("config.yaml");
+    let text = "sinks:\n- name: a\n  type: stdout\n  format: ocsf\n  min_severity: high\n  classes: [escape, sensor]\n  \
+                namespaces: [shop]\n";
+    std::fs::write(&file, text).unwrap();
+    let sources = Sources {
+        file: Some(file),
+        ..Sources::default()
+    };
+    let [sink] = &load(&sources).unwrap().config.sinks[..] else {
+        panic!("one sink")
+    };
+    assert_eq!(sink.format, Format::Ocsf);
+    let expected = SinkFilter {
+        min_severity: Severity::High,
+        classes: Some(vec![Class::Escape, Class::Sensor]),
+        namespaces: Some(vec!["shop".to_owned()]),
+    };
+    assert_eq!(sink.filter, expected);
+}
+
+#[test]
+fn a_format_or_filter_that_cannot_be_used_has_a_place_and_a_reason() {
+    let sink = |line: &str| check(&format!("sinks:\n- name: a\n  type: stdout\n  {line}\n"));
+    let cases = [
+        ("format: falcon", "/config.yaml:4:11: ", "did you mean `falco`?"),
+        (
+            "classes: [escape, drft]",
+            "/config.yaml:4:21: ",
+            "did you mean `drift`?",
+        ),
+        (
+            "classes: []",
+            "/config.yaml:4:12: sinks[0].classes: an empty list",
+            "leave `classes` out",
+        ),
+        (
+            "namespaces: []",
+            "/config.yaml:4:15: sinks[0].namespaces: an empty list",
+            "leave `namespaces` out",
+        ),
+        (
+            "namespaces: [shop, 'prod-*']",
+            "/config.yaml:4:22: sinks[0].namespaces[1]: `prod-*` is no name",
+            "no pattern",
+        ),
+    ];
+    for (line, begin, help) in cases {
+        let error = sink(line);
+        assert!(
+            error.starts_with(begin) && error.contains(help),
+            "{line}: {error}"
+        );
+    }
 }

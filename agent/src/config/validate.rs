@@ -1,26 +1,16 @@
 //! `RawConfig` to `Config`: after this, every value is usable as it is.
 
 use super::docker::{self, DockerVariables};
-use super::raw::{OnExit, RawConfig, RawSink};
+use super::raw::{OnExit, RawConfig};
+use super::runtimes;
+use super::sinks::sinks;
 use super::yaml::{Segment, suggest};
-use super::{Config, FileSink, Metrics, SinkConfig, SinkKind, Spool};
-use std::collections::HashMap;
+use super::{Config, Metrics, Spool};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// Sink types of later versions: known words, so the message can say what is the matter.
-const LATER_SINKS: [&str; 9] = [
-    "syslog",
-    "webhook",
-    "otlp",
-    "alertmanager",
-    "splunk_hec",
-    "elasticsearch",
-    "loki",
-    "nats",
-    "kafka",
-];
-const LATER_FORMATS: [&str; 4] = ["ocsf", "ecs", "cef", "falco"];
+/// Length of the longest host name of DNS.
+const MAX_NODE: usize = 253;
 
 /// A value that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,11 +65,13 @@ pub fn validate(raw: &RawConfig, variables: &DockerVariables) -> Result<Config, 
         ));
     }
     Ok(Config {
+        node: node(raw)?,
         state_dir: raw.state_dir.clone(),
         run_dir: raw.run_dir.clone(),
         profiles_dir: raw.profiles_dir.clone(),
         metrics: metrics(raw)?,
         docker: docker::docker(&raw.runtimes.docker, variables)?,
+        sockets: runtimes::sockets(&raw.runtimes)?,
         sinks: sinks(raw.sinks.as_deref())?,
         spool: spool(raw)?,
         on_exit: raw.on_exit,
@@ -87,7 +79,22 @@ pub fn validate(raw: &RawConfig, variables: &DockerVariables) -> Result<Config, 
     })
 }
 
-fn absolute(name: &str, path: &Path) -> Result<(), Problem> {
+/// Receivers take it as a host's name, and syslog ends it at a space.
+fn node(raw: &RawConfig) -> Result<Option<String>, Problem> {
+    let Some(node) = &raw.node else {
+        return Ok(None);
+    };
+    if (1..=MAX_NODE).contains(&node.len()) && node.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(Some(node.clone()));
+    }
+    Err(Problem::new(
+        "node",
+        format!("`{}` is not the name of a host", node.escape_debug()),
+        format!("write 1 to {MAX_NODE} visible ASCII characters without spaces, or leave it out"),
+    ))
+}
+
+pub(super) fn absolute(name: &str, path: &Path) -> Result<(), Problem> {
     if path.is_absolute() {
         return Ok(());
     }
@@ -130,114 +137,9 @@ fn spool(raw: &RawConfig) -> Result<Spool, Problem> {
     Ok(Spool { max_bytes: mib << 20 })
 }
 
-fn sinks(raw: Option<&[RawSink]>) -> Result<Vec<SinkConfig>, Problem> {
-    let Some(raw) = raw else {
-        return Ok(vec![SinkConfig::stdout()]);
-    };
-    let mut names = HashMap::new();
-    let mut stdout = None;
-    let mut sinks = Vec::with_capacity(raw.len());
-    for (index, entry) in raw.iter().enumerate() {
-        if let Some(first) = names.insert(entry.name.as_str(), index) {
-            return Err(Problem::new(
-                &format!("sinks.{index}.name"),
-                format!(
-                    "the name `{}` is used twice: sinks {} and {}",
-                    entry.name,
-                    first + 1,
-                    index + 1
-                ),
-                "give each sink a name of its own",
-            ));
-        }
-        let sink = sink(index, entry)?;
-        if sink.kind == SinkKind::Stdout && stdout.replace(index).is_some() {
-            return Err(Problem::new(
-                &format!("sinks.{index}.type"),
-                "two sinks write to stdout",
-                "keep one of them",
-            ));
-        }
-        sinks.push(sink);
-    }
-    Ok(sinks)
-}
-
-fn sink(index: usize, raw: &RawSink) -> Result<SinkConfig, Problem> {
-    let at = |field: &str| format!("sinks.{index}.{field}");
-    let valid = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    if raw.name.is_empty() || raw.name.len() > 64 || !raw.name.bytes().all(valid) {
-        return Err(Problem::new(
-            &at("name"),
-            format!("`{}` is no valid name", raw.name.escape_debug()),
-            "use up to 64 letters, digits, `-` and `_`",
-        ));
-    }
-    if raw.format != "native" {
-        return Err(word_problem(
-            &at("format"),
-            "format",
-            &raw.format,
-            &LATER_FORMATS,
-            &["native"],
-        ));
-    }
-    let kind = match raw.kind.as_str() {
-        "stdout" => SinkKind::Stdout,
-        "file" => SinkKind::File(file(index, raw)?),
-        other => {
-            return Err(word_problem(
-                &at("type"),
-                "sink type",
-                other,
-                &LATER_SINKS,
-                &["stdout", "file"],
-            ));
-        }
-    };
-    Ok(SinkConfig {
-        name: raw.name.clone(),
-        kind,
-        min_severity: raw.min_severity,
-    })
-}
-
-fn file(index: usize, raw: &RawSink) -> Result<FileSink, Problem> {
-    let at = |field: &str| format!("sinks.{index}.{field}");
-    let path: PathBuf = raw.path.clone().ok_or_else(|| {
-        Problem::new(
-            &format!("sinks.{index}"),
-            "a sink of type `file` needs a `path`",
-            "add `path: /…`",
-        )
-    })?;
-    absolute(&at("path"), &path)?;
-    if !(1..=1 << 20).contains(&raw.max_size_mib) {
-        return Err(Problem::new(
-            &at("max_size_mib"),
-            format!("{} MiB is out of range", raw.max_size_mib),
-            "write a number from 1 to 1048576",
-        ));
-    }
-    if raw.max_files > 1000 {
-        return Err(Problem::new(
-            &at("max_files"),
-            "too many files",
-            "write a number from 0 to 1000",
-        ));
-    }
-    Ok(FileSink {
-        path,
-        max_bytes: raw.max_size_mib << 20,
-        max_files: raw.max_files,
-    })
-}
-
-fn word_problem(path: &str, what: &str, word: &str, later: &[&str], now: &[&str]) -> Problem {
-    let choice = format!("use one of: {}", now.join(", "));
-    if later.contains(&word) {
-        return Problem::new(path, format!("{what} `{word}` is not in this version"), choice);
-    }
-    let help = suggest(word, now.iter().copied()).map_or(choice, |near| format!("did you mean `{near}`?"));
+/// A word that is none of those that are known.
+pub(super) fn word_problem(path: &str, what: &str, word: &str, known: &[&str]) -> Problem {
+    let choice = format!("use one of: {}", known.join(", "));
+    let help = suggest(word, known.iter().copied()).map_or(choice, |near| format!("did you mean `{near}`?"));
     Problem::new(path, format!("unknown {what} `{}`", word.escape_debug()), help)
 }

@@ -3,8 +3,8 @@
 //! Knows nothing of what the files mean, so profiles and the configuration share it. A hostile file
 //! (50 MB, an alias bomb, a directory) costs milliseconds and gives one message.
 
-use serde::de::{DeserializeOwned, DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::{Options, Spanned};
+use serde::de::DeserializeOwned;
+use serde_saphyr::Options;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
@@ -32,7 +32,7 @@ pub struct Position {
 }
 
 /// A step from a YAML node to one of its children.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Segment {
     Key(String),
     Index(usize),
@@ -116,18 +116,6 @@ fn io_problem(file: &Path, error: &io::Error) -> YamlError {
 pub fn parse<T: DeserializeOwned>(file: &Path, text: &str) -> Result<T, YamlError> {
     let text = if is_empty(text) { "{}" } else { text };
     serde_saphyr::from_str_with_options(text, options()).map_err(|error| explain(file, &error))
-}
-
-/// The place of the node at `path`, or of its nearest parent that exists. `None` when `text` does not parse.
-#[must_use]
-pub fn locate(text: &str, path: &[Segment]) -> Option<Position> {
-    (0..=path.len()).rev().find_map(|depth| {
-        serde_saphyr::with_deserializer_from_str_with_options(text, options(), |deserializer| {
-            Locator(&path[..depth]).deserialize(deserializer)
-        })
-        .ok()
-        .flatten()
-    })
 }
 
 /// The candidate nearest to `word`, when one is near enough to be what was meant.
@@ -272,66 +260,4 @@ fn distance(left: &str, right: &str) -> usize {
         }
     }
     row[right.len()]
-}
-
-/// Walks down to a node and returns where it stands.
-struct Locator<'a>(&'a [Segment]);
-
-impl<'de> DeserializeSeed<'de> for Locator<'_> {
-    type Value = Option<Position>;
-
-    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        match self.0.first() {
-            None => {
-                let spanned = <Spanned<IgnoredAny> as serde::Deserialize>::deserialize(deserializer)?;
-                let place = spanned.referenced;
-                Ok((place.line() > 0).then(|| Position {
-                    line: place.line(),
-                    column: place.column(),
-                }))
-            }
-            Some(Segment::Key(_)) => deserializer.deserialize_map(self),
-            Some(Segment::Index(_)) => deserializer.deserialize_seq(self),
-        }
-    }
-}
-
-impl<'de> Visitor<'de> for Locator<'_> {
-    type Value = Option<Position>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a mapping or a list")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut found = None;
-        while let Some(key) = map.next_key::<String>()? {
-            if matches!(self.0.first(), Some(Segment::Key(wanted)) if *wanted == key) {
-                found = map.next_value_seed(Locator(&self.0[1..]))?;
-            } else {
-                map.next_value::<IgnoredAny>()?;
-            }
-        }
-        Ok(found)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let Some(Segment::Index(wanted)) = self.0.first() else {
-            return Ok(None);
-        };
-        let mut found = None;
-        for index in 0.. {
-            let more = if index == *wanted {
-                let value = seq.next_element_seed(Locator(&self.0[1..]))?;
-                found = value.flatten();
-                value.is_some()
-            } else {
-                seq.next_element::<IgnoredAny>()?.is_some()
-            };
-            if !more {
-                break;
-            }
-        }
-        Ok(found)
-    }
 }

@@ -44,6 +44,12 @@ pub enum RuntimeError {
         request: &'static str,
         seconds: u64,
     },
+    /// It answers, and has no such API: perhaps it was built or configured without.
+    #[error("{runtime} answers, but offers no {service}")]
+    NotOffered {
+        runtime: &'static str,
+        service: &'static str,
+    },
     #[error("the receiver of runtime events is gone")]
     Closed,
 }

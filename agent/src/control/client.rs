@@ -86,7 +86,9 @@ impl Client {
     pub async fn request(&mut self, request: Request) -> Result<Answer, ClientError> {
         let patience = match request {
             Request::Learn { seconds, .. } => self.patience.saturating_add(Duration::from_secs(seconds)),
-            Request::Status | Request::Watch { .. } | Request::Reload => self.patience,
+            // Sinks that hang are waited for.
+            Request::Reload => self.patience.saturating_add(Duration::from_secs(20)),
+            Request::Status | Request::Watch { .. } => self.patience,
         };
         let answered = tokio::time::timeout(patience, self.ask(request)).await;
         answered.unwrap_or_else(|_| {

@@ -13,12 +13,15 @@ mod taps;
 mod tests;
 
 pub use status::{
-    CapabilityStatus, ContainerStatus, KindCounters, QueueStatus, RecordCounters, SinkStatus, SpoolStatus,
-    StatusReport,
+    CapabilityStatus, ContainerCounters, ContainerStatus, KindCounters, QueueStatus, RecordCounters,
+    SinkStatus, SpoolStatus, StatusReport, TableStatus,
 };
 pub use taps::{Filter, TapItem, TapLine, TapStream, Taps};
 
+use crate::profile::ProfileSet;
 use protocol::{LearnTarget, Reloaded};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
@@ -34,10 +37,18 @@ pub enum ControlRequest {
         duration: Duration,
         reply: oneshot::Sender<Result<String, Refusal>>,
     },
-    /// Read the profiles again. When they are broken, the running ones stay.
-    Reload {
-        reply: oneshot::Sender<Result<Reloaded, Refusal>>,
+    /// Other profiles and sockets of runtimes (name and path) are in force from now on.
+    Adopt {
+        profiles: Arc<ProfileSet>,
+        sockets: Vec<(String, PathBuf)>,
+        reply: oneshot::Sender<()>,
     },
+}
+
+/// Read the configuration and the profiles again. When something is wrong, what runs stays.
+#[derive(Debug)]
+pub struct ReloadRequest {
+    pub reply: oneshot::Sender<Result<Reloaded, Refusal>>,
 }
 
 /// Why a request was not done.
@@ -55,7 +66,7 @@ pub enum RefusalCode {
     BadRequest,
     /// No such container, image or profile.
     NotFound,
-    /// Profiles are broken.
+    /// The configuration or profiles are broken.
     BadConfig,
     /// The daemon is busy or stopping.
     Unavailable,
@@ -63,3 +74,5 @@ pub enum RefusalCode {
 
 /// Requests that may wait for the engine.
 pub const REQUEST_QUEUE: usize = 16;
+/// Reloads that may wait for the one that is under way.
+pub const RELOAD_QUEUE: usize = 4;

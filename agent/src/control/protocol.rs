@@ -51,10 +51,15 @@ pub enum Answer {
 }
 
 /// What a reload did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Reloaded {
     /// Profiles that are in force now.
     pub profiles: usize,
+    /// What is not as before, such as ``sink `disk` added``.
+    pub changed: Vec<String>,
+    /// Keys whose new values are in force only after a restart.
+    pub restart: Vec<String>,
 }
 
 /// Schema of [`Missed`] lines.

@@ -1,7 +1,7 @@
 //! The daemon's end of the control socket.
 
 use super::protocol::{Answer, Envelope, MAX_REQUEST_BYTES, Missed, Request, VERSION};
-use super::{ControlRequest, Filter, Refusal, RefusalCode, TapLine, Taps};
+use super::{ControlRequest, Filter, Refusal, RefusalCode, ReloadRequest, TapLine, Taps};
 use crate::shutdown::Tasks;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -23,6 +23,8 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// The engine answers within a poll interval; longer means that it is stopping.
 const ENGINE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Files are read, and sinks that hang are given up.
+const RELOAD_TIMEOUT: Duration = Duration::from_secs(20);
 /// Longest time of learning through the socket.
 pub const MAX_LEARN: Duration = Duration::from_secs(24 * 3600);
 
@@ -50,6 +52,7 @@ pub struct ControlServer {
 #[derive(Debug, Clone)]
 pub struct ServerContext {
     pub requests: mpsc::Sender<ControlRequest>,
+    pub reloads: mpsc::Sender<ReloadRequest>,
     pub taps: Taps,
     pub tasks: Tasks,
 }
@@ -180,18 +183,18 @@ impl ServerContext {
                     reply,
                 };
                 tokio::select! {
-                    answer = self.ask(build, duration + ENGINE_TIMEOUT) =>
+                    answer = ask(&self.requests, build, duration + ENGINE_TIMEOUT) =>
                         answer.and_then(|profile| profile).map(|yaml| Answer::Profile { yaml }),
                     // The client gave up: so does the learner, whose reply has nobody to go to.
                     _ = read.read_u8() => return Ok(()),
                 }
             }
-            Ok(Request::Status) => self
-                .ask(|reply| ControlRequest::Status { reply }, ENGINE_TIMEOUT)
-                .await
-                .map(|report| Answer::Status { report }),
-            Ok(Request::Reload) => self
-                .ask(|reply| ControlRequest::Reload { reply }, ENGINE_TIMEOUT)
+            Ok(Request::Status) => {
+                let build = |reply| ControlRequest::Status { reply };
+                let report = ask(&self.requests, build, ENGINE_TIMEOUT).await;
+                report.map(|report| Answer::Status { report })
+            }
+            Ok(Request::Reload) => ask(&self.reloads, |reply| ReloadRequest { reply }, RELOAD_TIMEOUT)
                 .await
                 .and_then(|reloaded| reloaded)
                 .map(Answer::Reloaded),
@@ -200,26 +203,6 @@ impl ServerContext {
         let answer = answer.unwrap_or_else(|Refusal { code, message }| Answer::Refused { code, message });
         // A client that asks and does not read must not keep its place.
         tokio::time::timeout(ANSWER_TIMEOUT, send(&mut write, &answer)).await?
-    }
-
-    async fn ask<T>(
-        &self,
-        request: impl FnOnce(oneshot::Sender<T>) -> ControlRequest,
-        patience: Duration,
-    ) -> Result<T, Refusal> {
-        let (reply, answer) = oneshot::channel();
-        let busy = |message: &str| Refusal {
-            code: RefusalCode::Unavailable,
-            message: message.to_owned(),
-        };
-        self.requests
-            .try_send(request(reply))
-            .map_err(|_| busy("the agent is busy or stopping; try again"))?;
-        match tokio::time::timeout(patience, answer).await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(_)) => Err(busy("the agent is stopping")),
-            Err(_) => Err(busy("the agent did not answer in time")),
-        }
     }
 
     async fn watch(
@@ -245,6 +228,26 @@ impl ServerContext {
                 }
             }
         }
+    }
+}
+
+async fn ask<R, T>(
+    queue: &mpsc::Sender<R>,
+    request: impl FnOnce(oneshot::Sender<T>) -> R,
+    patience: Duration,
+) -> Result<T, Refusal> {
+    let (reply, answer) = oneshot::channel();
+    let busy = |message: &str| Refusal {
+        code: RefusalCode::Unavailable,
+        message: message.to_owned(),
+    };
+    queue
+        .try_send(request(reply))
+        .map_err(|_| busy("the agent is busy or stopping; try again"))?;
+    match tokio::time::timeout(patience, answer).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(_)) => Err(busy("the agent is stopping")),
+        Err(_) => Err(busy("the agent did not answer in time")),
     }
 }
 

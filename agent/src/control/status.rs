@@ -18,7 +18,7 @@ pub struct StatusReport {
     pub pid: u32,
     pub node: String,
     pub uptime_seconds: u64,
-    /// The kernel programs are attached.
+    /// The kernel programs are attached, and nobody changed them.
     pub ready: bool,
     pub capabilities: Vec<CapabilityStatus>,
     /// Books of the kernel half, by kind.
@@ -34,6 +34,10 @@ pub struct StatusReport {
     pub sinks: Vec<SinkStatus>,
     pub spool: SpoolStatus,
     pub queues: BTreeMap<String, QueueStatus>,
+    /// The kernel's maps that grow and shrink with containers.
+    pub maps: BTreeMap<String, TableStatus>,
+    /// The daemon's tables that do.
+    pub tables: BTreeMap<String, TableStatus>,
     pub watchers: usize,
     /// What does not work, one sentence each.
     pub problems: Vec<String>,
@@ -58,9 +62,29 @@ impl Default for StatusReport {
             sinks: Vec::new(),
             spool: SpoolStatus::default(),
             queues: BTreeMap::new(),
+            maps: BTreeMap::new(),
+            tables: BTreeMap::new(),
             watchers: 0,
             problems: Vec::new(),
         }
+    }
+}
+
+impl StatusReport {
+    /// The state in one line: what is wrong first, then the figures that matter.
+    #[must_use]
+    pub fn headline(&self) -> String {
+        let state = match self.problems.as_slice() {
+            [] if self.ready => "OK".to_owned(),
+            [] => "DEGRADED: not ready".to_owned(),
+            [problem] => format!("DEGRADED: {problem}"),
+            [problem, others @ ..] => format!("DEGRADED: {problem} (and {} more)", others.len()),
+        };
+        let seen: u64 = self.events.values().map(|kind| kind.seen).sum();
+        // Each sink has to take every alert: the one that is behind says how many wait.
+        let pending = self.sinks.iter().map(|sink| sink.pending).max().unwrap_or(0);
+        let (containers, alerts) = (self.containers.len(), self.alerts);
+        format!("{state}; containers {containers}, events {seen}, alerts {alerts}, pending {pending}")
     }
 }
 
@@ -85,6 +109,20 @@ pub struct KindCounters {
     pub repeated: u64,
     pub sent: u64,
     pub suppressed: BTreeMap<String, u64>,
+    pub lost: BTreeMap<String, u64>,
+}
+
+/// The books of one container: invocations by kind, and what became of them all.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ContainerCounters {
+    /// By kind; only those that occurred.
+    pub seen: BTreeMap<String, u64>,
+    pub repeated: u64,
+    pub sent: u64,
+    /// By reason; only those that occurred.
+    pub suppressed: BTreeMap<String, u64>,
+    /// By reason; only those that occurred.
     pub lost: BTreeMap<String, u64>,
 }
 
@@ -120,6 +158,8 @@ pub struct ContainerStatus {
     pub metadata: String,
     /// `none`, `learning`, `partial`, `complete`.
     pub profile_state: String,
+    /// `None`: the kernel has no books of it any more.
+    pub events: Option<ContainerCounters>,
 }
 
 /// A sink and what it still has to take.
@@ -130,6 +170,7 @@ pub struct SinkStatus {
     pub delivered: u64,
     pub retries: u64,
     pub rejected: u64,
+    pub filtered: u64,
     pub pending: u64,
     pub oldest_undelivered_seconds: f64,
 }
@@ -145,6 +186,7 @@ impl SinkStatus {
             delivered: stats.delivered_total(),
             retries: stats.retries_total(),
             rejected: stats.rejected_total(),
+            filtered: stats.filtered_total(),
             pending: spool.pending(name),
             oldest_undelivered_seconds: stats.oldest_undelivered_seconds(now_unix_ms),
         }
@@ -181,6 +223,14 @@ impl SpoolStatus {
             degraded: stats.degraded(),
         }
     }
+}
+
+/// How full a map or table is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TableStatus {
+    pub entries: u64,
+    pub capacity: u64,
 }
 
 /// A bounded queue.

@@ -23,6 +23,7 @@ impl Daemon {
         let server = ControlServer::bind(&dir.path().join("agent.sock")).unwrap();
         let context = ServerContext {
             requests: sender,
+            reloads: mpsc::channel(1).0,
             taps: taps.clone(),
             tasks: tasks.clone(),
         };

@@ -1,8 +1,9 @@
+use super::delivery::SinkHandles;
+use super::reload::ReloadState;
 use crate::alert::Alert;
 use crate::container::RuntimeEvent;
 use crate::control::{ControlRequest, QueueStatus, SinkStatus, SpoolStatus, StatusReport, TapItem, Taps};
 use crate::event::Timestamp;
-use crate::sink::SinkStats;
 use crate::spool::Spool;
 use crate::telemetry::Metrics;
 use crate::telemetry::http::Readiness;
@@ -20,15 +21,10 @@ pub struct EngineLinks {
     pub readiness: Readiness,
     /// To be answered between two batches of records.
     pub requests: mpsc::Receiver<ControlRequest>,
-    pub sinks: Vec<SinkHandle>,
+    pub sinks: SinkHandles,
+    /// Whether what is configured is in force.
+    pub reloads: ReloadState,
     pub started: Instant,
-}
-
-/// A sink as status and metrics see it.
-#[derive(Debug, Clone)]
-pub struct SinkHandle {
-    pub name: String,
-    pub stats: Arc<SinkStats>,
 }
 
 impl EngineLinks {
@@ -45,7 +41,8 @@ impl EngineLinks {
             metrics: Arc::new(Metrics::new()?),
             readiness: Readiness::default(),
             requests,
-            sinks: Vec::new(),
+            sinks: SinkHandles::default(),
+            reloads: ReloadState::default(),
             started: Instant::now(),
         })
     }
@@ -102,11 +99,13 @@ impl EngineLinks {
             let reason = self.readiness.get().reason();
             report.problems.push(format!("not ready: {reason}"));
         }
+        report.problems.extend(self.reloads.problems());
         let Some(spool) = &self.spool else {
             return report;
         };
         report.sinks = self
             .sinks
+            .list()
             .iter()
             .map(|sink| SinkStatus::of(&sink.name, &sink.stats, spool))
             .collect();

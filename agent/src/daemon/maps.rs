@@ -1,9 +1,12 @@
 //! What the engine's task needs of the kernel's maps, so that the task is tested without them.
 
 use crate::control::{KindCounters, StatusReport};
+use crate::detect::SensorFinding;
 use crate::engine::KernelView;
 use crate::event::SlotKey;
 use crate::telemetry::Metrics;
+use crate::telemetry::http::Ready;
+use agent_common::counter::SlotBooks;
 use std::collections::BTreeMap;
 
 /// How much of a container's activity leaves the kernel.
@@ -38,6 +41,19 @@ pub trait SensorMaps: KernelView + Send + 'static {
 
     /// Containers that are gone although no record said so: found now and then by looking. Each is told once.
     fn lost_ends(&mut self) -> Vec<SlotKey>;
+
+    /// Finds out whether somebody else changed the sensor, whether it answers, and what it skipped; puts right what can be.
+    /// Each incident is told once. To be called about once a second.
+    fn inspect(&mut self) -> Vec<SensorFinding>;
+
+    /// Whether what is required is attached, unchanged and answers.
+    fn ready(&self) -> Ready;
+
+    /// Detaches the programs. Records and books can be read on, and change no more.
+    fn detach(&mut self);
+
+    /// The books of a container; `None` when they are another's by now.
+    fn container_books(&mut self, container: SlotKey) -> Option<SlotBooks>;
 
     /// Reads the kernel's side of the books; `None` when the kernel refuses.
     fn books(&mut self) -> Option<KernelBooks>;

@@ -1,18 +1,19 @@
-use super::links::{EngineLinks, SinkHandle};
-use super::signals;
-use super::view::collect_queue;
-use crate::config::{Config, SinkConfig, SinkKind};
+use super::delivery::Deliveries;
+use super::links::EngineLinks;
+use super::naming::Runtimes;
+use super::reload::{ReloadState, Reloader, Settings};
+use super::watchdog::Watchdog;
+use super::{collect, signals};
+use crate::config::Config;
 use crate::control::lock::{InstanceLock, LockError};
 use crate::control::server::{ControlServer, ServerContext, ServerError};
-use crate::control::{QueueStatus, REQUEST_QUEUE, SinkStatus, Taps};
+use crate::control::{ControlRequest, RELOAD_QUEUE, REQUEST_QUEUE, ReloadRequest, Taps};
 use crate::profile::ProfileError;
 use crate::shutdown::Tasks;
-use crate::sink::{Sink, SinkDriver, SinkError, SinkStats};
-use crate::sinks::{FileAlerts, StdoutAlerts};
+use crate::sink::SinkError;
 use crate::spool::{Options, Spool, SpoolError};
-use crate::telemetry::Metrics;
 use crate::telemetry::http::{self, HttpError, Readiness, Ready};
-use crate::telemetry::metrics::{gauge, set_seconds, set_total};
+use crate::telemetry::{Metrics, ServiceManager};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -38,7 +39,7 @@ pub enum DaemonError {
     Http(#[from] HttpError),
     #[error(transparent)]
     Spool(#[from] SpoolError),
-    #[error("sink `{name}`: cannot {error}\n  help: check path and permissions")]
+    #[error("sink `{name}`: cannot {error}\n  help: check the files and addresses that it names")]
     Sink {
         name: String,
         #[source]
@@ -65,9 +66,44 @@ pub struct Outlets {
     /// Stopped last: sinks, and metrics, which say until the end that the agent is not ready any more.
     sinks: Tasks,
     readiness: Readiness,
+    manager: ServiceManager,
+    engine: mpsc::Sender<ControlRequest>,
     spool: Spool,
+    /// Until somebody reloads.
+    reloading: Option<Reloading>,
     /// Of the run folder and the spool's.
     _locks: [InstanceLock; 2],
+}
+
+/// What reloads are made with.
+#[derive(Debug)]
+struct Reloading {
+    deliveries: Deliveries,
+    engine: mpsc::Sender<ControlRequest>,
+    reloads: mpsc::Sender<ReloadRequest>,
+    requests: mpsc::Receiver<ReloadRequest>,
+}
+
+impl Reloading {
+    fn new(deliveries: Deliveries, engine: mpsc::Sender<ControlRequest>) -> Self {
+        let (reloads, requests) = mpsc::channel(RELOAD_QUEUE);
+        Self {
+            deliveries,
+            engine,
+            reloads,
+            requests,
+        }
+    }
+
+    /// What the control socket asks.
+    fn context(&self, taps: Taps, tasks: Tasks) -> ServerContext {
+        ServerContext {
+            requests: self.engine.clone(),
+            reloads: self.reloads.clone(),
+            taps,
+            tasks,
+        }
+    }
 }
 
 impl Outlets {
@@ -80,59 +116,80 @@ impl Outlets {
             InstanceLock::of_run_dir(&config.run_dir)?,
             InstanceLock::of_spool(&config.spool_dir())?,
         ];
-        let (tasks, sink_tasks) = (Tasks::new(), Tasks::new());
+        let (tasks, sinks) = (Tasks::new(), Tasks::new());
         let metrics = Arc::new(Metrics::new()?);
         let readiness = Readiness::default();
-        let taps = Taps::default();
-        if let Some(address) = config.metrics.listen {
-            let listener = http::bind(address).await?;
-            let server = http::serve(
-                listener,
-                Arc::clone(&metrics),
-                readiness.clone(),
-                sink_tasks.token(),
-            );
-            sink_tasks.spawn("metrics", async move { Ok(server.await?) });
-        }
-        let spool = Spool::open(&Options {
-            dir: config.spool_dir(),
-            max_bytes: config.spool.max_bytes,
-            sinks: config.sinks.iter().map(|sink| sink.name.clone()).collect(),
-        })?;
-        let sinks = start_sinks(&config.sinks, &spool, &sink_tasks)?;
-        let (sender, requests) = mpsc::channel(REQUEST_QUEUE);
-        let server = ControlServer::bind(&config.socket())?;
-        let context = ServerContext {
-            requests: sender.clone(),
-            taps: taps.clone(),
-            tasks: tasks.clone(),
-        };
-        tasks.spawn("control", async move { Ok(server.serve(context).await?) });
-        signals::start(&tasks, sender).map_err(DaemonError::Signals)?;
+        serve_metrics(config, &metrics, &readiness, &sinks).await?;
+        let spool = open_spool(config)?;
+        let deliveries = Deliveries::start(&config.sinks, spool.clone(), sinks.clone())?;
+        let (engine, requests) = mpsc::channel(REQUEST_QUEUE);
         let links = EngineLinks {
             spool: Some(spool.clone()),
-            taps,
+            taps: Taps::default(),
             metrics,
             readiness: readiness.clone(),
             requests,
-            sinks,
+            sinks: deliveries.handles(),
+            reloads: ReloadState::default(),
             started: Instant::now(),
         };
-        collect(&links, spool.clone());
+        collect::start(&links, spool.clone());
+        let reloading = Reloading::new(deliveries, engine.clone());
+        serve_control(config, reloading.context(links.taps.clone(), tasks.clone()))?;
+        signals::start(&tasks, reloading.reloads.clone()).map_err(DaemonError::Signals)?;
         let outlets = Self {
             tasks,
-            sinks: sink_tasks,
+            sinks,
             readiness,
+            manager: manager(),
+            engine,
             spool,
+            reloading: Some(reloading),
             _locks: locks,
         };
         Ok((outlets, links))
+    }
+
+    /// From now on reloads are done; returns where they are asked for. `None`: they were done already.
+    pub(super) fn start_reloading(
+        &mut self,
+        settings: Settings,
+        runtimes: Runtimes,
+        metrics: Arc<Metrics>,
+        state: ReloadState,
+    ) -> Option<mpsc::Sender<ReloadRequest>> {
+        let reloading = self.reloading.take()?;
+        let reloader = Reloader {
+            settings,
+            deliveries: reloading.deliveries,
+            runtimes,
+            engine: reloading.engine,
+            manager: self.manager.clone(),
+            metrics,
+            state,
+        };
+        let stop = self.tasks.token();
+        self.tasks.spawn("reload", async move {
+            reloader.run(reloading.requests, stop).await;
+            Ok(())
+        });
+        Some(reloading.reloads)
     }
 
     /// Tasks that stop before the spool: the engine's and the runtimes' belong here.
     #[must_use]
     pub fn tasks(&self) -> &Tasks {
         &self.tasks
+    }
+
+    /// Tells the service manager that the agent is ready, and from now on that it lives.
+    pub(super) fn announce(&self) {
+        let watchdog = Watchdog {
+            manager: self.manager.clone(),
+            engine: self.engine.clone(),
+            readiness: self.readiness.clone(),
+        };
+        watchdog.start(&self.tasks);
     }
 
     /// Waits for a signal or the failure of a task, then stops everything in order.
@@ -146,6 +203,7 @@ impl Outlets {
             () = back.cancelled() => {}
         }
         self.readiness.set(Ready::Stopping);
+        self.manager.stopping().await;
         let front = self.tasks.drain(FRONT_GRACE).await;
         let flushed = tokio::time::timeout(FLUSH_GRACE, self.spool.flush()).await;
         let back = self.sinks.drain(SINK_GRACE).await;
@@ -167,107 +225,40 @@ impl Outlets {
     }
 }
 
-fn start_sinks(configs: &[SinkConfig], spool: &Spool, tasks: &Tasks) -> Result<Vec<SinkHandle>, DaemonError> {
-    let mut handles = Vec::with_capacity(configs.len());
-    for config in configs {
-        let sink = open_sink(&config.kind).map_err(|error| DaemonError::Sink {
-            name: config.name.clone(),
-            error,
-        })?;
-        let stats = Arc::new(SinkStats::default());
-        let driver = SinkDriver {
-            name: config.name.clone(),
-            sink,
-            reader: spool.reader(&config.name)?,
-            min_severity: config.min_severity,
-            stats: Arc::clone(&stats),
-        };
-        let stop = tasks.token();
-        tasks.spawn("sink", async move {
-            driver.run(stop).await;
-            Ok(())
-        });
-        handles.push(SinkHandle {
-            name: config.name.clone(),
-            stats,
-        });
-    }
-    Ok(handles)
-}
-
-fn open_sink(kind: &SinkKind) -> Result<Box<dyn Sink>, SinkError> {
-    Ok(match kind {
-        SinkKind::Stdout => Box::new(StdoutAlerts::default()),
-        SinkKind::File(file) => Box::new(FileAlerts::open(file.clone())?),
+/// An agent that nobody hears watches all the same.
+fn manager() -> ServiceManager {
+    ServiceManager::from_environment().unwrap_or_else(|error| {
+        tracing::warn!(%error, "the service manager is told nothing");
+        ServiceManager::default()
     })
 }
 
-/// What is counted behind the engine, copied at each scrape.
-fn collect(links: &EngineLinks, spool: Spool) {
-    let (taps, sinks) = (links.taps.clone(), links.sinks.clone());
-    let (readiness, started) = (links.readiness.clone(), links.started);
-    links
-        .metrics
-        .build_info
-        .with_label_values(&[
-            env!("CARGO_PKG_VERSION"),
-            &agent_common::ABI_VERSION.to_string(),
-            &kernel_release(),
-        ])
-        .set(1);
-    links.metrics.on_scrape(Box::new(move |metrics| {
-        metrics.uptime.set(started.elapsed().as_secs_f64());
-        metrics.ready.set(i64::from(readiness.is_ready()));
-        metrics.taps.set(gauge(taps.len()));
-        set_total(&metrics.taps_missed, taps.missed_total());
-        let queue = QueueStatus {
-            depth: spool.queue_depth() as u64,
-            capacity: Spool::QUEUE as u64,
-            dropped: spool.stats().dropped_total().map(|(_, count)| count).sum(),
-        };
-        collect_queue(metrics, "spool", queue);
-        collect_spool(metrics, &spool);
-        for sink in &sinks {
-            collect_sink(metrics, &SinkStatus::of(&sink.name, &sink.stats, &spool));
-        }
-    }));
+fn open_spool(config: &Config) -> Result<Spool, SpoolError> {
+    Spool::open(&Options {
+        dir: config.spool_dir(),
+        max_bytes: config.spool.max_bytes,
+        sinks: config.sinks.iter().map(|sink| sink.name.clone()).collect(),
+    })
 }
 
-fn collect_spool(metrics: &Metrics, spool: &Spool) {
-    let stats = spool.stats();
-    let (bytes, segments) = stats.disk();
-    let (commits, took) = stats.commits_total();
-    metrics.spool_bytes.set(gauge(bytes));
-    metrics.spool_segments.set(gauge(segments));
-    set_total(&metrics.spool_appended, stats.appended_total());
-    set_total(&metrics.spool_commits, commits);
-    set_seconds(&metrics.spool_commit_seconds, took);
-    set_total(&metrics.spool_damaged_bytes, stats.damaged_total().0);
-    set_total(&metrics.spool_errors, stats.errors_total());
-    metrics.spool_degraded.set(i64::from(stats.degraded()));
-    for (severity, dropped) in stats.dropped_total() {
-        set_total(
-            &metrics.spool_dropped.with_label_values(&[severity.name()]),
-            dropped,
-        );
-    }
+async fn serve_metrics(
+    config: &Config,
+    metrics: &Arc<Metrics>,
+    readiness: &Readiness,
+    tasks: &Tasks,
+) -> Result<(), DaemonError> {
+    let Some(address) = config.metrics.listen else {
+        return Ok(());
+    };
+    let listener = http::bind(address).await?;
+    let server = http::serve(listener, Arc::clone(metrics), readiness.clone(), tasks.token());
+    tasks.spawn("metrics", async move { Ok(server.await?) });
+    Ok(())
 }
 
-fn collect_sink(metrics: &Metrics, sink: &SinkStatus) {
-    let label = &[sink.name.as_str()];
-    set_total(&metrics.sink_delivered.with_label_values(label), sink.delivered);
-    set_total(&metrics.sink_retries.with_label_values(label), sink.retries);
-    set_total(&metrics.sink_rejected.with_label_values(label), sink.rejected);
-    metrics
-        .sink_pending
-        .with_label_values(label)
-        .set(gauge(sink.pending));
-    metrics
-        .sink_oldest
-        .with_label_values(label)
-        .set(sink.oldest_undelivered_seconds);
-}
-
-fn kernel_release() -> String {
-    rustix::system::uname().release().to_string_lossy().into_owned()
+fn serve_control(config: &Config, context: ServerContext) -> Result<(), DaemonError> {
+    let server = ControlServer::bind(&config.socket())?;
+    let tasks = context.tasks.clone();
+    tasks.spawn("control", async move { Ok(server.serve(context).await?) });
+    Ok(())
 }

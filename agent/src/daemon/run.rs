@@ -1,25 +1,24 @@
 use super::links::EngineLinks;
 use super::maps::SensorMaps;
+use super::naming::{self, Runtimes};
 use super::outlets::{DaemonError, Outlets};
 use super::recorder::Recorder;
+use super::reload::{self, Settings};
 use super::task::EngineTask;
 use crate::alert::{AlertBuilder, AlertIds};
-use crate::config::{Config, Docker as DockerSettings, DockerAddress};
-use crate::container::RuntimeEvent;
-use crate::control::{Filter, Refusal, RefusalCode, TapStream, Taps};
+use crate::config::Config;
+use crate::control::{Filter, TapStream, Taps};
 use crate::detect::SensorFinding;
 use crate::engine::{Engine, RunningContainer};
 use crate::host::{HostFacts, HostSources};
 use crate::profile::store::{Presence, load_folder};
-use crate::profile::{ProfileSet, RoleSet};
+use crate::profile::{ProfileError, ProfileSet, RoleSet};
 use crate::recording::{RecordingError, Start, Writer};
-use crate::runtimes::docker::{Docker, DockerConfig};
-use crate::runtimes::supervisor;
 use crate::shutdown::Tasks;
 use crate::source::EventSource;
 use crate::telemetry::http::Ready;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -53,7 +52,6 @@ pub struct Prepared {
     profiles: Arc<ProfileSet>,
     host: HostFacts,
     sources: HostSources,
-    profiles_dir: PathBuf,
     recorder: Option<Recorder>,
 }
 
@@ -65,8 +63,8 @@ pub fn prepare(config: &Config) -> Result<Prepared, DaemonError> {
     let profiles = read_profiles(&config.profiles_dir)?;
     let roles = RoleSet::shipped()?;
     let sources = HostSources {
-        node: None,
-        sockets: docker_socket(&config.docker),
+        node: config.node.clone(),
+        sockets: naming::sockets(config),
     };
     let host = HostFacts::gather(&sources);
     let seed = RandomState::new().build_hasher().finish();
@@ -76,7 +74,6 @@ pub fn prepare(config: &Config) -> Result<Prepared, DaemonError> {
         profiles: Arc::new(profiles),
         host,
         sources,
-        profiles_dir: config.profiles_dir.clone(),
         recorder: None,
     })
 }
@@ -101,14 +98,20 @@ impl Prepared {
 /// # Errors
 /// See [`DaemonError`].
 pub async fn run(
-    config: &Config,
+    settings: Settings,
     prepared: Prepared,
-    outlets: Outlets,
+    mut outlets: Outlets,
     links: EngineLinks,
     sensor: SensorParts,
 ) -> Result<(), DaemonError> {
     links.readiness.set(sensor.ready);
-    start(config, prepared, links, sensor, outlets.tasks());
+    let (metrics, state) = (Arc::clone(&links.metrics), links.reloads.clone());
+    let runtimes = start(&settings.config, prepared, links, sensor, outlets.tasks());
+    let place = settings.sources.place();
+    if let Some(reloads) = outlets.start_reloading(settings, runtimes, metrics, state) {
+        reload::watch::start(place, reloads, outlets.tasks());
+    }
+    outlets.announce();
     outlets.run().await
 }
 
@@ -127,19 +130,25 @@ pub fn watch_alone(
     let taps = Taps::default();
     let stream = taps.watch(filter);
     let links = EngineLinks::without_outlets(taps)?;
-    start(config, prepared, links, sensor, tasks);
+    // Nothing is reloaded: the runtimes stay what they are.
+    let _runtimes = start(config, prepared, links, sensor, tasks);
     Ok(stream)
 }
 
-fn start(config: &Config, prepared: Prepared, links: EngineLinks, sensor: SensorParts, tasks: &Tasks) {
+fn start(
+    config: &Config,
+    prepared: Prepared,
+    links: EngineLinks,
+    sensor: SensorParts,
+    tasks: &Tasks,
+) -> Runtimes {
     let (sender, runtimes) = mpsc::channel(RUNTIME_QUEUE);
-    start_docker(&config.docker, sender, tasks);
+    let asked = Runtimes::start(config, sender, tasks.clone());
     let Prepared {
         engine,
         profiles,
         host,
         sources,
-        profiles_dir,
         recorder,
     } = prepared;
     let task = EngineTask {
@@ -149,7 +158,6 @@ fn start(config: &Config, prepared: Prepared, links: EngineLinks, sensor: Sensor
         kernel: sensor.maps,
         runtimes,
         links,
-        load_profiles: Arc::new(move || reload_profiles(&profiles_dir)),
         findings: sensor.findings,
         running: sensor.running,
         recorder,
@@ -158,39 +166,15 @@ fn start(config: &Config, prepared: Prepared, links: EngineLinks, sensor: Sensor
     };
     let stop = tasks.token();
     tasks.spawn("engine", async move { Ok(task.run(stop).await?) });
+    asked
 }
 
-fn start_docker(settings: &DockerSettings, events: mpsc::Sender<RuntimeEvent>, tasks: &Tasks) {
-    let stop = tasks.token();
-    if !settings.enabled {
-        return;
-    }
-    let docker = Docker::new(DockerConfig::new("docker", &settings.address.to_string()));
-    tasks.spawn("docker", async move {
-        supervisor::run(Arc::new(docker), events, stop).await;
-        Ok(())
-    });
-}
-
-fn docker_socket(settings: &DockerSettings) -> Vec<(String, PathBuf)> {
-    match &settings.address {
-        DockerAddress::Unix(path) => vec![("docker".to_owned(), path.clone())],
-        DockerAddress::Tcp(_) => Vec::new(),
-    }
-}
-
-fn read_profiles(folder: &Path) -> Result<ProfileSet, crate::profile::ProfileError> {
+/// Of a folder that must be there, unless it is the default one.
+pub(super) fn read_profiles(folder: &Path) -> Result<ProfileSet, ProfileError> {
     let presence = if folder == Path::new(DEFAULT_PROFILES) {
         Presence::Optional
     } else {
         Presence::Required
     };
     load_folder(folder, presence)
-}
-
-fn reload_profiles(folder: &Path) -> Result<Arc<ProfileSet>, Refusal> {
-    read_profiles(folder).map(Arc::new).map_err(|error| Refusal {
-        code: RefusalCode::BadConfig,
-        message: error.to_string(),
-    })
 }

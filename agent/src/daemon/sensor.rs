@@ -2,35 +2,36 @@
 //!
 //! Both are used by one task, one after the other: the lock between them is never waited for.
 
+mod heartbeat;
+mod rings;
+mod watch;
+
+use super::books::{BookMetrics, kernel_books};
 use super::lost_ends::LostEnds;
 use super::maps::{Export, KernelBooks, SensorMaps};
 use super::run::SensorParts;
+use super::usage;
 use crate::container::SlotReader;
-use crate::control::{CapabilityStatus, KindCounters, StatusReport};
+use crate::control::{CapabilityStatus, StatusReport};
 use crate::detect::{SensorFinding, WATCHED_NAMES};
 use crate::engine::{KernelView, Occurrences, RunningContainer};
-use crate::event::{BootTime, EventKind, ExecId, SlotKey};
-use crate::kernel::{Capability, CapabilityReport, ContainerSlot, KernelError, Sensor, SensorConfig, Totals};
+use crate::event::{BootTime, ExecId, SlotKey};
+use crate::kernel::{Capability, CapabilityReport, ContainerSlot, KernelError, Sensor, SensorConfig};
 use crate::process::LineageReader;
-use crate::source::{EventSource, RawBatch, SourceError};
 use crate::telemetry::Metrics;
 use crate::telemetry::http::Ready;
-use crate::telemetry::metrics::{set_seconds, set_total};
 use agent_common::behaviour::BehaviourKey;
-use agent_common::counter::Outcome;
+use agent_common::counter::SlotBooks;
 use agent_common::lineage::LineageEntry;
 use agent_common::slot::{SlotControl, SlotRef, SlotState};
-use async_trait::async_trait;
+use rings::Rings;
 use std::collections::{BTreeSet, VecDeque};
-use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::io::unix::AsyncFd;
+use watch::Watch;
 
-/// How often rings are read that nobody announced anything in.
-const POLL: Duration = Duration::from_millis(50);
-/// How often run times are read: a file per program.
-const RUN_TIMES: Duration = Duration::from_secs(10);
+/// How often maps are counted, key by key.
+const SELDOM: Duration = Duration::from_secs(10);
 /// How long a slot rests after its container is gone: late records of it still find their container.
 const SLOT_REST: Duration = Duration::from_secs(30);
 
@@ -39,8 +40,13 @@ struct Live {
     /// Slots of containers that are gone, oldest first.
     resting: VecDeque<(SlotRef, Instant)>,
     lost_ends: LostEnds,
-    /// When run times were last read.
+    watch: Watch,
+    /// What was attached at load.
+    ready: Ready,
+    /// When was last read what is read seldom.
     timed: Option<Instant>,
+    /// Made when the books are copied for the first time.
+    books: Option<BookMetrics>,
 }
 
 type Shared = Arc<Mutex<Live>>;
@@ -62,17 +68,17 @@ pub fn load(config: SensorConfig) -> Result<SensorParts, KernelError> {
     };
     let wake = sensor.rings.wake_up().map_err(source)?;
     let live = Live {
+        watch: Watch::of(&sensor),
         sensor,
         resting: VecDeque::new(),
         lost_ends: LostEnds::default(),
+        ready,
         timed: None,
+        books: None,
     };
     let live = Arc::new(Mutex::new(live));
     Ok(SensorParts {
-        source: Box::new(Rings {
-            wake,
-            live: Arc::clone(&live),
-        }),
+        source: Box::new(Rings::new(wake, Arc::clone(&live))),
         maps: Box::new(Maps(live)),
         findings,
         running,
@@ -133,39 +139,6 @@ fn lock(live: &Shared) -> MutexGuard<'_, Live> {
     live.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Both rings.
-struct Rings {
-    wake: AsyncFd<OwnedFd>,
-    live: Shared,
-}
-
-#[async_trait]
-impl EventSource for Rings {
-    async fn next_batch(&mut self) -> Result<RawBatch, SourceError> {
-        let batch = self.drain();
-        if !batch.records.is_empty() {
-            return Ok(batch);
-        }
-        tokio::select! {
-            ready = self.wake.readable() => ready.map_err(SourceError::Wait)?.clear_ready(),
-            () = tokio::time::sleep(POLL) => {}
-        }
-        // Nothing is awaited between reading and returning: a dropped future loses no record.
-        Ok(self.drain())
-    }
-}
-
-impl Rings {
-    fn drain(&self) -> RawBatch {
-        let mut batch = RawBatch::default();
-        lock(&self.live)
-            .sensor
-            .rings
-            .drain(&mut |record| batch.records.push(record.to_vec()));
-        batch
-    }
-}
-
 /// The maps.
 struct Maps(Shared);
 
@@ -221,6 +194,29 @@ impl SensorMaps for Maps {
         resting.push_back((SlotRef { slot, generation }, Instant::now()));
     }
 
+    fn inspect(&mut self) -> Vec<SensorFinding> {
+        lock(&self.0).inspect(Instant::now())
+    }
+
+    fn ready(&self) -> Ready {
+        let live = lock(&self.0);
+        match (live.ready, live.watch.ready()) {
+            // Silence is the worst: nothing of what is attached works.
+            (_, Ready::Silent) => Ready::Silent,
+            (Ready::Yes, now) => now,
+            (ready, _) => ready,
+        }
+    }
+
+    fn detach(&mut self) {
+        lock(&self.0).sensor.detach();
+    }
+
+    fn container_books(&mut self, container: SlotKey) -> Option<SlotBooks> {
+        let SlotKey { slot, generation } = container;
+        lock(&self.0).sensor.slots.books(SlotRef { slot, generation })
+    }
+
     fn lost_ends(&mut self) -> Vec<SlotKey> {
         lock(&self.0).lost_ends(Instant::now())
     }
@@ -238,6 +234,10 @@ impl SensorMaps for Maps {
     fn describe(&mut self, report: &mut StatusReport) {
         let live = lock(&self.0);
         report.capabilities = live.sensor.reports().iter().map(capability).collect();
+        report.problems.extend(live.watch.problems());
+        for (name, map) in usage::maps(&live.sensor.slots.usage()) {
+            report.maps.insert(name.to_owned(), map);
+        }
         let hidden = live.sensor.slots.obstacle();
         report
             .problems
@@ -254,15 +254,9 @@ impl SensorMaps for Maps {
     fn collect(&mut self, metrics: &Metrics) {
         let mut live = lock(&self.0);
         live.recycle(Instant::now());
-        for report in live.sensor.reports() {
-            let backend = report.backend.map_or("blind", |backend| backend.name());
-            let labels = [report.capability.name(), backend];
-            metrics.capability.with_label_values(&labels).set(1);
-        }
-        if let Ok(totals) = live.sensor.books.read() {
-            collect_totals(&totals, metrics);
-        }
-        live.collect_run_times(metrics, Instant::now());
+        live.collect_books(metrics);
+        live.watch.collect(metrics);
+        live.collect_maps(metrics, Instant::now());
     }
 
     fn view(&mut self) -> &mut dyn KernelView {
@@ -271,22 +265,28 @@ impl SensorMaps for Maps {
 }
 
 impl Live {
-    /// Run times of programs, while the kernel keeps them (`kernel.bpf_stats_enabled`).
-    fn collect_run_times(&mut self, metrics: &Metrics, now: Instant) {
-        if self
-            .timed
-            .is_some_and(|last| now.duration_since(last) < RUN_TIMES)
-        {
+    fn collect_books(&mut self, metrics: &Metrics) {
+        let Ok(totals) = self.sensor.books.read() else {
             return;
-        }
-        self.timed = Some(now);
-        for stats in self.sensor.program_stats() {
-            let label = [stats.program.as_str()];
-            set_seconds(
-                &metrics.program_seconds.with_label_values(&label),
-                Duration::from_nanos(stats.run_ns),
-            );
-            set_total(&metrics.program_runs.with_label_values(&label), stats.runs);
+        };
+        let reports = self.sensor.reports();
+        let books = self.books.get_or_insert_with(|| {
+            // What is attached does not change either.
+            for report in reports {
+                let backend = report.backend.map_or("blind", |backend| backend.name());
+                let labels = [report.capability.name(), backend];
+                metrics.capability.with_label_values(&labels).set(1);
+            }
+            BookMetrics::of(&totals, metrics)
+        });
+        books.set(&totals);
+    }
+
+    /// How full maps are.
+    fn collect_maps(&mut self, metrics: &Metrics, now: Instant) {
+        if self.timed.is_none_or(|last| now.duration_since(last) >= SELDOM) {
+            self.timed = Some(now);
+            usage::collect_maps(&self.sensor.slots.usage(), metrics);
         }
     }
 
@@ -327,58 +327,6 @@ fn capability(report: &CapabilityReport) -> CapabilityStatus {
     }
 }
 
-/// True for outcomes that are blind spots; what is neither lost, sent nor repeated was suppressed.
-fn is_lost(outcome: Outcome) -> bool {
-    matches!(
-        outcome,
-        Outcome::LOST_RING_FULL | Outcome::LOST_SCRATCH_BUSY | Outcome::LOST_UNREADABLE | Outcome::LOST_QUOTA
-    )
-}
-
-fn kernel_books(totals: &Totals) -> KernelBooks {
-    let mut books = KernelBooks::default();
-    for (kind, name) in EventKind::ALL {
-        let mut counters = KindCounters::default();
-        for (outcome, reason) in Outcome::ALL {
-            let count = totals.get(kind, outcome);
-            match outcome {
-                Outcome::SEEN => counters.seen = count,
-                Outcome::REPEATED => counters.repeated = count,
-                Outcome::SENT => counters.sent = count,
-                _ if count == 0 => {}
-                lost if is_lost(lost) => drop(counters.lost.insert(reason.to_owned(), count)),
-                _ => drop(counters.suppressed.insert(reason.to_owned(), count)),
-            }
-        }
-        if counters != KindCounters::default() {
-            books.kinds.insert(name.to_owned(), counters);
-        }
-    }
-    let errors = totals.errors.iter().filter(|(_, count)| *count > 0);
-    books
-        .errors
-        .extend(errors.map(|(cause, count)| ((*cause).to_owned(), *count)));
-    books
-}
-
-fn collect_totals(totals: &Totals, metrics: &Metrics) {
-    for (kind, name) in EventKind::ALL {
-        for (outcome, reason) in Outcome::ALL {
-            let counter = match outcome {
-                Outcome::SEEN => metrics.events_seen.with_label_values(&[name]),
-                Outcome::REPEATED => metrics.events_repeated.with_label_values(&[name]),
-                Outcome::SENT => metrics.events_sent.with_label_values(&[name]),
-                lost if is_lost(lost) => metrics.events_lost.with_label_values(&[name, reason]),
-                _ => metrics.events_suppressed.with_label_values(&[name, reason]),
-            };
-            set_total(&counter, totals.get(kind, outcome));
-        }
-    }
-    for (cause, count) in &totals.errors {
-        set_total(&metrics.kernel_errors.with_label_values(&[cause]), *count);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -401,6 +349,7 @@ mod tests {
                     trust: Trust::RACY,
                     reason_not_better: None,
                     programs: Vec::new(),
+                    left_out: Vec::new(),
                 })
                 .collect()
         };

@@ -1,11 +1,11 @@
-use crate::control::{ControlRequest, Refusal};
+use crate::control::ReloadRequest;
 use crate::shutdown::Tasks;
 use std::io;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
 /// SIGTERM and SIGINT stop, SIGHUP reloads; SIGUSR1 belongs to file sinks and must not kill an agent without one.
-pub(super) fn start(tasks: &Tasks, requests: mpsc::Sender<ControlRequest>) -> io::Result<()> {
+pub(super) fn start(tasks: &Tasks, reloads: mpsc::Sender<ReloadRequest>) -> io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
@@ -18,27 +18,17 @@ pub(super) fn start(tasks: &Tasks, requests: mpsc::Sender<ControlRequest>) -> io
                 _ = terminate.recv() => stop.stop(),
                 _ = interrupt.recv() => stop.stop(),
                 _ = reopen.recv() => {}
-                _ = hangup.recv() => tokio::select! {
-                    () = token.cancelled() => return Ok(()),
-                    () = reload(&requests) => {}
-                },
+                _ = hangup.recv() => reload(&reloads),
             }
         }
     });
     Ok(())
 }
 
-async fn reload(requests: &mpsc::Sender<ControlRequest>) {
-    let (reply, answer) = oneshot::channel();
-    if requests.try_send(ControlRequest::Reload { reply }).is_err() {
+/// How it went is told by who does it.
+fn reload(reloads: &mpsc::Sender<ReloadRequest>) {
+    let (reply, _) = oneshot::channel();
+    if reloads.try_send(ReloadRequest { reply }).is_err() {
         tracing::warn!("not reloaded: the agent is busy or stopping");
-        return;
-    }
-    match answer.await {
-        Ok(Ok(reloaded)) => tracing::info!(profiles = reloaded.profiles, "reloaded"),
-        Ok(Err(Refusal { message, .. })) => {
-            tracing::error!(reason = message, "not reloaded: what runs stays in force");
-        }
-        Err(_) => tracing::warn!("not reloaded: the agent is stopping"),
     }
 }

@@ -2,8 +2,6 @@ use super::task_tests::{Fake, ID, Journal, KEY, books, start_with};
 use super::tests::links;
 use crate::container::{ContainerMetadata, ImageRef, RuntimeEvent};
 use crate::control::ControlRequest;
-use crate::control::protocol::Reloaded;
-use crate::daemon::task::ProfileLoader;
 use crate::event::ContainerId;
 use crate::profile::ProfileSet;
 use std::sync::Arc;
@@ -20,7 +18,7 @@ fn profile() -> Arc<ProfileSet> {
 async fn a_new_profile_has_what_its_containers_do_judged_again() {
     let dir = tempfile::tempdir().unwrap();
     let (links, requests) = links(dir.path());
-    let mut running = start_with(links, requests, Arc::new(|| Ok(profile())), |_| {});
+    let mut running = start_with(links, requests, |_| {});
     let image = ImageRef {
         reference: "nginx:1.25".to_owned(),
         ..ImageRef::default()
@@ -36,8 +34,12 @@ async fn a_new_profile_has_what_its_containers_do_judged_again() {
         .during(tokio::time::sleep(Duration::from_millis(20)))
         .await;
     for _ in 0..2 {
-        let reloaded = running.ask(|reply| ControlRequest::Reload { reply }).await;
-        assert_eq!(reloaded, Ok(Reloaded { profiles: 1 }));
+        let adopt = |reply| ControlRequest::Adopt {
+            profiles: profile(),
+            sockets: Vec::new(),
+            reply,
+        };
+        running.ask(adopt).await;
     }
     assert_eq!(running.journal(), ["1 renewed"], "the second profile is the same");
 }
@@ -49,8 +51,7 @@ async fn a_container_whose_end_was_lost_ends_and_its_slot_is_released() {
     let metrics = Arc::clone(&links.metrics);
     let journal = Journal::default();
     let fake = Fake(Arc::clone(&journal), books(), vec![KEY]);
-    let load: ProfileLoader = Arc::new(|| Ok(Arc::default()));
-    let mut running = start_with(links, requests, load, |task| task.kernel = Box::new(fake));
+    let mut running = start_with(links, requests, |task| task.kernel = Box::new(fake));
     running
         .during(tokio::time::sleep(Duration::from_millis(120)))
         .await;

@@ -9,17 +9,18 @@ use super::audit::{Audit, EQUATIONS};
 use super::exports::Exports;
 use super::maps::SensorMaps;
 use super::recorder::Recorder;
+use super::slot_watch::SlotWatch;
 use super::spool_watch::SpoolWatch;
 use super::view;
 use crate::container::RuntimeEvent;
-use crate::control::{ControlRequest, Refusal, TapItem};
+use crate::control::{ControlRequest, TapItem};
 use crate::detect::SensorFinding;
 use crate::engine::{Engine, Input, Output, RunningContainer};
 use crate::event::BootTime;
 use crate::host::{HostFacts, HostSources};
 use crate::profile::ProfileSet;
 use crate::source::{EventSource, RawBatch, SourceError};
-use requests::{Reloading, Session, loaded};
+use requests::Session;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -36,9 +37,6 @@ const LAST_RECORDS: Duration = Duration::from_millis(200);
 /// Runtime events taken between two batches of records.
 const RUNTIME_BURST: usize = 64;
 
-/// Reads the profiles; runs on a thread of its own.
-pub type ProfileLoader = Arc<dyn Fn() -> Result<Arc<ProfileSet>, Refusal> + Send + Sync>;
-
 /// What the task is made of. Not cancel-safe sources lose records: `next_batch` must read only what it returns.
 pub struct EngineTask {
     pub engine: Engine,
@@ -48,7 +46,6 @@ pub struct EngineTask {
     pub kernel: Box<dyn SensorMaps>,
     pub runtimes: mpsc::Receiver<RuntimeEvent>,
     pub links: EngineLinks,
-    pub load_profiles: ProfileLoader,
     /// What does not work of the sensor: the first alerts.
     pub findings: Vec<SensorFinding>,
     /// Containers that ran before the sensor.
@@ -61,7 +58,6 @@ pub struct EngineTask {
 enum Step {
     Stop,
     Request(ControlRequest),
-    Loaded(Result<Arc<ProfileSet>, Refusal>),
     Runtime(RuntimeEvent),
     Batch(Result<RawBatch, SourceError>),
 }
@@ -70,9 +66,9 @@ struct State {
     task: EngineTask,
     outputs: Vec<Output>,
     sessions: Vec<Session>,
-    reloading: Option<Reloading>,
     exports: Exports,
     audit: Audit,
+    slots: SlotWatch,
     spool: SpoolWatch,
     ticked: Instant,
     collected: Instant,
@@ -96,9 +92,9 @@ impl EngineTask {
             task: self,
             outputs: Vec::new(),
             sessions: Vec::new(),
-            reloading: None,
             exports: Exports::default(),
             audit: Audit::default(),
+            slots: SlotWatch::default(),
             spool: SpoolWatch::default(),
             ticked: now,
             collected: now,
@@ -109,7 +105,6 @@ impl EngineTask {
             match state.next(&stop).await {
                 Step::Stop => break,
                 Step::Request(request) => state.serve(request),
-                Step::Loaded(loaded) => state.loaded(loaded),
                 Step::Runtime(event) => state.runtimes(event),
                 Step::Batch(batch) => state.records(batch?),
             }
@@ -122,12 +117,11 @@ impl EngineTask {
 
 impl State {
     async fn next(&mut self, stop: &CancellationToken) -> Step {
-        let Self { task, reloading, .. } = self;
+        let task = &mut self.task;
         tokio::select! {
             biased;
             () = stop.cancelled() => Step::Stop,
             Some(request) = task.links.requests.recv() => Step::Request(request),
-            loaded = loaded(reloading.as_mut()), if reloading.is_some() => Step::Loaded(loaded),
             Some(event) = task.runtimes.recv() => Step::Runtime(event),
             batch = task.source.next_batch() => Step::Batch(batch),
         }
@@ -154,6 +148,8 @@ impl State {
     fn records(&mut self, batch: RawBatch) {
         for record in batch.records {
             self.handle(Input::Record(record));
+            // At once: what a full ring's records become is many times as large.
+            self.hand_on();
         }
     }
 
@@ -282,10 +278,12 @@ impl State {
     }
 
     async fn finish(mut self) -> Result<(), SourceError> {
+        self.task.kernel.detach();
         self.last_records().await?;
+        self.close_books();
         self.handle(Input::End);
         self.hand_on();
-        self.collect();
+        self.copy_figures();
         if let Some(recorder) = self.task.recorder.take() {
             recorder.finish();
         }
@@ -293,19 +291,21 @@ impl State {
         Ok(())
     }
 
-    /// Takes what is in the rings, until two readings of the books in a row are equal or the time is over.
+    /// Takes what is in the rings, until the books rest or the time is over: a program that was running when it was
+    /// detached ends in a moment.
     async fn last_records(&mut self) -> Result<(), SourceError> {
         let deadline = Instant::now() + LAST_RECORDS;
+        let mut before = None;
         while let Ok(batch) = tokio::time::timeout_at(deadline.into(), self.task.source.next_batch()).await {
             let batch = batch?;
             let quiet = batch.records.is_empty();
             self.records(batch);
             self.hand_on();
-            if quiet {
-                // Once more: the audit compares a reading with the one before.
-                self.audit();
+            let books = self.task.kernel.books();
+            if quiet && books == before {
                 break;
             }
+            before = books;
         }
         Ok(())
     }

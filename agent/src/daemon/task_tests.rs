@@ -1,11 +1,12 @@
 use super::maps::{Export, KernelBooks, SensorMaps};
 use super::recorder::Recorder;
-use super::task::{EngineTask, ProfileLoader};
+use super::task::EngineTask;
 use super::{EngineLinks, tests::links};
 use crate::alert::{AlertBuilder, AlertIds, Occurrences};
 use crate::container::{RuntimeEvent, SlotReader};
-use crate::control::protocol::{LearnTarget, Reloaded};
-use crate::control::{ControlRequest, Filter, KindCounters, Refusal, RefusalCode, StatusReport, TapLine};
+use crate::control::protocol::LearnTarget;
+use crate::control::{ControlRequest, Filter, KindCounters, StatusReport, TapLine};
+use crate::detect::SensorFinding;
 use crate::engine::{Engine, KernelView, Output, RunningContainer};
 use crate::event::{BootTime, ExecId, SlotKey};
 use crate::host::{HostFacts, HostSources};
@@ -14,7 +15,9 @@ use crate::profile::RoleSet;
 use crate::recording::{Reader, RecordedProfiles, Start, Writer, replay};
 use crate::source::{EventSource, RawBatch, SourceError};
 use crate::telemetry::Metrics;
+use crate::telemetry::http::Ready;
 use agent_common::behaviour::BehaviourKey;
+use agent_common::counter::{Outcome, SlotBooks};
 use agent_common::lineage::LineageEntry;
 use agent_common::slot::{SlotFlags, SlotState};
 use async_trait::async_trait;
@@ -71,6 +74,25 @@ impl SensorMaps for Fake {
 
     fn lost_ends(&mut self) -> Vec<SlotKey> {
         std::mem::take(&mut self.2)
+    }
+
+    fn inspect(&mut self) -> Vec<SensorFinding> {
+        Vec::new()
+    }
+
+    fn ready(&self) -> Ready {
+        Ready::Yes
+    }
+
+    fn detach(&mut self) {
+        self.note("detached");
+    }
+
+    fn container_books(&mut self, container: SlotKey) -> Option<SlotBooks> {
+        let mut books = SlotBooks::of(container.generation);
+        books.seen[1] = 2;
+        books.outcomes[Outcome::SENT.0 as usize] = 2;
+        (container == KEY).then_some(books)
     }
 
     fn renew(&mut self, container: SlotKey) {
@@ -148,13 +170,12 @@ pub(super) fn books() -> KernelBooks {
 }
 
 fn start(links: EngineLinks, requests: mpsc::Sender<ControlRequest>) -> Running {
-    start_with(links, requests, Arc::new(|| Ok(Arc::default())), |_| {})
+    start_with(links, requests, |_| {})
 }
 
 pub(super) fn start_with(
     links: EngineLinks,
     requests: mpsc::Sender<ControlRequest>,
-    load_profiles: ProfileLoader,
     change: impl FnOnce(&mut EngineTask),
 ) -> Running {
     let journal = Journal::default();
@@ -167,7 +188,6 @@ pub(super) fn start_with(
         kernel: Box::new(Fake(Arc::clone(&journal), books(), Vec::new())),
         runtimes: runtime_receiver,
         links,
-        load_profiles,
         findings: Vec::new(),
         running: vec![running()],
         host: host(),
@@ -253,9 +273,12 @@ async fn inputs_become_alerts_and_the_last_records_are_taken_before_the_end() {
         report.containers[0].id, ID,
         "it is idle and was there before the agent"
     );
+    let events = report.containers[0].events.clone().unwrap();
+    assert_eq!((events.seen.get("exec"), events.sent), (Some(&2), 2));
     running.records.try_send(vec![2]).unwrap();
     running.stop.cancel();
     running.task.as_mut().await.unwrap();
+    assert_eq!(running.journal(), ["detached"]);
     spool.close();
     // One alert of records that cannot be decoded, and its last revision with the second one.
     assert_eq!(spool.stats().appended_total(), 2);
@@ -290,7 +313,7 @@ async fn a_recorded_run_replays_to_the_same_alerts() {
     let (links, requests) = links(&dir.path().join("spool"));
     let mut watcher = links.taps.watch(Filter::default());
     let record = |task: &mut EngineTask| task.recorder = Some(Recorder::new(writer));
-    let mut running = start_with(links, requests, Arc::new(|| Ok(Arc::default())), record);
+    let mut running = start_with(links, requests, record);
     for record in [vec![1], vec![2, 3]] {
         running.records.try_send(record).unwrap();
     }
@@ -345,27 +368,6 @@ async fn learning_ends_in_time_and_exports_every_event_meanwhile() {
     drop(watcher);
     let journal = running.noted(4).await;
     assert_eq!(journal[2..], ["1 EveryEvent", "1 FirstOccurrences"]);
-}
-
-#[tokio::test]
-async fn a_reload_that_fails_changes_nothing() {
-    let dir = tempfile::tempdir().unwrap();
-    let (links, requests) = links(dir.path());
-    let mut running = start(links, requests);
-    let reloaded = running.ask(|reply| ControlRequest::Reload { reply }).await;
-    assert_eq!(reloaded, Ok(Reloaded { profiles: 0 }));
-    let refusal = Refusal {
-        code: RefusalCode::BadConfig,
-        message: "x".to_owned(),
-    };
-    let broken = refusal.clone();
-    drop(running);
-    let (links, requests) = self::links(&dir.path().join("again"));
-    let mut running = start_with(links, requests, Arc::new(move || Err(broken.clone())), |_| {});
-    assert_eq!(
-        running.ask(|reply| ControlRequest::Reload { reply }).await,
-        Err(refusal)
-    );
 }
 
 #[tokio::test]

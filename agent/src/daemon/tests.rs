@@ -75,7 +75,8 @@ pub(super) fn links(dir: &Path) -> (EngineLinks, mpsc::Sender<ControlRequest>) {
         metrics: Arc::new(Metrics::new().unwrap()),
         readiness: Readiness::default(),
         requests,
-        sinks: Vec::new(),
+        sinks: SinkHandles::default(),
+        reloads: ReloadState::default(),
         started: Instant::now(),
     };
     (links, sender)

@@ -1,6 +1,8 @@
 //! The engine in the words of the control socket and of metrics.
 
-use super::standing;
+use super::books::counters;
+use super::maps::SensorMaps;
+use super::{standing, usage};
 use crate::container::Container;
 use crate::control::protocol::LearnTarget;
 use crate::control::{ContainerStatus, QueueStatus, Refusal, RefusalCode, StatusReport};
@@ -36,13 +38,16 @@ pub(super) fn render(engine: &Engine, event: &EnrichedEvent) -> String {
 }
 
 /// Adds containers, profiles, alerts and the daemon's side of the books.
-pub(super) fn describe(engine: &Engine, report: &mut StatusReport) {
+pub(super) fn describe(engine: &Engine, kernel: &mut dyn SensorMaps, report: &mut StatusReport) {
     let (stats, pressure) = (engine.stats(), engine.pressure());
     report.alerts = stats.alerts.values().sum();
     report.containers = engine
         .index()
         .live()
-        .map(|container| container_status(container, engine.profiles()))
+        .map(|container| ContainerStatus {
+            events: kernel.container_books(container.key).as_ref().map(counters),
+            ..container_status(container, engine.profiles())
+        })
         .collect();
     report.profiles = profiles_by_state(engine.profiles());
     report.records.received = stats.received;
@@ -53,6 +58,9 @@ pub(super) fn describe(engine: &Engine, report: &mut StatusReport) {
         report
             .problems
             .push(format!("{count} records could not be decoded: {reason}"));
+    }
+    for (name, table) in usage::tables(engine) {
+        report.tables.insert(name.to_owned(), table);
     }
     for (queue, bounded) in queues(&pressure) {
         report.queues.insert(queue.to_owned(), bounded);
@@ -80,6 +88,7 @@ pub(super) fn collect(engine: &Engine, metrics: &Metrics) {
     for (state, count) in profiles_by_state(engine.profiles()) {
         metrics.profiles.with_label_values(&[&state]).set(gauge(count));
     }
+    usage::collect_tables(engine, metrics);
     let pressure = engine.pressure();
     set_total(&metrics.behaviours_rearmed, pressure.behaviours_rearmed);
     for (queue, bounded) in queues(&pressure) {
@@ -162,5 +171,6 @@ fn container_status(container: &Container, profiles: &ProfileSet) -> ContainerSt
             .of_container(container)
             .map_or("none", |profile| profile.state().word())
             .to_owned(),
+        events: None,
     }
 }

@@ -18,7 +18,11 @@ pub(super) struct ListenerDetector;
 
 impl Detector for ListenerDetector {
     fn inspect(&mut self, context: &DetectContext<'_>, findings: &mut Vec<Finding>) {
-        match &context.event.raw.payload {
+        let raw = &context.event.raw;
+        if let Some(net) = raw.listener() {
+            findings.extend(Listener::of(context, net).into_iter().flat_map(Listener::judge));
+        }
+        match &raw.payload {
             Payload::Exec(_) if is_ssh_server(&called(&context.event.process)) => {
                 let summary = format!(
                     "SSH server {} was started in {}",
@@ -26,9 +30,6 @@ impl Detector for ListenerDetector {
                     context.container_name()
                 );
                 findings.push(ssh_server(context, summary, Severity::High));
-            }
-            Payload::Listen(net) => {
-                findings.extend(Listener::of(context, net).into_iter().flat_map(Listener::judge))
             }
             Payload::Bind(net) if Protocol::from_number(net.protocol) == Some(Protocol::Udp) => {
                 let listener = Listener::of(context, net).filter(|listener| !listener.is_udp_client());

@@ -94,6 +94,11 @@ pub trait Detector: std::fmt::Debug + Send {
 
     /// The container is gone: its state may go too.
     fn forget(&mut self, _container: SlotKey) {}
+
+    /// Containers of which it keeps a state.
+    fn kept(&self) -> usize {
+        0
+    }
 }
 
 /// All detectors.
@@ -128,6 +133,12 @@ impl Detectors {
         // Stable: among equals the order of detectors decides.
         findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
         findings
+    }
+
+    /// Containers of which a detector keeps a state.
+    #[must_use]
+    pub fn kept(&self) -> usize {
+        self.detectors.iter().map(|detector| detector.kept()).sum()
     }
 
     /// The container is gone.

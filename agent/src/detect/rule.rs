@@ -17,6 +17,23 @@ pub enum Class {
     Sensor,
 }
 
+impl Class {
+    /// The word in alerts, metrics and configuration.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Escape => "escape",
+            Self::Listener => "listener",
+            Self::Lateral => "lateral",
+            Self::Drift => "drift",
+            Self::Credential => "credential",
+            Self::Tampering => "tampering",
+            Self::Posture => "posture",
+            Self::Sensor => "sensor",
+        }
+    }
+}
+
 /// How bad it is, in rising order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -1,4 +1,4 @@
-//! Containers whose end no record told.
+//! Containers that are gone: what is told of their end, and what is kept.
 
 use super::{ContainerOp, Engine, Output};
 use crate::event::SlotKey;
@@ -6,7 +6,20 @@ use crate::event::{KernelString, Lifecycle};
 use agent_common::slot::SlotFlags;
 
 impl Engine {
-    /// As if the record had come.
+    pub(super) fn is_live(&self, container: SlotKey) -> bool {
+        let now = self.enricher.index().by_slot(container.slot);
+        now.is_some_and(|found| found.key == container)
+    }
+
+    /// Nothing more is kept of a container. Once at its end, and once more when late records cannot name it any longer: they may
+    /// have been kept meanwhile.
+    pub(super) fn forget(&mut self, container: SlotKey) {
+        self.detectors.forget(container);
+        self.learning.forget(container);
+        self.waiting.forget(container);
+    }
+
+    /// The end that no record told: as if it had come.
     pub(super) fn ended(&mut self, slot: SlotKey, outputs: &mut Vec<Output>) {
         self.stats.ends_lost += 1;
         let end = Lifecycle {

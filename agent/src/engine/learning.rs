@@ -4,7 +4,7 @@ use super::startup::Startups;
 use crate::container::{Container, ImageRef};
 use crate::detect::Neighbours;
 use crate::event::peer_address;
-use crate::event::{ContainerId, EnrichedEvent, Payload, SlotKey, Timestamp};
+use crate::event::{ContainerId, EnrichedEvent, SlotKey, Timestamp};
 use crate::host::PortRange;
 use crate::profile::{Learner, Profile, Standing};
 use std::sync::Arc;
@@ -117,6 +117,11 @@ impl Learning {
         }
     }
 
+    /// Containers whose start is remembered.
+    pub(super) fn startups(&self) -> usize {
+        self.startups.len()
+    }
+
     /// The container is gone.
     pub(super) fn forget(&mut self, container: SlotKey) {
         self.startups.forget(container);
@@ -154,16 +159,14 @@ impl Learning {
 
 /// The container that a contact goes to.
 fn peer_of(event: &EnrichedEvent, neighbours: &dyn Neighbours) -> Option<Arc<Container>> {
-    match &event.raw.payload {
-        Payload::Connect(net) | Payload::Send(net) => neighbours.by_address(peer_address(&net.remote)?),
-        _ => None,
-    }
+    neighbours.by_address(peer_address(&event.raw.contact()?.remote)?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::detect::testing::{SECOND, scene};
+    use crate::event::Payload;
 
     #[test]
     fn a_session_knows_what_the_container_executed_when_it_started() {

@@ -11,6 +11,7 @@ mod neighbours;
 mod renewal;
 mod startup;
 mod stats;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod waiting;
@@ -19,6 +20,7 @@ pub use crate::alert::Occurrences;
 pub use input::{Input, KernelView, Output, RunningContainer};
 pub use learning::{LearnError, Selector, SessionId};
 pub use stats::EngineStats;
+pub use tables::Table;
 pub use waiting::PATIENCE;
 
 use crate::alert::{Activity, Alert, AlertBuilder, OpenAlert, REPEAT_WINDOW};
@@ -282,6 +284,9 @@ impl Engine {
     /// Says of an event what was not said of it before.
     fn judge(&mut self, kept: &mut Kept, scope: Scope, outputs: &mut Vec<Output>) {
         let event = &*kept.event;
+        if self.host.is_agent(event.raw.header.tgid) {
+            return;
+        }
         let container = event.container.as_deref();
         let profile = container.and_then(|container| self.profiles.of_container(container));
         let known = container.and_then(Container::known);
@@ -345,18 +350,23 @@ impl Engine {
                     }
                 }
                 IndexChange::Unavailable(container) => {
-                    let (scope, events) = self.waiting.unavailable(container.key);
+                    let (scope, events) = if self.is_live(container.key) {
+                        self.waiting.unavailable(container.key)
+                    } else {
+                        // Whoever names it later has nothing to judge again.
+                        self.waiting.resolved(container.key)
+                    };
                     self.judge_kept(&container, events, scope, outputs);
                 }
                 IndexChange::Gone(container) => {
                     let events = self.waiting.gone(container.key);
                     self.judge_kept(&container, events, Scope::All, outputs);
-                    self.detectors.forget(container.key);
-                    self.learning.forget(container.key);
+                    self.forget(container.key);
                     for open in self.alerts.ended(&container.id) {
                         self.close(open, kernel, outputs);
                     }
                 }
+                IndexChange::Forgotten(container) => self.forget(container.key),
                 IndexChange::Appeared(_) | IndexChange::Live(_) | IndexChange::Updated(_) => {}
             }
         }

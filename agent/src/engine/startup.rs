@@ -77,6 +77,11 @@ impl Startups {
         self.containers.get(&container)
     }
 
+    /// Containers of which something is known.
+    pub(super) fn len(&self) -> usize {
+        self.containers.len()
+    }
+
     /// The container is gone.
     pub(super) fn forget(&mut self, container: SlotKey) {
         if let Some(startup) = self.containers.remove(&container) {

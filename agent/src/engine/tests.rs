@@ -1,3 +1,4 @@
+mod churn;
 mod contacts;
 mod unattributed;
 mod waiting;
@@ -357,6 +358,7 @@ fn what_was_lost_of_a_container_is_told_with_its_name() {
     run.feed(found(SlotFlags::LIVE)).feed(described("nginx:1.25"));
     let lost = || {
         Input::Sensor(SensorFinding::EventsLost {
+            reasons: [("quota".to_owned(), 3)].into(),
             container: ID.to_owned(),
             lost: 7,
         })

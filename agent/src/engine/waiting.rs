@@ -15,6 +15,8 @@ use std::time::Duration;
 pub const PATIENCE: Duration = Duration::from_secs(2);
 /// Events kept per container: enough for what a container does while it starts.
 const MAX_PER_CONTAINER: usize = 256;
+/// Containers of which something was missed: one per slot.
+pub(super) const MAX_MISSED: usize = agent_common::limits::MAX_SLOTS as usize;
 /// Containers that may wait at once; further ones are judged on what is known.
 pub(super) const MAX_CONTAINERS: usize = 512;
 
@@ -158,6 +160,12 @@ impl Waiting {
             .unwrap_or_default()
     }
 
+    /// Nobody can name the container any more.
+    pub(super) fn forget(&mut self, container: SlotKey) {
+        self.catches_up(container);
+        self.queues.remove(&container);
+    }
+
     /// Everything that was never judged, at the end.
     pub(super) fn drain(&mut self) -> Vec<Kept> {
         let mut queues: Vec<_> = self.queues.drain().filter(|(_, queue)| !queue.judged).collect();
@@ -169,6 +177,12 @@ impl Waiting {
     #[must_use]
     pub(super) fn overflowed(&self) -> u64 {
         self.overflowed
+    }
+
+    /// Containers of which something was judged without their image and not kept.
+    #[must_use]
+    pub(super) fn missed(&self) -> usize {
+        self.missed.len()
     }
 
     /// Containers that wait.

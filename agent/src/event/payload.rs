@@ -1,6 +1,6 @@
 use super::{
     AttributeOp, CallName, ContainerOp, CredentialsOp, EventHeader, ExecId, FileObject, KernelString, MmapOp,
-    ModuleOp, MountOp, Namespaces, PtraceOp, SlotKey, SocketAddress,
+    ModuleOp, MountOp, Namespaces, PtraceOp, RecordFlags, SlotKey, SocketAddress,
 };
 
 /// A decoded record.
@@ -22,6 +22,26 @@ impl RawEvent {
     #[must_use]
     pub fn exec_id(&self) -> ExecId {
         ExecId(self.header.exec_id)
+    }
+
+    /// The peer that something is, or is about to be, sent to. connect(2) of a datagram socket sends nothing: resolvers sort
+    /// addresses that way.
+    #[must_use]
+    pub fn contact(&self) -> Option<&Net> {
+        match &self.payload {
+            Payload::Connect(net) if net.is_connection() => Some(net),
+            Payload::Send(net) => Some(net),
+            _ => None,
+        }
+    }
+
+    /// The listener that the image made. One that it found open was another's before, and was judged then.
+    #[must_use]
+    pub fn listener(&self) -> Option<&Net> {
+        match &self.payload {
+            Payload::Listen(net) if !self.header.flags.has(RecordFlags::INHERITED) => Some(net),
+            _ => None,
+        }
     }
 }
 
@@ -110,6 +130,17 @@ pub struct Net {
     pub protocol: u16,
     pub socket_type: u16,
     pub backlog: u32,
+}
+
+impl Net {
+    const SOCK_STREAM: u16 = 1;
+    const SOCK_SEQPACKET: u16 = 5;
+
+    /// Of a socket that connects, not one that sends single messages.
+    #[must_use]
+    pub fn is_connection(&self) -> bool {
+        matches!(self.socket_type, Self::SOCK_STREAM | Self::SOCK_SEQPACKET)
+    }
 }
 
 /// A connection to a unix socket. Fields: see `agent_common::event::UnixConnectEvent`.

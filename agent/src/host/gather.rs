@@ -2,7 +2,7 @@
 //! less weakens a rule, it does not stop the agent.
 
 use super::{HostDisk, HostFacts, HostNamespaces, RuntimeSocket, parse};
-use crate::event::Clock;
+use crate::event::{Clock, Namespaces};
 use rustix::time::{ClockId, Timespec, clock_gettime};
 use std::collections::BTreeSet;
 use std::fs;
@@ -22,6 +22,9 @@ const SOCKETS: [(&str, &str); 9] = [
     ("podman", "/run/podman/podman.sock"),
 ];
 
+/// Number of the first UTS namespace: the same at each boot.
+const FIRST_UTS: u32 = 0xEFFF_FFFE;
+
 /// Differences of the clocks that are no step: reading both takes time, and NTP slews.
 const CLOCK_TOLERANCE_NS: u64 = 10_000_000;
 
@@ -40,6 +43,7 @@ impl HostFacts {
     pub fn gather(sources: &HostSources) -> Self {
         let mut facts = Self {
             node: sources.node.clone().unwrap_or_else(host_name),
+            agent: own_pid(),
             ephemeral_ports: read("/proc/sys/net/ipv4/ip_local_port_range")
                 .and_then(|text| parse::port_range(&text))
                 .unwrap_or_default(),
@@ -98,8 +102,29 @@ fn read(path: &str) -> Option<String> {
         .ok()
 }
 
+/// The host's, also in a container, whose own name says nothing of the node.
 fn host_name() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
+    let own = || rustix::system::uname().nodename().to_string_lossy().into_owned();
+    if namespace("self", "uts") == FIRST_UTS {
+        return own();
+    }
+    let file = fs::read_to_string("/proc/1/root/etc/hostname").unwrap_or_default();
+    let name = file
+        .lines()
+        .map(str::trim)
+        .find(|line| !line.is_empty() && !line.starts_with('#'));
+    name.map_or_else(own, str::to_owned)
+}
+
+/// `None` in another pid namespace: there the number is somebody else's.
+fn own_pid() -> Option<u32> {
+    (namespace("self", "pid") == Namespaces::FIRST_PID).then(std::process::id)
+}
+
+/// Inode number of a process's namespace; 0: not known.
+fn namespace(process: &str, name: &str) -> u32 {
+    let metadata = fs::metadata(format!("/proc/{process}/ns/{name}"));
+    metadata.map_or(0, |metadata| u32::try_from(metadata.ino()).unwrap_or(0))
 }
 
 fn addresses() -> Vec<std::net::IpAddr> {
@@ -186,12 +211,9 @@ fn sys_device(path: &Path) -> Option<u32> {
 }
 
 fn namespaces() -> HostNamespaces {
-    let inode = |name: &str| {
-        fs::metadata(format!("/proc/1/ns/{name}"))
-            .or_else(|_| fs::metadata(format!("/proc/self/ns/{name}")))
-            .ok()
-            .and_then(|metadata| u32::try_from(metadata.ino()).ok())
-            .unwrap_or(0)
+    let inode = |name: &str| match namespace("1", name) {
+        0 => namespace("self", name),
+        found => found,
     };
     HostNamespaces {
         mnt: inode("mnt"),
@@ -237,6 +259,7 @@ mod tests {
     fn this_host_has_a_name_a_clock_and_namespaces() {
         let facts = HostFacts::gather(&HostSources::default());
         assert!(!facts.node.is_empty());
+        assert!([None, Some(std::process::id())].contains(&facts.agent));
         assert!(facts.clock.boot_unix_ns > 0);
         assert!(facts.namespaces.to_array()[..7].iter().all(|inode| *inode != 0));
         assert!(facts.ephemeral_ports.first < facts.ephemeral_ports.last);

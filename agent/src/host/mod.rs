@@ -20,6 +20,8 @@ use std::path::PathBuf;
 pub struct HostFacts {
     /// Node name in alerts.
     pub node: String,
+    /// Pid of the agent in the first pid namespace, where it knows it.
+    pub agent: Option<u32>,
     /// Sockets of container runtimes that exist on this host.
     pub runtime_sockets: Vec<RuntimeSocket>,
     /// Addresses of the host's interfaces, loopback not included.
@@ -33,6 +35,15 @@ pub struct HostFacts {
     pub namespaces: HostNamespaces,
     /// Boot clock to wall clock.
     pub clock: Clock,
+}
+
+impl HostFacts {
+    /// Whether the process, by its pid in the first namespace, is the agent: in a container of its own its trade looks
+    /// like an escape. Nobody else has its pid as long as it lives.
+    #[must_use]
+    pub fn is_agent(&self, pid: u32) -> bool {
+        self.agent == Some(pid)
+    }
 }
 
 /// A runtime's socket by the identity of its inode: renaming or bind-mounting it changes nothing.

@@ -1,16 +1,33 @@
 //! Attaches hooks: per capability the best way whose hooks the kernel takes all.
 
-use super::backend::{Attach, Backend, Capability, Hook, Plan, Way};
+use super::backend::{Attach, Backend, Capability, Hook, Need, Plan, Way};
 use super::error::KernelError;
 use super::feature::Features;
-use super::loader::{CapabilityReport, SensorConfig};
+use super::loader::{CapabilityReport, LeftOut, SensorConfig};
 use super::plan::{CGROUPS, DISPATCHER, TASKS, natively_beside, plans};
+use super::refusal::{explain, is_refusal};
 use super::syscalls::numbers;
 use agent_common::event::Trust;
 use agent_common::settings::{MAX_SYSCALLS, SYSCALL_WORDS, SyscallMask};
 use aya::maps::{Array, MapData, ProgramArray};
+use aya::programs::cgroup_sock_addr::CgroupSockAddrLinkId;
+use aya::programs::sock_ops::SockOpsLinkId;
 use aya::programs::{CgroupAttachMode, Program, ProgramError};
+use aya::sys::SyscallError;
 use aya::{Btf, Ebpf};
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+const HIDDEN: &str = "/proc/kallsyms does not tell addresses of the kernel (CAP_SYSLOG, or sysctl kernel.kptr_restrict=1 or less)";
+
+/// By program: the cgroup, and the link to it, which others can detach.
+pub(super) type CgroupLinks = BTreeMap<&'static str, (OwnedFd, CgroupLink)>;
+
+/// A link to a cgroup, by the type of program.
+pub(super) enum CgroupLink {
+    SockAddr(CgroupSockAddrLinkId),
+    SockOps(SockOpsLinkId),
+}
 
 /// Attaches hooks, and remembers what the kernel refused.
 pub(super) struct Attacher<'a> {
@@ -21,6 +38,7 @@ pub(super) struct Attacher<'a> {
     pub(super) table: ProgramArray<MapData>,
     wanted: Array<MapData, SyscallMask>,
     mask: SyscallMask,
+    pub(super) cgroup_links: CgroupLinks,
     /// Why trampolines (lsm, fentry) are refused: asked once, as every program gets the same answer.
     refused: Option<String>,
 }
@@ -45,6 +63,7 @@ impl<'a> Attacher<'a> {
                 native: [0; SYSCALL_WORDS],
                 compat: [0; SYSCALL_WORDS],
             },
+            cgroup_links: CgroupLinks::new(),
             refused: None,
         })
     }
@@ -96,20 +115,12 @@ impl<'a> Attacher<'a> {
         let mut reasons = Vec::new();
         for way in plan.ways {
             if !self.is_asked_for(plan, way) {
-                reasons.push(format!("{}: not asked for", way.backend.name()));
+                add(&mut reasons, format!("{}: not asked for", way.backend.name()));
                 continue;
             }
             match self.way(way) {
-                Ok(()) => {
-                    return CapabilityReport {
-                        capability: plan.capability,
-                        backend: Some(way.backend),
-                        trust: way.trust,
-                        reason_not_better: (!reasons.is_empty()).then(|| reasons.join("; ")),
-                        programs: way.hooks.iter().map(|hook| hook.program).collect(),
-                    };
-                }
-                Err(reason) => reasons.push(format!("{}: {reason}", way.backend.name())),
+                Ok(left_out) => return taken(plan.capability, way, left_out, reasons),
+                Err(reason) => add(&mut reasons, format!("{}: {reason}", way.backend.name())),
             }
         }
         CapabilityReport {
@@ -118,10 +129,15 @@ impl<'a> Attacher<'a> {
             trust: Trust::RESOLVED,
             reason_not_better: Some(reasons.join("; ")),
             programs: Vec::new(),
+            left_out: Vec::new(),
         }
     }
 
     fn is_asked_for(&self, plan: &Plan, way: &Way) -> bool {
+        let wanted = self.config.capabilities;
+        if wanted.is_some_and(|wanted| !wanted.contains(&plan.capability)) {
+            return false;
+        }
         let Some(only) = self.config.backend else {
             return true;
         };
@@ -133,8 +149,8 @@ impl<'a> Attacher<'a> {
         best.min() == Some(way.backend)
     }
 
-    /// All hooks of a way, or none.
-    fn way(&mut self, way: &Way) -> Result<(), String> {
+    /// All hooks of a way but those that it may lack, or none.
+    fn way(&mut self, way: &Way) -> Result<Vec<LeftOut>, String> {
         if way.backend == Backend::Lsm
             && let Some(obstacle) = self.features.lsm_obstacle()
         {
@@ -145,17 +161,38 @@ impl<'a> Attacher<'a> {
         {
             return Err(refused.clone());
         }
+        let mut left_out = Vec::new();
         for (done, hook) in way.hooks.iter().enumerate() {
-            if let Err(error) = self.hook(hook) {
-                let reason = explain(&error);
+            let program = hook.program;
+            if let Some(reason) = self.lacking(hook.need) {
+                left_out.push(LeftOut { program, reason });
+                continue;
+            }
+            let Err(error) = self.hook(hook) else { continue };
+            let reason = explain(&error);
+            if hook.need == Need::Never {
                 if way.backend != Backend::Tracepoint && is_refusal(&error) {
                     self.refused = Some(reason.clone());
                 }
                 self.undo(&way.hooks[..=done]);
-                return Err(format!("{}: {reason}", hook.program));
+                return Err(format!("{program}: {reason}"));
             }
+            self.undo(std::slice::from_ref(hook));
+            left_out.push(LeftOut {
+                program,
+                reason: Some(reason),
+            });
         }
-        Ok(())
+        Ok(left_out)
+    }
+
+    /// Why a hook that the way may lack is left out untried, as [`LeftOut`] says it.
+    fn lacking(&self, need: Need) -> Option<Option<String>> {
+        match need {
+            Need::NoModules if !self.features.has_modules => Some(None),
+            Need::NoStarter if self.features.settings.helper_starter == 0 => Some(Some(HIDDEN.to_owned())),
+            _ => None,
+        }
     }
 
     /// Loads a program and puts it in its place.
@@ -195,17 +232,11 @@ impl<'a> Attacher<'a> {
                 program.load(name, self.btf)?;
                 program.attach()?;
             }
-            (Attach::CgroupRoot, Program::CgroupSockAddr(program)) => {
-                program.load()?;
-                let root = self
-                    .features
-                    .cgroup2_root()
-                    .map_err(|io_error| aya::sys::SyscallError {
-                        call: "open of the cgroup2 root",
-                        io_error,
-                    })?;
-                // A link may share its place with others always; the kernel refuses flags that say so.
-                program.attach(root, CgroupAttachMode::Single)?;
+            (Attach::CgroupRoot, program) => {
+                load_for_cgroup(program)?;
+                let root = cgroup2_root(self.features)?;
+                let link = attach_to_cgroup(program, root.as_fd())?;
+                self.cgroup_links.insert(hook.program, (root, link));
             }
             _ => return Err(ProgramError::UnexpectedProgramType),
         }
@@ -218,6 +249,7 @@ impl<'a> Attacher<'a> {
             if let Attach::Syscalls(names) = hook.attach {
                 self.forget(names);
             }
+            self.cgroup_links.remove(hook.program);
             if let Some(program) = self.ebpf.program_mut(hook.program)
                 && let Err(error) = unload(program)
             {
@@ -239,13 +271,63 @@ impl<'a> Attacher<'a> {
     }
 }
 
-fn unload(program: &mut Program) -> Result<(), ProgramError> {
+fn load_for_cgroup(program: &mut Program) -> Result<(), ProgramError> {
+    match program {
+        Program::CgroupSockAddr(program) => program.load(),
+        Program::SockOps(program) => program.load(),
+        _ => Err(ProgramError::UnexpectedProgramType),
+    }
+}
+
+/// Two ways of one backend may fail for the same reason.
+fn add(reasons: &mut Vec<String>, reason: String) {
+    if !reasons.contains(&reason) {
+        reasons.push(reason);
+    }
+}
+
+/// A link may share its place with others always; the kernel refuses flags that say so.
+pub(super) fn attach_to_cgroup(
+    program: &mut Program,
+    root: BorrowedFd<'_>,
+) -> Result<CgroupLink, ProgramError> {
+    match program {
+        Program::CgroupSockAddr(program) => {
+            let link = program.attach(root, CgroupAttachMode::Single)?;
+            Ok(CgroupLink::SockAddr(link))
+        }
+        Program::SockOps(program) => {
+            let link = program.attach(root, CgroupAttachMode::Single)?;
+            Ok(CgroupLink::SockOps(link))
+        }
+        _ => Err(ProgramError::UnexpectedProgramType),
+    }
+}
+
+pub(super) fn detach_from_cgroup(program: &mut Program, link: CgroupLink) -> Result<(), ProgramError> {
+    match (program, link) {
+        (Program::CgroupSockAddr(program), CgroupLink::SockAddr(link)) => program.detach(link),
+        (Program::SockOps(program), CgroupLink::SockOps(link)) => program.detach(link),
+        _ => Err(ProgramError::UnexpectedProgramType),
+    }
+}
+
+fn cgroup2_root(features: &Features) -> Result<OwnedFd, SyscallError> {
+    features.cgroup2_root().map_err(|io_error| SyscallError {
+        call: "open of the cgroup2 root",
+        io_error,
+    })
+}
+
+pub(super) fn unload(program: &mut Program) -> Result<(), ProgramError> {
     match program {
         Program::BtfTracePoint(program) => program.unload(),
         Program::Lsm(program) => program.unload(),
         Program::FEntry(program) => program.unload(),
         Program::FExit(program) => program.unload(),
         Program::CgroupSockAddr(program) => program.unload(),
+        Program::RawTracePoint(program) => program.unload(),
+        Program::SockOps(program) => program.unload(),
         _ => Err(ProgramError::UnexpectedProgramType),
     }
 }
@@ -262,6 +344,30 @@ fn clear(mask: &mut [u64; SYSCALL_WORDS], number: u32) {
     }
 }
 
+/// A way that works, and why no better one or not all of it.
+fn taken(
+    capability: Capability,
+    way: &Way,
+    left_out: Vec<LeftOut>,
+    mut reasons: Vec<String>,
+) -> CapabilityReport {
+    let missing = left_out.iter().filter_map(|left| {
+        let reason = left.reason.as_ref()?;
+        Some(format!("without {}: {reason}", left.program))
+    });
+    reasons.extend(missing);
+    let is_left_out = |program: &&str| left_out.iter().any(|left| left.program == *program);
+    let programs = way.hooks.iter().map(|hook| hook.program);
+    CapabilityReport {
+        capability,
+        backend: Some(way.backend),
+        trust: way.trust,
+        reason_not_better: (!reasons.is_empty()).then(|| reasons.join("; ")),
+        programs: programs.filter(|program| !is_left_out(program)).collect(),
+        left_out,
+    }
+}
+
 /// A capability that has one way only.
 fn fixed(capability: Capability, hooks: &[&'static [Hook]]) -> CapabilityReport {
     CapabilityReport {
@@ -274,41 +380,6 @@ fn fixed(capability: Capability, hooks: &[&'static [Hook]]) -> CapabilityReport 
             .flat_map(|hooks| hooks.iter())
             .map(|hook| hook.program)
             .collect(),
-    }
-}
-
-/// The kernel refuses such programs as a kind, not this one for its code.
-fn is_refusal(error: &ProgramError) -> bool {
-    match error {
-        ProgramError::LoadError {
-            io_error,
-            verifier_log,
-        } => io_error.raw_os_error() == Some(1) && verifier_log.to_string().trim().is_empty(),
-        _ => false,
-    }
-}
-
-/// One line for people: the error, and the verifier's last words.
-fn explain(error: &ProgramError) -> String {
-    match error {
-        ProgramError::LoadError {
-            io_error,
-            verifier_log,
-        } => {
-            let log = verifier_log.to_string();
-            tracing::debug!(%log, "the verifier's log");
-            let said = log.lines().rev().map(str::trim).find(|line| {
-                !line.is_empty()
-                    && !line.starts_with("processed ")
-                    && !line.starts_with("verification time")
-                    && !line.starts_with("stack depth")
-            });
-            match said {
-                Some(said) => format!("{io_error}: {said}"),
-                None => format!("the kernel refuses programs of this type ({io_error})"),
-            }
-        }
-        ProgramError::SyscallError(error) => format!("{}: {}", error.call, error.io_error),
-        error => error.to_string(),
+        left_out: Vec::new(),
     }
 }

@@ -107,7 +107,7 @@ pub(super) enum Attach {
     Lsm(&'static str),
     Fentry(&'static str),
     Fexit(&'static str),
-    /// `cgroup_sock_addr` at the root of cgroup2.
+    /// `cgroup_sock_addr` or `sock_ops` at the root of cgroup2.
     CgroupRoot,
 }
 
@@ -116,9 +116,22 @@ pub(super) enum Attach {
 pub(super) struct Hook {
     pub(super) program: &'static str,
     pub(super) attach: Attach,
+    pub(super) need: Need,
 }
 
-/// One way to provide a capability: all its hooks, or none.
+/// When a way is worth something without the hook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Need {
+    Never,
+    /// Where the kernel refuses it.
+    Refused,
+    /// Where the kernel refuses it, or has no modules and asks for none.
+    NoModules,
+    /// Where the kernel refuses it, or hides which work starts programs.
+    NoStarter,
+}
+
+/// One way to provide a capability: all its hooks, except those that it may do without, or none.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Way {
     pub(super) backend: Backend,

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::error::KernelError;
+use super::feature::release;
 
 /// Types of the running kernel.
 const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
@@ -29,7 +30,10 @@ pub(super) struct KernelTypes {
 impl KernelTypes {
     /// Reads the running kernel's. `wanted` names the structures that will be asked for.
     pub(super) fn read(wanted: &[&str]) -> Result<Self, KernelError> {
-        let data = std::fs::read(VMLINUX).map_err(KernelError::NoBtf)?;
+        let data = std::fs::read(VMLINUX).map_err(|source| KernelError::NoBtf {
+            release: release(),
+            source,
+        })?;
         let kernel = Btf::parse(data, None, wanted).ok_or(KernelError::BadBtf)?;
         let modules = MODULES
             .iter()

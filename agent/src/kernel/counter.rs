@@ -1,18 +1,18 @@
 //! The books of the kernel half, read from its per-CPU maps.
 
 use super::error::KernelError;
-use agent_common::counter::{COUNTER_KINDS, KernelError as Cause, Outcome, counter_index};
+use super::{bpf, seals};
+use agent_common::counter::{COUNTER_ENTRIES, COUNTER_KINDS, KernelError as Cause, Outcome, counter_index};
 use agent_common::event::EventKind;
 use aya::Ebpf;
-use aya::maps::{MapData, MapError, PerCpuArray};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 
-/// Name of numbers that are no kind.
-const UNKNOWN_KIND: &str = "unknown";
-
-/// Reader of the counters.
+/// Reader of the counters. Each map by one system call: there is a counter per kind and outcome, and they are read every second.
 pub struct Books {
-    counters: PerCpuArray<MapData, u64>,
-    errors: PerCpuArray<MapData, u64>,
+    counters: OwnedFd,
+    errors: OwnedFd,
+    cpus: usize,
 }
 
 /// Sums over all CPUs at one moment.
@@ -40,8 +40,12 @@ impl std::fmt::Debug for Books {
 impl Books {
     pub(super) fn take(ebpf: &mut Ebpf) -> Result<Self, KernelError> {
         Ok(Self {
-            counters: super::map(ebpf, "COUNTERS", PerCpuArray::try_from)?,
-            errors: super::map(ebpf, "ERRORS", PerCpuArray::try_from)?,
+            counters: seals::descriptor(ebpf, "COUNTERS")?,
+            errors: seals::descriptor(ebpf, "ERRORS")?,
+            cpus: aya::util::nr_cpus().map_err(|(path, source)| KernelError::Read {
+                path: path.to_owned(),
+                source,
+            })?,
         })
     }
 
@@ -49,31 +53,35 @@ impl Books {
     ///
     /// # Errors
     /// When the kernel refuses to read a map of ours.
-    pub fn read(&self) -> Result<Totals, MapError> {
+    pub fn read(&self) -> io::Result<Totals> {
+        let counters = self.sums(&self.counters, COUNTER_ENTRIES)?;
+        let of = |sums: &[u64], index: u32| sums.get(index as usize).copied().unwrap_or(0);
         let mut counts = Vec::new();
         for kind in 0..COUNTER_KINDS {
             let mut row = [0; Outcome::COUNT as usize];
             let kind = EventKind(u16::try_from(kind).unwrap_or(u16::MAX));
-            // A system call per counter, every second: only those that somebody writes.
-            if kind.name() != UNKNOWN_KIND {
-                for (outcome, _) in Outcome::ALL {
-                    if let Some(total) = row.get_mut(outcome.0 as usize) {
-                        *total = sum(&self.counters, counter_index(kind, outcome))?;
-                    }
+            for (outcome, _) in Outcome::ALL {
+                if let Some(total) = row.get_mut(outcome.0 as usize) {
+                    *total = of(&counters, counter_index(kind, outcome));
                 }
             }
             counts.push(row);
         }
-        let mut errors = Vec::new();
-        for (cause, name) in Cause::ALL {
-            errors.push((name, sum(&self.errors, cause.0)?));
-        }
-        Ok(Totals { counts, errors })
+        let causes = self.sums(&self.errors, Cause::COUNT)?;
+        let errors = Cause::ALL.map(|(cause, name)| (name, of(&causes, cause.0)));
+        Ok(Totals {
+            counts,
+            errors: errors.to_vec(),
+        })
     }
-}
 
-fn sum(map: &PerCpuArray<MapData, u64>, index: u32) -> Result<u64, MapError> {
-    Ok(map.get(&index, 0)?.iter().sum())
+    /// Of each entry, over all CPUs.
+    fn sums(&self, map: &OwnedFd, entries: u32) -> io::Result<Vec<u64>> {
+        let mut values = vec![0_u64; entries as usize * self.cpus];
+        // SAFETY: the map has as many entries, of one word per possible CPU each.
+        unsafe { bpf::read_array(map.as_fd(), &mut values, self.cpus)? };
+        Ok(values.chunks(self.cpus).map(|cpus| cpus.iter().sum()).collect())
+    }
 }
 
 impl Totals {

@@ -6,11 +6,11 @@ mod table;
 mod tests;
 
 use super::backend::{Backend, Capability};
-use super::loader::CapabilityReport;
+use super::loader::{CapabilityReport, LeftOut};
 use agent_common::event::Trust;
 use serde::Serialize;
 
-pub use table::BEHAVIOURS;
+pub use table::behaviours;
 
 /// How well a backend shows a behaviour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -24,6 +24,8 @@ pub enum Sight {
     Arguments,
     /// Not at all.
     Blind,
+    /// This kernel never does it.
+    Absent,
 }
 
 impl Sight {
@@ -35,6 +37,7 @@ impl Sight {
             Self::Racy => "racy",
             Self::Arguments => "arguments",
             Self::Blind => "blind",
+            Self::Absent => "absent",
         }
     }
 
@@ -45,7 +48,7 @@ impl Sight {
             Self::Resolved => Some(Trust::RESOLVED),
             Self::Racy => Some(Trust::RACY),
             Self::Arguments => Some(Trust::ARGUMENTS),
-            Self::Blind => None,
+            Self::Blind | Self::Absent => None,
         }
     }
 }
@@ -61,6 +64,10 @@ pub struct Behaviour {
     pub capability: Capability,
     /// Whose hooks show it where that capability rests on tracepoints; `None`: its own.
     pub natively: Option<Capability>,
+    /// A program by tracepoints that shows it less well than the others, and how well; `None`: there is none.
+    pub weakly: Option<(&'static str, Sight)>,
+    /// Programs, one of each backend, that alone show it, where a way may do without them; empty: all show it.
+    pub only: &'static [&'static str],
     /// By lsm, fentry and tracepoint.
     pub sight: [Sight; 3],
 }
@@ -79,16 +86,30 @@ impl Behaviour {
 
     /// What these attached capabilities show of it, and by which backend.
     fn shown(&self, reports: &[CapabilityReport]) -> (Option<Backend>, Sight) {
-        let backend = |capability| {
-            let report = reports.iter().find(|report| report.capability == capability);
-            report.and_then(|report| report.backend)
+        let report = |capability| reports.iter().find(|report| report.capability == capability);
+        let mut used = report(self.capability);
+        if let Some(other) = self.natively
+            && used.is_some_and(|own| own.backend == Some(Backend::Tracepoint))
+        {
+            used = report(other);
+        }
+        let backend = used.and_then(|used| used.backend);
+        let is_weak = |program| used.is_some_and(|used| used.programs.contains(&program));
+        let sight = match (backend, self.weakly) {
+            (None, _) => Sight::Blind,
+            (Some(_), Some((program, sight))) if is_weak(program) => sight,
+            (Some(backend), _) => used
+                .and_then(|used| self.lacking(used))
+                .unwrap_or_else(|| self.sight(backend)),
         };
-        let own = backend(self.capability);
-        let used = match (own, self.natively) {
-            (Some(Backend::Tracepoint), Some(other)) => backend(other),
-            _ => own,
-        };
-        (used, used.map_or(Sight::Blind, |backend| self.sight(backend)))
+        (backend, sight)
+    }
+
+    /// What is left of the sight without the program that alone shows it.
+    fn lacking(&self, used: &CapabilityReport) -> Option<Sight> {
+        let is_needed = |left: &&LeftOut| self.only.contains(&left.program);
+        let left = used.left_out.iter().find(is_needed)?;
+        Some(left.reason.as_ref().map_or(Sight::Absent, |_| Sight::Blind))
     }
 }
 
@@ -105,8 +126,7 @@ pub struct Coverage {
 /// Every behaviour with what these attached capabilities show of it.
 #[must_use]
 pub fn coverage(reports: &[CapabilityReport]) -> Vec<Coverage> {
-    BEHAVIOURS
-        .iter()
+    behaviours()
         .map(|behaviour| {
             let (backend, sight) = behaviour.shown(reports);
             Coverage {

@@ -7,12 +7,15 @@ use agent_common::slot::CgroupKey;
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-/// A container with all its cgroups, in every hierarchy.
+/// A container with its cgroups, in every hierarchy.
 #[derive(Debug, PartialEq)]
 pub(super) struct Existing {
     /// The first that was found; others may be below it.
     pub(super) outermost: CgroupKey,
+    /// Its own.
     pub(super) cgroups: Vec<(CgroupKey, PathBuf)>,
+    /// Those that it made below them.
+    pub(super) nested: Vec<CgroupKey>,
     pub(super) id: [u8; MAX_CONTAINER_ID],
     pub(super) candidate: bool,
     pub(super) live: bool,
@@ -35,19 +38,22 @@ pub(super) fn containers(found: impl IntoIterator<Item = Found>) -> Vec<Existing
         if !cgroup.candidate && cgroup.parent.is_none() {
             by_id.insert(cgroup.id, at);
         }
-        match containers.get_mut(at) {
-            Some(container) => container.join(cgroup),
-            None => containers.push(Existing::from(cgroup)),
+        if at == containers.len() {
+            containers.push(Existing::new(&cgroup));
+        }
+        if let Some(container) = containers.get_mut(at) {
+            container.join(cgroup);
         }
     }
     containers
 }
 
-impl From<Found> for Existing {
-    fn from(found: Found) -> Self {
+impl Existing {
+    fn new(found: &Found) -> Self {
         Self {
             outermost: found.parent.unwrap_or(found.key),
-            cgroups: vec![(found.key, found.path)],
+            cgroups: Vec::new(),
+            nested: Vec::new(),
             id: found.id,
             candidate: found.candidate,
             live: found.live,
@@ -55,11 +61,12 @@ impl From<Found> for Existing {
             runtime_mnt_ns: found.runtime_mnt_ns,
         }
     }
-}
 
-impl Existing {
     fn join(&mut self, found: Found) {
-        self.cgroups.push((found.key, found.path));
+        match found.parent {
+            None => self.cgroups.push((found.key, found.path)),
+            Some(_) => self.nested.push(found.key),
+        }
         if found.live && !self.live {
             (self.live, self.namespaces) = (true, found.namespaces);
         }
@@ -111,11 +118,14 @@ mod tests {
             found(6, 0, None, "web1"),
             found(6, 1, None, "web1"),
         ]);
+        let number = |key: &CgroupKey| (key.hierarchy, key.id);
         let numbers = |container: &Existing| -> Vec<(u32, u64)> {
             let keys = container.cgroups.iter();
-            keys.map(|(key, _)| (key.hierarchy, key.id)).collect()
+            keys.map(|(key, _)| number(key)).collect()
         };
-        assert_eq!(numbers(&all[0]), [(0, 2), (0, 3), (1, 2), (1, 5)]);
+        assert_eq!(numbers(&all[0]), [(0, 2), (1, 2)]);
+        let nested: Vec<_> = all[0].nested.iter().map(number).collect();
+        assert_eq!(nested, [(0, 3), (1, 5)], "found by looking up");
         assert_eq!(
             (all[0].live, all[0].namespaces.mnt),
             (true, 3),

@@ -1,9 +1,11 @@
 //! What this kernel and host offer: read once, before anything is loaded.
 
 use super::btf::KernelTypes;
+use super::cgroups::{CgroupMounts, v1_hierarchy};
 use super::error::KernelError;
 use super::permission;
-use super::syscalls::REGISTERS;
+use super::symbols;
+use super::syscalls::{REGISTERS, numbers};
 use agent_common::event::Namespaces;
 use agent_common::offsets::{MISSING, Offsets};
 use agent_common::settings::{Registers, Settings};
@@ -11,46 +13,44 @@ use rustix::fs::{CWD, Mode, OFlags};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// Oldest kernel that has everything the programs need (task storage for tracing programs, atomics, rings).
-const OLDEST: (u32, u32) = (5, 15);
+/// Functions of the kernel that identity rests on, the newest since 5.15. Asked for by name: distributions bring them back
+/// to older kernels.
+const HELPERS: [&str; 4] = [
+    "bpf_ringbuf_output",
+    "bpf_get_current_task_btf",
+    "bpf_task_storage_get",
+    "bpf_task_pt_regs",
+];
+/// The kernel's enumeration of its functions for programs.
+const HELPER_NUMBERS: &str = "bpf_func_id";
 /// Since then the first namespace of every kind has the same number at each boot.
 const FIXED_NAMESPACES: (u32, u32) = (6, 18);
 /// `include/uapi/linux/nsfs.h` of such a kernel.
 const FIRST: Namespaces = Namespaces {
     mnt: 0xEFFF_FFF8,
-    pid: 0xEFFF_FFFC,
+    pid: Namespaces::FIRST_PID,
     net: 0xEFFF_FFF9,
     ipc: 0xEFFF_FFFF,
     uts: 0xEFFF_FFFE,
-    cgroup: 0xEFFF_FFFB,
+    cgroup: Namespaces::FIRST_CGROUP,
     user: 0xEFFF_FFFD,
     time: 0xEFFF_FFFA,
 };
-/// Controllers whose v1 hierarchy can name containers, best first.
-const V1_CONTROLLERS: [(&str, &str); 2] = [("pids", "pids_cgrp_id"), ("memory", "memory_cgrp_id")];
-/// Inode number of the directory at the root of a hierarchy.
-const ROOT_INODE: u64 = 1;
+/// The kernel's function that its workers start programs by.
+const HELPER_STARTER: &str = "call_usermodehelper_exec_work";
 
 /// The host, as far as loading needs it.
 #[derive(Debug)]
 pub struct Features {
     pub offsets: Offsets,
     pub settings: Settings,
+    /// The kernel can load modules, and asks for those that it lacks.
+    pub has_modules: bool,
     /// Active Linux security modules; `None` when the kernel does not say.
     pub security_modules: Option<Vec<String>>,
     pub cgroups: CgroupMounts,
-}
-
-/// Where the hierarchies that name containers are mounted.
-#[derive(Debug, Clone, Default)]
-pub struct CgroupMounts {
-    pub v2: Option<PathBuf>,
-    pub v1: Option<PathBuf>,
-    /// The kernel's number of the v1 hierarchy; 0: there is none.
-    pub v1_number: u32,
 }
 
 impl Features {
@@ -59,18 +59,12 @@ impl Features {
     /// # Errors
     /// When the kernel is too old or offers no type information.
     pub fn read() -> Result<Self, KernelError> {
-        check_release(&release())?;
         let mut wanted = Offsets::STRUCTS.to_vec();
-        wanted.extend(["pt_regs", "cgroup_subsys_id"]);
+        wanted.extend(["pt_regs", "cgroup_subsys_id", HELPER_NUMBERS]);
         let types = KernelTypes::read(&wanted)?;
+        check_helpers(|enumerator| types.enumerator(HELPER_NUMBERS, enumerator))?;
         let v1 = v1_hierarchy();
-        let cgroups = CgroupMounts {
-            v2: mount_point("cgroup2", None),
-            v1: v1
-                .as_ref()
-                .and_then(|v1| mount_point("cgroup", Some(v1.controller))),
-            v1_number: v1.as_ref().map_or(0, |v1| v1.number),
-        };
+        let cgroups = CgroupMounts::find(v1.as_ref());
         let (ephemeral_low, ephemeral_high) = ephemeral_ports();
         let settings = Settings {
             v1_hierarchy: cgroups.v1_number,
@@ -79,7 +73,10 @@ impl Features {
                 .unwrap_or(0),
             ephemeral_low,
             ephemeral_high,
+            bpf_call: numbers("bpf").native.unwrap_or(MISSING),
+            helper_starter: symbols::address(HELPER_STARTER).unwrap_or(0),
             hash_key: std::array::from_fn(|_| RandomState::new().build_hasher().finish()),
+            heartbeat_key: RandomState::new().build_hasher().finish(),
             host: host_namespaces()?,
             registers: registers(&types),
             ..Settings::UNSET
@@ -87,6 +84,7 @@ impl Features {
         Ok(Self {
             offsets: Offsets::resolve(|name, path| types.offset(name, path)),
             settings,
+            has_modules: has_modules(),
             security_modules: security_modules(),
             cgroups,
         })
@@ -115,32 +113,35 @@ impl Features {
     }
 }
 
-impl CgroupMounts {
-    /// Why containers that exist already may not be found; `None` when the whole of a hierarchy is seen.
-    pub(super) fn obstacle(&self) -> Option<String> {
-        let mut roots = self.v2.iter().chain(&self.v1).peekable();
-        if roots.peek().is_none() {
-            return Some("no hierarchy of cgroups is mounted here".to_owned());
-        }
-        let inode = |root: &PathBuf| std::fs::metadata(root).map(|found| found.ino()).ok();
-        let part = roots.find(|root| inode(root) != Some(ROOT_INODE))?;
-        Some(format!(
-            "{} is a part of its hierarchy (a cgroup namespace, or a mount of a part): containers outside it that ran \
-             before the agent are not known; run the agent in the host's cgroup namespace",
-            part.display()
-        ))
-    }
+/// Why processes outside the agent's pid namespace are not seen; `None` when it is the host's.
+pub(super) fn hidden_processes() -> Option<String> {
+    let own = namespace(std::process::id(), "pid").ok()?;
+    (own != Namespaces::FIRST_PID).then(|| {
+        "/proc shows the agent's own pid namespace: what tells the host from containers is not known; run the agent in \
+         the host's pid namespace (docker run --pid host, hostPID: true)"
+            .to_owned()
+    })
 }
 
-fn release() -> String {
+/// The running kernel's, as uname(2) says it.
+pub(super) fn release() -> String {
     rustix::system::uname().release().to_string_lossy().into_owned()
 }
 
-fn check_release(release: &str) -> Result<(), KernelError> {
-    match version(release) {
-        Some(version) if version >= OLDEST => Ok(()),
-        _ => Err(KernelError::KernelTooOld(release.to_owned())),
+/// `number` gives an enumerator of [`HELPER_NUMBERS`].
+fn check_helpers(number: impl Fn(&str) -> Option<u32>) -> Result<(), KernelError> {
+    let is_lacking = |helper: &&str| {
+        let name = helper.strip_prefix("bpf_").unwrap_or(helper);
+        number(&format!("BPF_FUNC_{name}")).is_none()
+    };
+    let lacking: Vec<&str> = HELPERS.into_iter().filter(is_lacking).collect();
+    if lacking.is_empty() {
+        return Ok(());
     }
+    Err(KernelError::KernelTooOld {
+        release: release(),
+        lacking,
+    })
 }
 
 /// `6.18.44-cloud-amd64` → (6, 18).
@@ -149,39 +150,6 @@ fn version(release: &str) -> Option<(u32, u32)> {
         .split(|c: char| !c.is_ascii_digit())
         .map_while(|number| number.parse().ok());
     Some((numbers.next()?, numbers.next()?))
-}
-
-/// A v1 hierarchy.
-struct V1 {
-    number: u32,
-    controller: &'static str,
-    enumerator: &'static str,
-}
-
-fn v1_hierarchy() -> Option<V1> {
-    let table = std::fs::read_to_string("/proc/cgroups").ok()?;
-    V1_CONTROLLERS.iter().find_map(|(controller, enumerator)| {
-        let row = table
-            .lines()
-            .find(|row| row.split_whitespace().next() == Some(controller))?;
-        let number = row.split_whitespace().nth(1)?.parse().ok()?;
-        (number != 0).then_some(V1 {
-            number,
-            controller,
-            enumerator,
-        })
-    })
-}
-
-/// Where a filesystem of this type (and with this option) is mounted, as this process sees it.
-fn mount_point(fstype: &str, option: Option<&str>) -> Option<PathBuf> {
-    let mounts = std::fs::read_to_string("/proc/self/mounts").ok()?;
-    mounts.lines().find_map(|row| {
-        let mut fields = row.split(' ').skip(1);
-        let (path, kind, options) = (fields.next()?, fields.next()?, fields.next()?);
-        let matches = kind == fstype && option.is_none_or(|option| options.split(',').any(|o| o == option));
-        matches.then(|| PathBuf::from(path))
-    })
 }
 
 /// Lowest and highest port that the kernel gives to sockets that did not ask for one.
@@ -234,7 +202,7 @@ pub(super) fn namespaces(pid: u32) -> std::io::Result<Namespaces> {
 }
 
 /// Inode number of a process's namespace.
-fn namespace(pid: u32, name: &str) -> std::io::Result<u32> {
+pub(super) fn namespace(pid: u32, name: &str) -> std::io::Result<u32> {
     let link = std::fs::read_link(format!("/proc/{pid}/ns/{name}"))?;
     let number = || link.to_str()?.split_once('[')?.1.strip_suffix(']')?.parse().ok();
     number().ok_or_else(|| ErrorKind::InvalidData.into())
@@ -256,6 +224,12 @@ fn registers(types: &KernelTypes) -> Registers {
             .compat_args
             .map_or([MISSING; 6], |names| names.map(offset)),
     }
+}
+
+/// A kernel without modules has no setting for the program that loads them. Whoever hides all settings hides nothing of this.
+fn has_modules() -> bool {
+    let settings = Path::new("/proc/sys/kernel");
+    !settings.exists() || settings.join("modprobe").exists()
 }
 
 /// The active security modules: from securityfs where it is mounted, else from a detached mount of it.
@@ -296,20 +270,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hierarchy_that_is_seen_in_part_is_said_so() {
-        let part = tempfile::tempdir().unwrap();
-        let mounts = |v1: &Path| CgroupMounts {
-            v1: Some(v1.to_owned()),
-            ..CgroupMounts::default()
-        };
-        let obstacle = mounts(part.path()).obstacle().unwrap();
-        assert!(obstacle.contains("cgroup namespace"), "{obstacle}");
-        // The root of another filesystem that counts inodes from 1, as cgroups do.
-        assert_eq!(mounts(Path::new("/proc")).obstacle(), None);
-        assert!(CgroupMounts::default().obstacle().is_some());
-    }
-
-    #[test]
     fn the_first_namespaces_are_known_only_where_their_numbers_are_fixed() {
         assert_eq!(first_namespaces("6.18.44-cloud-amd64"), Some(FIRST));
         assert_eq!(first_namespaces("7.0"), Some(FIRST));
@@ -325,21 +285,14 @@ mod tests {
     }
 
     #[test]
-    fn kernels_that_lack_what_the_programs_need_are_refused() {
-        for release in ["4.18.0-553.el8.x86_64", "5.10.0-35-amd64", "5.14.21", "", "next"] {
-            let refused = check_release(release);
-            assert!(
-                matches!(refused, Err(KernelError::KernelTooOld(named)) if named == release),
-                "{release}"
-            );
-        }
-        for release in [
-            "5.15.0-91-generic",
-            "6.1.0-40-amd64",
-            "6.12.48+deb13-cloud",
-            "10.0",
-        ] {
-            assert!(check_release(release).is_ok(), "{release}");
+    fn a_kernel_that_lacks_a_helper_is_refused_and_told_which() {
+        assert!(check_helpers(|_| Some(1)).is_ok());
+        let without = |missing: &'static str| move |name: &str| (name != missing).then_some(1);
+        let refused = check_helpers(without("BPF_FUNC_task_pt_regs"))
+            .unwrap_err()
+            .to_string();
+        for said in [release().as_str(), "lacks bpf_task_pt_regs,", "5.15"] {
+            assert!(refused.contains(said), "{refused}");
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::error::KernelError;
 use crate::event::ExecId;
 use crate::process::LineageReader;
-use agent_common::lineage::LineageEntry;
+use agent_common::lineage::{LineageEntry, Seed};
 use aya::Ebpf;
 use aya::maps::{HashMap, MapData};
 
@@ -11,7 +11,7 @@ use aya::maps::{HashMap, MapData};
 #[derive(Debug)]
 pub struct KernelLineage {
     entries: HashMap<MapData, u64, LineageEntry>,
-    seed: HashMap<MapData, u32, u64>,
+    seed: HashMap<MapData, u32, Seed>,
 }
 
 impl KernelLineage {
@@ -24,7 +24,12 @@ impl KernelLineage {
 
     /// Adds a process that ran before the sensor; false when the maps have no room.
     pub(super) fn plant(&mut self, exec_id: u64, entry: &LineageEntry) -> bool {
-        self.entries.insert(exec_id, entry, 0).is_ok() && self.seed.insert(entry.tgid, exec_id, 0).is_ok()
+        let seed = Seed {
+            exec_id,
+            uid: entry.uid,
+            reserved: 0,
+        };
+        self.entries.insert(exec_id, entry, 0).is_ok() && self.seed.insert(entry.tgid, seed, 0).is_ok()
     }
 
     pub(super) fn is_planted(&self, tgid: u32) -> bool {

@@ -4,35 +4,50 @@
 mod adopt;
 mod attach;
 mod backend;
+mod behaviours;
+mod bpf;
 mod btf;
+mod calls;
+mod cgroups;
 mod counter;
 mod coverage;
 mod error;
 mod existing;
 mod feature;
+mod guard;
 mod lineage;
+mod links;
 mod loader;
+mod memory;
+#[cfg(feature = "debug-log")]
+mod messages;
 mod object;
 mod permission;
 mod plan;
+mod refusal;
 mod ring;
 mod scan;
+mod seals;
 mod seed;
 mod slots;
+mod states;
 mod stats;
 #[cfg(test)]
 mod support;
+mod symbols;
 mod syscalls;
+mod told;
 
 pub use backend::{Backend, Capability};
 pub use counter::{Books, Mismatch, Totals};
-pub use coverage::{BEHAVIOURS, Behaviour, Coverage, Sight, coverage};
+pub use coverage::{Behaviour, Coverage, Sight, behaviours, coverage};
 pub use error::KernelError;
 pub use feature::Features;
+pub use guard::{Change, Part};
 pub use lineage::KernelLineage;
-pub use loader::{CapabilityReport, Sensor, SensorConfig};
+pub use loader::{CapabilityReport, LeftOut, Sensor, SensorConfig};
 pub use ring::RingReader;
-pub use slots::{ContainerSlot, Slots};
+pub use slots::{ContainerSlot, MapUsage, Slots};
 pub use stats::{ProgramStats, StatisticsOn, enable as enable_statistics};
 
 use aya::Ebpf;

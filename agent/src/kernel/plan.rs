@@ -6,13 +6,14 @@ mod network;
 mod processes;
 mod rights;
 
-use super::backend::{Attach, Backend, Capability, Hook, Plan, Way};
+use super::backend::{Attach, Backend, Capability, Hook, Need, Plan, Way};
 use agent_common::event::Trust;
 
 const fn tracepoint(program: &'static str, tracepoint: &'static str) -> Hook {
     Hook {
         program,
         attach: Attach::Tracepoint(tracepoint),
+        need: Need::Never,
     }
 }
 
@@ -20,6 +21,7 @@ const fn syscalls(program: &'static str, calls: &'static [&'static str]) -> Hook
     Hook {
         program,
         attach: Attach::Syscalls(calls),
+        need: Need::Never,
     }
 }
 
@@ -27,6 +29,7 @@ const fn lsm(program: &'static str, hook: &'static str) -> Hook {
     Hook {
         program,
         attach: Attach::Lsm(hook),
+        need: Need::Never,
     }
 }
 
@@ -34,6 +37,15 @@ const fn fentry(program: &'static str, function: &'static str) -> Hook {
     Hook {
         program,
         attach: Attach::Fentry(function),
+        need: Need::Never,
+    }
+}
+
+const fn fexit(program: &'static str, function: &'static str) -> Hook {
+    Hook {
+        program,
+        attach: Attach::Fexit(function),
+        need: Need::Never,
     }
 }
 
@@ -49,13 +61,20 @@ const fn cgroup(program: &'static str) -> Hook {
     Hook {
         program,
         attach: Attach::CgroupRoot,
+        need: Need::Never,
     }
 }
 
-/// Programs that say which container a cgroup is. Attached before the start-up scan.
+/// The way is worth something without it.
+const fn may_lack(need: Need, hook: Hook) -> Hook {
+    Hook { need, ..hook }
+}
+
+/// Programs that say which container a cgroup is. Attached before the start-up scan, and that on removal first: what gets a slot
+/// without it may be gone before it is there, and would keep the slot for good.
 pub(super) const CGROUPS: &[Hook] = &[
-    tracepoint("cgroup_mkdir", "cgroup_mkdir"),
     tracepoint("cgroup_rmdir", "cgroup_rmdir"),
+    tracepoint("cgroup_mkdir", "cgroup_mkdir"),
 ];
 
 /// Programs that label tasks. Attached after the scan; without them there is no sensor.

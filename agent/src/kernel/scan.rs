@@ -1,7 +1,8 @@
 //! Containers that exist when the agent starts: a walk over the cgroup trees, by the same rules as the
 //! program on new cgroups.
 
-use super::feature::{CgroupMounts, namespaces};
+use super::cgroups::{CgroupMounts, subdirectories};
+use super::feature::namespaces;
 use agent_common::event::Namespaces;
 use agent_common::limits::MAX_CONTAINER_ID;
 use agent_common::slot::CgroupKey;
@@ -87,34 +88,17 @@ pub(super) fn cgroups(tree: &Tree, host: &Namespaces) -> Vec<Found> {
     found
 }
 
-/// Keys of the cgroups that a process is in, in the order in which the programs look: cgroup2 first.
-pub(super) fn cgroups_of(pid: u32, mounts: &CgroupMounts) -> Vec<CgroupKey> {
+/// Keys of the cgroups that a process is in and of those above, in the order in which the programs look: cgroup2 first, upwards.
+pub(super) fn cgroups_of(pid: u32, mounts: &CgroupMounts) -> impl Iterator<Item = CgroupKey> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
-    let directories = directories(&text, mounts).into_iter();
-    directories
-        .filter_map(|(hierarchy, path)| key(&path, hierarchy))
-        .collect()
-}
-
-/// The directories that the text of `/proc/PID/cgroup` names, with their hierarchies.
-fn directories(text: &str, mounts: &CgroupMounts) -> Vec<(u32, PathBuf)> {
-    let mut found = Vec::new();
-    for line in text.lines() {
-        let mut fields = line.splitn(3, ':');
-        let (Some(Ok(number)), Some(path)) = (fields.next().map(str::parse::<u32>), fields.nth(1)) else {
-            continue;
-        };
-        let (hierarchy, root) = match number {
-            0 => (0, &mounts.v2),
-            number if number == mounts.v1_number => (1, &mounts.v1),
-            _ => continue,
-        };
-        if let Some(root) = root {
-            found.push((hierarchy, root.join(path.trim_start_matches('/'))));
-        }
-    }
-    found.sort_by_key(|(hierarchy, _)| *hierarchy);
-    found
+    let directories = mounts.directories(&text).into_iter();
+    directories.flat_map(|(hierarchy, root, path)| {
+        let above: Vec<_> = path.ancestors().take_while(|path| **path != root).collect();
+        above
+            .into_iter()
+            .filter_map(|path| key(path, hierarchy))
+            .collect::<Vec<_>>()
+    })
 }
 
 fn key(path: &Path, hierarchy: u32) -> Option<CgroupKey> {
@@ -123,17 +107,6 @@ fn key(path: &Path, hierarchy: u32) -> Option<CgroupKey> {
         hierarchy,
         reserved: 0,
     })
-}
-
-fn subdirectories(path: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(path) else {
-        return Vec::new();
-    };
-    entries
-        .filter_map(Result::ok)
-        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
-        .map(|entry| entry.path())
-        .collect()
 }
 
 /// Judges one directory. Candidates are adopted only when they run something of their own.
@@ -229,25 +202,6 @@ mod tests {
 
     fn id_in(name: &str) -> Option<String> {
         container_id(OsStr::new(name)).map(|id| String::from_utf8_lossy(id).into_owned())
-    }
-
-    #[test]
-    fn a_process_is_found_in_the_hierarchies_that_name_containers() {
-        let mounts = CgroupMounts {
-            v2: Some("/sys/fs/cgroup/unified".into()),
-            v1: Some("/sys/fs/cgroup/pids".into()),
-            v1_number: 8,
-        };
-        let text = "9:memory:/docker/a\n8:pids:/docker/a\nbroken\n1:name=systemd:/docker/a\n0::/docker/a:b\n";
-        let expected = [
-            (0, "/sys/fs/cgroup/unified/docker/a:b"),
-            (1, "/sys/fs/cgroup/pids/docker/a"),
-        ];
-        assert_eq!(
-            directories(text, &mounts),
-            expected.map(|(hierarchy, path)| (hierarchy, PathBuf::from(path)))
-        );
-        assert_eq!(directories(text, &CgroupMounts::default()), []);
     }
 
     #[test]

@@ -1,25 +1,50 @@
 //! Slots: the daemon keeps the queue of free ones filled, decides what is exported, and recycles slots of containers that
 //! are gone.
 
+use super::behaviours::Behaviours;
+use super::cgroups::CgroupMounts;
 use super::error::KernelError;
-use super::feature::{CgroupMounts, Features};
+use super::feature::{Features, hidden_processes};
 use super::scan;
+use super::states::SlotStates;
+use super::told::{Controls, Names};
 use agent_common::behaviour::{BehaviourKey, BehaviourValue};
-use agent_common::limits::{MAX_CONTAINER_ID, MAX_SLOTS};
-use agent_common::slot::{CgroupKey, SlotControl, SlotFlags, SlotRef, SlotState};
+use agent_common::counter::SlotBooks;
+use agent_common::limits::{CANDIDATE_SLOTS, CGROUP_ENTRIES, MAX_CONTAINER_ID, MAX_SLOTS};
+use agent_common::slot::{
+    CgroupKey, FIRST_CANDIDATE, FIRST_SLOT, SHARED_SLOT, SlotControl, SlotFlags, SlotRef, SlotState,
+};
 use aya::Ebpf;
-use aya::maps::{Array, HashMap, MapData, MapError, Queue};
+use aya::maps::{Array, HashMap, Map, MapData, MapError, Queue};
+use zerocopy::FromZeros;
 
 /// The maps of identity.
 pub struct Slots {
     pub(super) cgroups: HashMap<MapData, CgroupKey, SlotRef>,
     pub(super) ids: HashMap<MapData, [u8; MAX_CONTAINER_ID], SlotRef>,
-    pub(super) free: Queue<MapData, SlotRef>,
-    pub(super) states: Array<MapData, SlotState>,
-    controls: Array<MapData, SlotControl>,
-    behaviours: HashMap<MapData, BehaviourKey, BehaviourValue>,
-    watched: HashMap<MapData, u64, u32>,
+    free: Queue<MapData, SlotRef>,
+    free_candidates: Queue<MapData, SlotRef>,
+    pub(super) states: SlotStates,
+    /// Programs that are loaded later ask for it by this descriptor.
+    _state_map: MapData,
+    pub(super) controls: Controls,
+    behaviours: Behaviours,
+    pub(super) names: Names,
+    books: Array<MapData, SlotBooks>,
     pub(super) mounts: CgroupMounts,
+}
+
+/// How full a map is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MapUsage {
+    pub map: &'static str,
+    pub entries: u64,
+    pub capacity: u64,
+}
+
+fn keys<K: aya::Pod, V: aya::Pod>(map: &HashMap<MapData, K, V>) -> u64 {
+    let found = map.keys().take_while(Result::is_ok).count();
+    u64::try_from(found).unwrap_or(u64::MAX)
 }
 
 /// A slot in use.
@@ -35,6 +60,17 @@ impl ContainerSlot {
     pub fn id(&self) -> &[u8] {
         let id = &self.state.id;
         &id[..id.iter().position(|byte| *byte == 0).unwrap_or(id.len())]
+    }
+}
+
+/// The slot of containers that have none of their own: it is live, and it has a cgroup more than there are, so that it never ends.
+fn shared(features: &Features) -> SlotState {
+    SlotState {
+        generation: 1,
+        cgroups: 1,
+        flags: SlotFlags(SlotFlags::TAKEN | SlotFlags::LIVE),
+        runtime_mnt_ns: features.settings.host.mnt,
+        ..FromZeros::new_zeroed()
     }
 }
 
@@ -69,55 +105,89 @@ impl std::fmt::Debug for Slots {
 
 impl Slots {
     pub(super) fn take(ebpf: &mut Ebpf, features: &Features) -> Result<Self, KernelError> {
+        let state_map = super::map(ebpf, "SLOT_STATE", |map| match map {
+            Map::Array(data) => Ok(data),
+            _ => Err(MapError::InvalidMapType { map_type: 0 }),
+        })?;
         let mut slots = Self {
             cgroups: super::map(ebpf, "CGROUPS", HashMap::try_from)?,
             ids: super::map(ebpf, "CONTAINER_IDS", HashMap::try_from)?,
             free: super::map(ebpf, "FREE_SLOTS", Queue::try_from)?,
-            states: super::map(ebpf, "SLOT_STATE", Array::try_from)?,
-            controls: super::map(ebpf, "SLOT_CONTROL", Array::try_from)?,
-            behaviours: super::map(ebpf, "BEHAVIOURS", HashMap::try_from)?,
-            watched: super::map(ebpf, "WATCHED_NAMES", HashMap::try_from)?,
+            free_candidates: super::map(ebpf, "FREE_CANDIDATES", Queue::try_from)?,
+            states: SlotStates::of(&state_map)?,
+            _state_map: state_map,
+            controls: Controls::take(ebpf)?,
+            behaviours: Behaviours::take(ebpf)?,
+            names: Names::take(ebpf)?,
+            books: super::map(ebpf, "SLOT_BOOKS", Array::try_from)?,
             mounts: features.cgroups.clone(),
         };
-        for slot in 1..MAX_SLOTS {
+        slots.states.store(SHARED_SLOT, shared(features));
+        slots.open_books(SlotRef {
+            slot: SHARED_SLOT,
+            generation: 1,
+        })?;
+        for slot in FIRST_SLOT..SHARED_SLOT {
             slots.give_back(SlotRef { slot, generation: 1 })?;
         }
         Ok(slots)
     }
 
-    pub(super) fn give_back(&mut self, slot: SlotRef) -> Result<(), KernelError> {
-        self.free.push(slot, 0).map_err(|source| KernelError::Map {
-            map: "FREE_SLOTS",
-            source,
-        })
+    /// The books of the slot's next owner.
+    fn open_books(&mut self, slot: SlotRef) -> Result<(), KernelError> {
+        let books = SlotBooks::of(slot.generation);
+        self.books
+            .set(slot.slot, books, 0)
+            .map_err(|source| KernelError::Map {
+                map: "SLOT_BOOKS",
+                source,
+            })
     }
 
-    /// Why containers that exist already may not all be found; `None` when they are.
+    /// The slot can be another's, with new books.
+    pub(super) fn give_back(&mut self, slot: SlotRef) -> Result<(), KernelError> {
+        self.open_books(slot)?;
+        let (queue, map) = if slot.slot < FIRST_CANDIDATE {
+            (&mut self.free, "FREE_SLOTS")
+        } else {
+            (&mut self.free_candidates, "FREE_CANDIDATES")
+        };
+        queue
+            .push(slot, 0)
+            .map_err(|source| KernelError::Map { map, source })
+    }
+
+    /// A free slot; candidates leave those of containers alone.
+    pub(super) fn pop(&mut self, candidate: bool) -> Option<SlotRef> {
+        let own = if candidate { None } else { self.free.pop(0).ok() };
+        own.or_else(|| self.free_candidates.pop(0).ok())
+    }
+
+    /// Why containers may not all be found, or not be told from the host; `None` when they are.
     #[must_use]
     pub fn obstacle(&self) -> Option<String> {
-        self.mounts.obstacle()
+        hidden_processes().or_else(|| self.mounts.obstacle())
     }
 
     /// Slot of the container that a process is in, as the programs find it; `None` for processes of the host.
     pub(super) fn of_process(&self, pid: u32) -> Option<SlotRef> {
-        let keys = scan::cgroups_of(pid, &self.mounts);
-        let slot = keys.iter().find_map(|key| self.cgroups.get(key, 0).ok())?;
+        let slot = scan::cgroups_of(pid, &self.mounts).find_map(|key| self.cgroups.get(&key, 0).ok())?;
         let state = self.state(slot.slot)?;
         is_container(&state, slot).then_some(slot)
     }
 
     /// Every slot in use, for reconciliation with what runtimes say.
     pub fn in_use(&self) -> impl Iterator<Item = ContainerSlot> + '_ {
-        (1..MAX_SLOTS).filter_map(|slot| {
-            let state = self.states.get(&slot, 0).ok()?;
-            let used = state.cgroups != 0 && state.flags.0 & SlotFlags::GONE == 0;
+        (FIRST_SLOT..SHARED_SLOT).filter_map(|slot| {
+            let state = self.state(slot)?;
+            let used = state.flags.0 & (SlotFlags::TAKEN | SlotFlags::GONE) == SlotFlags::TAKEN;
             used.then_some(ContainerSlot { slot, state })
         })
     }
 
     /// Every slot whose container is gone and that nobody has freed.
     pub fn gone(&self) -> impl Iterator<Item = SlotRef> + '_ {
-        (1..MAX_SLOTS).filter_map(|slot| {
+        (FIRST_SLOT..SHARED_SLOT).filter_map(|slot| {
             let SlotState {
                 generation, flags, ..
             } = self.state(slot)?;
@@ -128,7 +198,7 @@ impl Slots {
     /// State of one slot.
     #[must_use]
     pub fn state(&self, slot: u32) -> Option<SlotState> {
-        self.states.get(&slot, 0).ok()
+        self.states.read(slot)
     }
 
     /// Frees the slot of a container that is gone (its GONE record was handled, and its grace time is over).
@@ -136,23 +206,15 @@ impl Slots {
     /// # Errors
     /// When a map refuses the change; the slot stays out of use then.
     pub fn recycle(&mut self, slot: SlotRef) -> Result<(), KernelError> {
-        let state = |source| KernelError::Map {
-            map: "SLOT_STATE",
-            source,
-        };
-        let current = self.states.get(&slot.slot, 0).map_err(state)?;
-        if current.generation != slot.generation || current.flags.0 & SlotFlags::GONE == 0 {
+        let is_gone =
+            |state: SlotState| state.generation == slot.generation && state.flags.0 & SlotFlags::GONE != 0;
+        if !self.state(slot.slot).is_some_and(is_gone) {
             return Ok(());
         }
         let generation = slot.generation.wrapping_add(1);
-        let freed = SlotState {
-            generation,
-            flags: SlotFlags(0),
-            ..current
-        };
         // Labels of the container are stale from here on: no task of it uses the next epoch.
-        self.states.set(slot.slot, freed, 0).map_err(state)?;
-        let control = self.told(slot.slot)?;
+        self.states.renew(slot.slot, generation);
+        let control = self.control(slot.slot);
         self.set_control(slot.slot, for_next_owner(control))?;
         self.give_back(SlotRef {
             slot: slot.slot,
@@ -172,7 +234,7 @@ impl Slots {
         {
             return Ok(());
         }
-        let control = self.told(slot.slot)?;
+        let control = self.control(slot.slot);
         self.set_control(slot.slot, renewed(control))
     }
 
@@ -181,34 +243,28 @@ impl Slots {
     /// # Errors
     /// When the map refuses it.
     pub fn set_control(&mut self, slot: u32, control: SlotControl) -> Result<(), KernelError> {
-        self.controls
-            .set(slot, control, 0)
-            .map_err(|source| KernelError::Map {
-                map: "SLOT_CONTROL",
-                source,
-            })
+        self.controls.set(slot, control)
     }
 
     /// What the kernel was told.
     #[must_use]
     pub fn control(&self, slot: u32) -> SlotControl {
-        self.told(slot).unwrap_or_default()
+        self.controls.told(slot)
     }
 
-    fn told(&self, slot: u32) -> Result<SlotControl, KernelError> {
-        self.controls.get(&slot, 0).map_err(|source| KernelError::Map {
-            map: "SLOT_CONTROL",
-            source,
-        })
+    /// The books of a slot's owner; `None` when they are another's by now.
+    #[must_use]
+    pub fn books(&self, slot: SlotRef) -> Option<SlotBooks> {
+        let books = self.books.get(&slot.slot, 0).ok()?;
+        (books.generation == slot.generation).then_some(books)
     }
 
     /// Takes a behaviour out of the kernel's cache: its next occurrence leaves the kernel again. Returns what was
     /// counted; `None` when the cache had evicted it.
     pub fn rearm(&mut self, key: &BehaviourKey) -> Option<BehaviourValue> {
-        let value = self.behaviours.get(key, 0).ok()?;
-        match self.behaviours.remove(key) {
-            Ok(()) | Err(MapError::KeyNotFound) => {}
-            Err(error) => tracing::warn!(%error, "a behaviour was not re-armed"),
+        let value = self.behaviours.counted(key)?;
+        if let Err(error) = self.behaviours.forget(key) {
+            tracing::warn!(%error, "a behaviour was not re-armed");
         }
         Some(value)
     }
@@ -216,7 +272,36 @@ impl Slots {
     /// How often a behaviour occurred.
     #[must_use]
     pub fn occurrences(&self, key: &BehaviourKey) -> Option<u64> {
-        Some(self.behaviours.get(key, 0).ok()?.count)
+        Some(self.behaviours.counted(key)?.count)
+    }
+
+    /// What each map that grows and shrinks with containers holds, and how much it can hold. Those that forget the oldest (behaviours,
+    /// lineage) are not among them: they stay full.
+    pub fn usage(&self) -> [MapUsage; 5] {
+        let (mut containers, mut candidates, mut gone) = (0, 0, 0);
+        for slot in FIRST_SLOT..SHARED_SLOT {
+            let flags = self.state(slot).map_or(0, |state| state.flags.0);
+            let taken = u64::from(flags & SlotFlags::TAKEN != 0);
+            gone += u64::from(flags & SlotFlags::GONE != 0);
+            if slot < FIRST_CANDIDATE {
+                containers += taken;
+            } else {
+                candidates += taken;
+            }
+        }
+        let usage = |map, entries, capacity: u32| MapUsage {
+            map,
+            entries,
+            capacity: capacity.into(),
+        };
+        let slots = FIRST_CANDIDATE - FIRST_SLOT;
+        [
+            usage("cgroups", keys(&self.cgroups), CGROUP_ENTRIES),
+            usage("container_ids", keys(&self.ids), MAX_SLOTS),
+            usage("slots", containers, slots),
+            usage("candidate_slots", candidates, CANDIDATE_SLOTS),
+            usage("slots_resting", gone, slots + CANDIDATE_SLOTS),
+        ]
     }
 
     /// Base names whose removal and renaming is reported.
@@ -224,15 +309,7 @@ impl Slots {
     /// # Errors
     /// When there are more than the kernel's table holds.
     pub fn watch_names<'a>(&mut self, names: impl IntoIterator<Item = &'a str>) -> Result<(), KernelError> {
-        for name in names {
-            self.watched
-                .insert(agent_common::name_hash(name.as_bytes()), 1, 0)
-                .map_err(|source| KernelError::Map {
-                    map: "WATCHED_NAMES",
-                    source,
-                })?;
-        }
-        Ok(())
+        self.names.add(names)
     }
 }
 
@@ -240,7 +317,6 @@ impl Slots {
 mod tests {
     use super::*;
     use std::collections::HashSet;
-    use zerocopy::FromZeros;
 
     fn behaviour(control: SlotControl) -> BehaviourKey {
         BehaviourKey {

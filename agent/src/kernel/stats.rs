@@ -16,6 +16,12 @@ pub struct ProgramStats {
     /// Runs that the kernel skipped because the program was running on the same CPU already: events that nobody saw, a
     /// loss. Counted always.
     pub recursion_misses: u64,
+    /// Instructions that the verifier went through, loops and branches included. `None`: the kernel is older than 5.16.
+    pub verified_instructions: Option<u32>,
+    /// Machine code made of it; 0: it is interpreted.
+    pub machine_code_bytes: u32,
+    /// Memory that it takes, its maps apart.
+    pub memory_bytes: u64,
 }
 
 /// Keeps the kernel's statistics on for as long as it lives. They cost every program of the host some time.
@@ -34,31 +40,39 @@ pub fn enable() -> Result<StatisticsOn, KernelError> {
     Ok(StatisticsOn(descriptor))
 }
 
-/// Of every loaded program, as procfs shows its descriptor: aya does not hand out recursion misses.
+/// Of every loaded program, by name.
 pub(super) fn read(ebpf: &Ebpf) -> Vec<ProgramStats> {
-    let figures = |(name, program): (&str, &Program)| {
-        let number = program.fd().ok()?.as_fd().as_raw_fd();
-        let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{number}")).ok()?;
-        Some(parse(name, &text))
-    };
-    ebpf.programs().filter_map(figures).collect()
+    let programs = ebpf.programs();
+    let mut found: Vec<_> = programs
+        .filter_map(|(name, program)| figures(name, program))
+        .collect();
+    found.sort_by(|a, b| a.program.cmp(&b.program));
+    found
 }
 
-/// Lines `name:\tvalue`; what an older kernel does not show is 0.
-fn parse(program: &str, text: &str) -> ProgramStats {
-    let value = |name: &str| {
-        let mut fields = text.lines().filter_map(|line| line.split_once(':'));
-        let found = fields.find(|(field, _)| *field == name);
-        found
-            .and_then(|(_, value)| value.trim().parse().ok())
-            .unwrap_or(0)
-    };
-    ProgramStats {
-        program: program.to_owned(),
-        run_ns: value("run_time_ns"),
-        runs: value("run_cnt"),
-        recursion_misses: value("recursion_misses"),
-    }
+/// As procfs shows its descriptor: aya does not hand out recursion misses.
+fn figures(name: &str, program: &Program) -> Option<ProgramStats> {
+    let number = program.fd().ok()?.as_fd().as_raw_fd();
+    let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{number}")).ok()?;
+    let info = program.info().ok()?;
+    Some(ProgramStats {
+        program: name.to_owned(),
+        run_ns: value(&text, "run_time_ns"),
+        runs: value(&text, "run_cnt"),
+        recursion_misses: value(&text, "recursion_misses"),
+        verified_instructions: info.verified_instruction_count(),
+        machine_code_bytes: info.size_jitted(),
+        memory_bytes: value(&text, "memlock"),
+    })
+}
+
+/// Of a line `name:\tvalue`; what an older kernel does not show is 0.
+fn value(text: &str, name: &str) -> u64 {
+    let mut fields = text.lines().filter_map(|line| line.split_once(':'));
+    let found = fields.find(|(field, _)| *field == name);
+    found
+        .and_then(|(_, value)| value.trim().parse().ok())
+        .unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -68,17 +82,12 @@ mod tests {
     #[test]
     fn figures_are_read_by_name() {
         let text = "pos:\t0\nprog_type:\t26\nmemlock:\t4096\nrun_time_ns:\t1500\nrun_cnt:\t3\nrecursion_misses:\t2\n";
-        let expected = ProgramStats {
-            program: "sys_exit".to_owned(),
-            run_ns: 1500,
-            runs: 3,
-            recursion_misses: 2,
-        };
-        assert_eq!(parse("sys_exit", text), expected);
+        let read = ["memlock", "run_time_ns", "run_cnt", "recursion_misses"].map(|name| value(text, name));
+        assert_eq!(read, [4096, 1500, 3, 2]);
     }
 
     #[test]
     fn what_a_kernel_does_not_show_is_zero() {
-        assert_eq!(parse("sys_exit", "prog_type:\t26\n").recursion_misses, 0);
+        assert_eq!(value("prog_type:\t26\n", "recursion_misses"), 0);
     }
 }

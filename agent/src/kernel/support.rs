@@ -2,7 +2,7 @@
 //! `UPDATE_GENERATED=1 cargo test -p agent --lib kernel::support` writes it anew.
 
 use super::backend::{Attach, Backend, Hook, Way};
-use super::coverage::BEHAVIOURS;
+use super::coverage::behaviours;
 use super::plan::{CGROUPS, TASKS, plans};
 use std::fmt::Write;
 use std::path::Path;
@@ -62,13 +62,20 @@ fn table() -> String {
     text + "\n"
 }
 
-fn behaviours() -> String {
+fn sights() -> String {
     let mut text = "\n| behaviour | what | lsm | fentry | tracepoint |\n|---|---|---|---|---|\n".to_owned();
-    for behaviour in BEHAVIOURS {
+    for behaviour in behaviours() {
         let [lsm, fentry, tracepoint] = [Backend::Lsm, Backend::Fentry, Backend::Tracepoint]
             .map(|backend| behaviour.sight(backend).name());
         let (name, what) = (behaviour.name, behaviour.what);
-        writeln!(text, "| `{name}` | {what} | {lsm} | {fentry} | {tracepoint} |").unwrap();
+        let weakly = behaviour.weakly.map_or_else(String::new, |(program, sight)| {
+            format!("; {} by `{program}`", sight.name())
+        });
+        writeln!(
+            text,
+            "| `{name}` | {what} | {lsm} | {fentry} | {tracepoint}{weakly} |"
+        )
+        .unwrap();
     }
     text + "\n"
 }
@@ -94,5 +101,5 @@ fn is_current(section: &str, wanted: &str) {
 #[test]
 fn the_documented_tables_are_current() {
     is_current("capabilities", &table());
-    is_current("behaviours", &behaviours());
+    is_current("behaviours", &sights());
 }

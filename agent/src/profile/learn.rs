@@ -107,16 +107,20 @@ impl Learner {
     /// Takes what `container` did; `peer` is the container that a contact goes to, where there is one.
     pub fn observe(&mut self, event: &EnrichedEvent, container: &Container, peer: Option<&Container>) {
         self.note_container(container.key);
+        if let Some(net) = event.raw.listener() {
+            self.listen(event, net, container.key);
+        }
+        if let Some(net) = event.raw.contact() {
+            self.connect(event, net, (container.key, peer));
+        }
         match &event.raw.payload {
             Payload::Exec(_) => self.exec(event, container.key),
-            Payload::Listen(net) => self.listen(event, net, container.key),
             // TCP shows up as a listener; a UDP server has nothing but its bind.
             Payload::Bind(net)
                 if Protocol::from_number(net.protocol) == Some(Protocol::Udp) && net.local.port != 0 =>
             {
                 self.listen(event, net, container.key);
             }
-            Payload::Connect(net) | Payload::Send(net) => self.connect(event, net, (container.key, peer)),
             Payload::FileOpen(open) if open.writes() => self.write(event, open, container.key),
             _ => {}
         }

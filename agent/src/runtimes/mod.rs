@@ -3,5 +3,7 @@
 //! They only add names. Nothing in the pipeline waits for them, and nothing of a runtime's API is seen
 //! outside its own module.
 
+mod bounds;
+pub mod cri;
 pub mod docker;
 pub mod supervisor;

@@ -36,15 +36,16 @@ async fn supervise(runtime: &dyn ContainerRuntime, events: &mpsc::Sender<Runtime
     let mut pause = FIRST_PAUSE;
     loop {
         let begin = Instant::now();
-        let error = match session(runtime, &mut link).await {
+        let (weight, error) = match session(runtime, &mut link).await {
             Err(RuntimeError::Closed) => return,
-            Err(error) => error.to_string(),
-            Ok(()) => "the connection ended".to_owned(),
+            Err(error @ RuntimeError::NotOffered { .. }) => (Weight::Usual, error.to_string()),
+            Err(error) => (Weight::Loss, error.to_string()),
+            Ok(()) => (Weight::Loss, "the connection ended".to_owned()),
         };
         if begin.elapsed() >= GOOD_SESSION {
             pause = FIRST_PAUSE;
         }
-        if link.down(error).await.is_err() {
+        if link.down(weight, error).await.is_err() {
             return;
         }
         tokio::time::sleep(jittered(pause)).await;
@@ -76,6 +77,14 @@ enum LinkState {
     Down,
 }
 
+/// What it means that a runtime gives no names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Weight {
+    /// It has none to give: the containerd of a Docker host, where CRI is switched off.
+    Usual,
+    Loss,
+}
+
 /// Tells the changes.
 struct Link<'a> {
     runtime: &'static str,
@@ -96,7 +105,7 @@ impl Link<'_> {
         .await
     }
 
-    async fn down(&mut self, reason: String) -> Result<(), RuntimeError> {
+    async fn down(&mut self, weight: Weight, reason: String) -> Result<(), RuntimeError> {
         if self.state == LinkState::Down {
             tracing::trace!(
                 runtime = self.runtime,
@@ -106,11 +115,20 @@ impl Link<'_> {
             return Ok(());
         }
         self.state = LinkState::Down;
-        tracing::warn!(
-            runtime = self.runtime,
-            reason,
-            "container runtime not connected: containers keep their ids, names are unknown; retrying"
-        );
+        match weight {
+            Weight::Usual => {
+                tracing::info!(
+                    runtime = self.runtime,
+                    reason,
+                    "container runtime gives no names; retrying"
+                );
+            }
+            Weight::Loss => tracing::warn!(
+                runtime = self.runtime,
+                reason,
+                "container runtime not connected: containers keep their ids, names are unknown; retrying"
+            ),
+        }
         self.tell(RuntimeEvent::Disconnected {
             runtime: self.runtime.to_owned(),
             reason,

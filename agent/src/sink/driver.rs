@@ -1,7 +1,7 @@
 //! From the spool to a sink: batches, retries, the cursor.
 
 use super::{AlertBatch, Sink, SinkError};
-use crate::detect::Severity;
+use crate::config::SinkFilter;
 use crate::spool::{Record, Sequence, SpoolError, SpoolReader};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
@@ -9,8 +9,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// Alerts per delivery.
-const BATCH: usize = 64;
+/// Alerts per delivery, and bytes of them: receivers take a few MiB.
+const BATCH: usize = 256;
+const BATCH_BYTES: usize = 1 << 20;
+/// While there is nothing to deliver.
+const TEND_EVERY: Duration = Duration::from_secs(1);
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
 
@@ -20,6 +23,7 @@ pub struct SinkStats {
     delivered: AtomicU64,
     retries: AtomicU64,
     rejected: AtomicU64,
+    filtered: AtomicU64,
     /// Milliseconds since the Unix epoch; 0: nothing waits.
     oldest_unix_ms: AtomicU64,
 }
@@ -43,6 +47,12 @@ impl SinkStats {
         self.rejected.load(Ordering::Relaxed)
     }
 
+    /// Alerts that the sink's filter keeps from it.
+    #[must_use]
+    pub fn filtered_total(&self) -> u64 {
+        self.filtered.load(Ordering::Relaxed)
+    }
+
     /// How long the oldest undelivered alert waits at `now_unix_ms`, seconds; 0: nothing waits.
     #[must_use]
     pub fn oldest_undelivered_seconds(&self, now_unix_ms: u64) -> f64 {
@@ -58,8 +68,8 @@ pub struct SinkDriver {
     pub name: String,
     pub sink: Box<dyn Sink>,
     pub reader: SpoolReader,
-    /// Alerts below are acknowledged without being delivered.
-    pub min_severity: Severity,
+    /// Alerts that it does not take are acknowledged without being delivered, and counted.
+    pub filter: SinkFilter,
     pub stats: Arc<SinkStats>,
 }
 
@@ -80,8 +90,18 @@ impl SinkDriver {
             let next = tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                next = self.reader.next_batch(BATCH) => next,
+                next = self.reader.available(BATCH) => next,
             };
+            if matches!(&next, Ok(records) if records.is_empty()) {
+                // Beside the waiting only: what is read from a slow disk is not begun again each second.
+                tokio::select! {
+                    biased;
+                    () = stop.cancelled() => break,
+                    () = self.reader.changed() => {}
+                    () = tokio::time::sleep(TEND_EVERY) => self.tend(&mut backoff).await,
+                }
+                continue;
+            }
             match self.step(next).await {
                 Ok(()) => self.recovered(&mut backoff),
                 Err(error) => {
@@ -94,6 +114,18 @@ impl SinkDriver {
             }
         }
         self.finish().await;
+        self.sink.close().await;
+    }
+
+    /// Nothing is to be delivered: failures are said as those of deliveries are, the next delivery shows what becomes of them.
+    async fn tend(&mut self, backoff: &mut Backoff) {
+        match self.sink.tend().await {
+            Ok(()) => self.recovered(backoff),
+            Err(error) => {
+                self.failed(&error, backoff);
+                backoff.next();
+            }
+        }
     }
 
     async fn finish(&mut self) {
@@ -111,30 +143,33 @@ impl SinkDriver {
             action: "read the spool".to_owned(),
             source: std::io::Error::other(error),
         })?;
+        let records = first_of(records, BATCH_BYTES);
         let Some(last) = records.last().map(|record| record.sequence) else {
             return Ok(());
         };
         let oldest = records.first().map_or(0, |record| record.time_unix_ms);
         self.stats.oldest_unix_ms.store(oldest, Ordering::Relaxed);
-        let min = self.min_severity;
-        let batch = AlertBatch {
-            records: records
-                .into_iter()
-                .filter(|record| record.severity >= min)
-                .collect(),
-        };
-        self.deliver(batch, last).await
+        let (records, filtered): (Vec<_>, Vec<_>) =
+            records.into_iter().partition(|record| self.filter.takes(record));
+        self.deliver(AlertBatch { records }, &filtered, last).await
     }
 
-    async fn deliver(&mut self, batch: AlertBatch, last: Sequence) -> Result<(), SinkError> {
+    async fn deliver(
+        &mut self,
+        batch: AlertBatch,
+        mut filtered: &[Arc<Record>],
+        last: Sequence,
+    ) -> Result<(), SinkError> {
         if !batch.records.is_empty() {
             match self.sink.deliver(&batch).await {
                 Ok(()) => self.count_delivered(batch.records.len()),
-                Err(SinkError::Reject { reason }) => self.deliver_singly(batch, &reason).await?,
+                Err(SinkError::Reject { reason }) => {
+                    self.deliver_singly(batch, &mut filtered, &reason).await?
+                }
                 Err(retry @ SinkError::Retry { .. }) => return Err(retry),
             }
         }
-        self.reader.acknowledge(last);
+        self.acknowledge(last, &mut filtered);
         if self.reader.is_drained() {
             self.stats.oldest_unix_ms.store(0, Ordering::Relaxed);
         }
@@ -142,41 +177,47 @@ impl SinkDriver {
     }
 
     /// One alert that the receiver refuses must not take its neighbours with it.
-    async fn deliver_singly(&mut self, batch: AlertBatch, reason: &str) -> Result<(), SinkError> {
+    async fn deliver_singly(
+        &mut self,
+        batch: AlertBatch,
+        filtered: &mut &[Arc<Record>],
+        reason: &str,
+    ) -> Result<(), SinkError> {
         if let [record] = &batch.records[..] {
-            self.stats.rejected.fetch_add(1, Ordering::Relaxed);
-            tracing::error!(
-                sink = self.name,
-                sequence = record.sequence.0,
-                reason,
-                "sink rejected an alert"
-            );
+            self.count_rejected(record.sequence, reason);
             return Ok(());
         }
         for record in batch.records {
             let sequence = record.sequence;
-            match self
-                .sink
-                .deliver(&AlertBatch {
-                    records: vec![record],
-                })
-                .await
-            {
+            let alone = AlertBatch {
+                records: vec![record],
+            };
+            match self.sink.deliver(&alone).await {
                 Ok(()) => self.count_delivered(1),
-                Err(SinkError::Reject { reason }) => {
-                    self.stats.rejected.fetch_add(1, Ordering::Relaxed);
-                    tracing::error!(
-                        sink = self.name,
-                        sequence = sequence.0,
-                        reason,
-                        "sink rejected an alert"
-                    );
-                }
+                Err(SinkError::Reject { reason }) => self.count_rejected(sequence, &reason),
                 Err(retry @ SinkError::Retry { .. }) => return Err(retry),
             }
-            self.reader.acknowledge(sequence);
+            self.acknowledge(sequence, filtered);
         }
         Ok(())
+    }
+
+    /// Moves the cursor; what it passes of `filtered` is counted and taken from it: it does not come again.
+    fn acknowledge(&mut self, to: Sequence, filtered: &mut &[Arc<Record>]) {
+        let passed = filtered.partition_point(|record| record.sequence <= to);
+        self.stats.filtered.fetch_add(passed as u64, Ordering::Relaxed);
+        *filtered = filtered.get(passed..).unwrap_or_default();
+        self.reader.acknowledge(to);
+    }
+
+    fn count_rejected(&self, sequence: Sequence, reason: &str) {
+        self.stats.rejected.fetch_add(1, Ordering::Relaxed);
+        tracing::error!(
+            sink = self.name,
+            sequence = sequence.0,
+            reason,
+            "sink rejected an alert"
+        );
     }
 
     fn count_delivered(&self, count: usize) {
@@ -196,6 +237,18 @@ impl SinkDriver {
         }
         *backoff = Backoff::new(FIRST_BACKOFF);
     }
+}
+
+/// The first records that fit, at least one.
+fn first_of(mut records: Vec<Arc<Record>>, max_bytes: usize) -> Vec<Arc<Record>> {
+    let mut bytes = 0;
+    let fitting = records.iter().take_while(|record| {
+        bytes += record.payload.len();
+        bytes <= max_bytes
+    });
+    let count = fitting.count().max(1);
+    records.truncate(count);
+    records
 }
 
 /// Doubles with each failure; jitter keeps many agents from returning together.

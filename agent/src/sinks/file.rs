@@ -1,6 +1,7 @@
-//! NDJSON in a file of mode 0600: rotated by size, opened again on SIGUSR1 or when it was moved away.
+//! Lines in a file of mode 0600: rotated by size, opened again on SIGUSR1 or when it was moved away.
 
 use crate::config::FileSink;
+use crate::format::Format;
 use crate::sink::{AlertBatch, Sink, SinkError};
 use async_trait::async_trait;
 use futures_util::FutureExt;
@@ -17,6 +18,7 @@ const MODE: u32 = 0o600;
 #[derive(Debug)]
 pub struct FileAlerts {
     config: FileSink,
+    format: Format,
     file: Option<File>,
     reopen: Signal,
 }
@@ -26,12 +28,13 @@ impl FileAlerts {
     ///
     /// # Errors
     /// When it cannot be opened for appending.
-    pub fn open(config: FileSink) -> Result<Self, SinkError> {
+    pub fn open(config: FileSink, format: Format) -> Result<Self, SinkError> {
         let file = open(&config.path).map_err(|source| failed("open", &config.path, source))?;
         let reopen = signal(SignalKind::user_defined1())
             .map_err(|source| failed("watch SIGUSR1 for", &config.path, source))?;
         Ok(Self {
             config,
+            format,
             file: Some(file),
             reopen,
         })
@@ -44,7 +47,7 @@ impl Sink for FileAlerts {
         if self.reopen.recv().now_or_never().is_some() {
             self.file = None;
         }
-        let lines = batch.to_ndjson();
+        let lines = batch.to_lines(self.format)?;
         let config = self.config.clone();
         let file = self.file.take();
         let written = tokio::task::spawn_blocking(move || append(&config, file, &lines)).await;
@@ -176,7 +179,7 @@ mod tests {
     #[tokio::test]
     async fn rotation_keeps_the_newest_files_and_their_mode() {
         let dir = tempfile::tempdir().unwrap();
-        let mut sink = FileAlerts::open(config(dir.path(), 10)).unwrap();
+        let mut sink = FileAlerts::open(config(dir.path(), 10), Format::Native).unwrap();
         for text in ["one-long", "two-long", "three-l", "four-lo"] {
             sink.deliver(&batch(text)).await.unwrap();
         }
@@ -197,7 +200,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("alerts");
         std::fs::write(&path, "{\"unfini").unwrap();
-        let mut sink = FileAlerts::open(config(dir.path(), 1000)).unwrap();
+        let mut sink = FileAlerts::open(config(dir.path(), 1000), Format::Native).unwrap();
         sink.deliver(&batch("a")).await.unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "{\"unfini\na\n");
         std::fs::rename(&path, dir.path().join("moved")).unwrap();
@@ -211,7 +214,7 @@ mod tests {
         let path = dir.path().join("alerts");
         std::fs::write(&path, "old\n").unwrap();
         std::fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
-        let mut sink = FileAlerts::open(config(dir.path(), 1000)).unwrap();
+        let mut sink = FileAlerts::open(config(dir.path(), 1000), Format::Native).unwrap();
         sink.deliver(&batch("new")).await.unwrap();
         assert_eq!(path.metadata().unwrap().mode() & 0o777, MODE);
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "old\nnew\n");
@@ -235,7 +238,7 @@ mod tests {
     #[tokio::test]
     async fn a_path_that_cannot_be_opened_is_found_at_start() {
         let dir = tempfile::tempdir().unwrap();
-        let error = FileAlerts::open(config(&dir.path().join("none"), 1)).unwrap_err();
+        let error = FileAlerts::open(config(&dir.path().join("none"), 1), Format::Native).unwrap_err();
         assert!(error.to_string().contains("none/alerts"));
     }
 }

@@ -1,5 +1,6 @@
-//! NDJSON on standard output. A reader that went away is a reason to retry, never to stop.
+//! Lines on standard output. A reader that went away is a reason to retry, never to stop.
 
+use crate::format::Format;
 use crate::sink::{AlertBatch, Sink, SinkError};
 use async_trait::async_trait;
 use tokio::io::{AsyncWriteExt, Stdout};
@@ -8,12 +9,16 @@ use tokio::io::{AsyncWriteExt, Stdout};
 #[derive(Debug)]
 pub struct StdoutAlerts {
     stdout: Stdout,
+    format: Format,
 }
 
-impl Default for StdoutAlerts {
-    fn default() -> Self {
+impl StdoutAlerts {
+    /// Writes lines of `format`.
+    #[must_use]
+    pub fn new(format: Format) -> Self {
         Self {
             stdout: tokio::io::stdout(),
+            format,
         }
     }
 }
@@ -25,7 +30,8 @@ impl Sink for StdoutAlerts {
             action: "write to stdout".to_owned(),
             source,
         };
-        self.stdout.write_all(&batch.to_ndjson()).await.map_err(retry)?;
+        let lines = batch.to_lines(self.format)?;
+        self.stdout.write_all(&lines).await.map_err(retry)?;
         self.stdout.flush().await.map_err(retry)
     }
 }

@@ -23,7 +23,7 @@ mod tail;
 mod tests;
 mod writer;
 
-pub use find::newest;
+pub use find::{for_each, newest};
 pub use inspect::{CursorReport, SegmentReport, SpoolReport, inspect};
 pub use reader::SpoolReader;
 pub use record::{Record, SEVERITIES, Sequence, severity_number};
@@ -76,7 +76,8 @@ struct Shared {
     tail: Mutex<tail::Tail>,
     /// Newest sequence that readers may see.
     committed: watch::Sender<Sequence>,
-    cursors: Vec<reader::Cursor>,
+    /// Those of the sinks there are now.
+    cursors: Mutex<Vec<Arc<reader::Cursor>>>,
     stats: SpoolStats,
 }
 
@@ -85,13 +86,19 @@ impl Shared {
         self.tail.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn cursors(&self) -> std::sync::MutexGuard<'_, Vec<Arc<reader::Cursor>>> {
+        self.cursors.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn cursor(&self, sink: &str) -> Option<Arc<reader::Cursor>> {
+        let cursors = self.cursors();
+        cursors.iter().find(|cursor| cursor.sink() == sink).cloned()
+    }
+
     /// What every sink has acknowledged.
     fn delivered(&self) -> Sequence {
-        self.cursors
-            .iter()
-            .map(reader::Cursor::get)
-            .min()
-            .unwrap_or_else(|| *self.committed.borrow())
+        let slowest = self.cursors().iter().map(|cursor| cursor.get()).min();
+        slowest.unwrap_or_else(|| *self.committed.borrow())
     }
 }
 
@@ -109,17 +116,18 @@ impl Spool {
         make_dir(&options.dir)?;
         let stats = SpoolStats::default();
         let recovered = retain::recover(&options.dir, &stats)?;
-        let cursors = reader::cursors(&options.dir, &options.sinks, &recovered);
+        let open = |sink: &String| Arc::new(reader::Cursor::open(&options.dir, sink, recovered.last));
+        let cursors: Vec<_> = options.sinks.iter().map(open).collect();
         let last = cursors
             .iter()
-            .map(reader::Cursor::get)
+            .map(|cursor| cursor.get())
             .fold(recovered.last, Sequence::max);
         let shared = Arc::new(Shared {
             dir: options.dir.clone(),
             inbox: inbox::Inbox::new(last),
             tail: Mutex::new(tail::Tail::new(last)),
             committed: watch::Sender::new(last),
-            cursors,
+            cursors: Mutex::new(cursors),
             stats,
         });
         let writer = writer::start(Arc::clone(&shared), recovered.segments, options.max_bytes)?;
@@ -143,10 +151,36 @@ impl Spool {
         sequence
     }
 
+    /// From now on alerts are kept for `sink`: from its stored cursor on, else from the next alert on. Blocks for as long
+    /// as the disk takes.
+    pub fn add_sink(&self, sink: &str) {
+        // Under the lock, so that the writer cannot remove what is committed between the look and the entry.
+        let mut cursors = self.shared.cursors();
+        if cursors.iter().all(|cursor| cursor.sink() != sink) {
+            let committed = *self.shared.committed.borrow();
+            let cursor = reader::Cursor::join(&self.shared.dir, sink, committed);
+            cursors.push(Arc::new(cursor));
+        }
+    }
+
+    /// Nothing is kept for `sink` any more. Its cursor stays on the disk: when the sink comes back, it goes on there, as
+    /// far as the spool still has the alerts. Blocks for as long as the disk takes.
+    ///
+    /// # Errors
+    /// When the cursor cannot be stored; then the one of a second ago stays.
+    pub fn remove_sink(&self, sink: &str) -> Result<(), SpoolError> {
+        let removed = {
+            let mut cursors = self.shared.cursors();
+            let at = cursors.iter().position(|cursor| cursor.sink() == sink);
+            at.map(|at| cursors.swap_remove(at))
+        };
+        removed.map_or(Ok(()), |cursor| cursor.store(&self.shared.dir).map(drop))
+    }
+
     /// The reader of a sink, at what the sink acknowledged last.
     ///
     /// # Errors
-    /// When the spool was opened without that sink.
+    /// When the spool has no such sink.
     pub fn reader(&self, sink: &str) -> Result<SpoolReader, SpoolError> {
         SpoolReader::new(&self.shared, sink)
     }
@@ -167,7 +201,7 @@ impl Spool {
     #[must_use]
     pub fn pending(&self, sink: &str) -> u64 {
         let committed = self.shared.committed.borrow().0;
-        let cursor = self.shared.cursors.iter().find(|cursor| cursor.sink() == sink);
+        let cursor = self.shared.cursor(sink);
         cursor.map_or(0, |cursor| committed.saturating_sub(cursor.get().0))
     }
 

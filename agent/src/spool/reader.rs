@@ -1,12 +1,11 @@
 //! Reading: one position per sink, moved only by acknowledgement.
 
 use super::record::{Record, Sequence};
-use super::retain::Recovered;
 use super::{Shared, SpoolError, cursor, segment};
 use std::collections::VecDeque;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
 /// What a sink has acknowledged.
@@ -14,9 +13,41 @@ use tokio::sync::watch;
 pub(super) struct Cursor {
     sink: String,
     position: AtomicU64,
+    /// What the disk has of it; locked while it is written.
+    stored: Mutex<Option<Sequence>>,
 }
 
 impl Cursor {
+    /// A new sink begins after `last`; one whose cursor is damaged gets everything that is left.
+    pub(super) fn open(dir: &Path, sink: &str, last: Sequence) -> Self {
+        let position = match cursor::read(dir, sink) {
+            cursor::Stored::At(sequence) => sequence,
+            cursor::Stored::Missing => last,
+            cursor::Stored::Damaged => {
+                tracing::warn!(
+                    sink,
+                    "cursor is damaged: alerts that are still in the spool are sent again"
+                );
+                Sequence(0)
+            }
+        };
+        Self {
+            sink: sink.to_owned(),
+            position: AtomicU64::new(position.0),
+            // That of a new sink is stored at the first opportunity.
+            stored: Mutex::default(),
+        }
+    }
+
+    /// As [`Cursor::open`], for a spool that is in use: one from beyond its end, of a spool that was lost, would hide
+    /// what comes next.
+    pub(super) fn join(dir: &Path, sink: &str, committed: Sequence) -> Self {
+        let mut cursor = Self::open(dir, sink, committed);
+        let position = cursor.position.get_mut();
+        *position = committed.0.min(*position);
+        cursor
+    }
+
     pub(super) fn get(&self) -> Sequence {
         Sequence(self.position.load(Ordering::Acquire))
     }
@@ -24,37 +55,24 @@ impl Cursor {
     pub(super) fn sink(&self) -> &str {
         &self.sink
     }
-}
 
-/// A new sink begins with the next alert; one whose cursor is damaged gets everything that is left.
-pub(super) fn cursors(dir: &Path, sinks: &[String], recovered: &Recovered) -> Vec<Cursor> {
-    sinks
-        .iter()
-        .map(|sink| {
-            let position = match cursor::read(dir, sink) {
-                cursor::Stored::At(sequence) => sequence,
-                cursor::Stored::Missing => recovered.last,
-                cursor::Stored::Damaged => {
-                    tracing::warn!(
-                        sink,
-                        "cursor is damaged: alerts that are still in the spool are sent again"
-                    );
-                    Sequence(0)
-                }
-            };
-            Cursor {
-                sink: sink.clone(),
-                position: AtomicU64::new(position.0),
-            }
-        })
-        .collect()
+    /// Puts it on the disk when it moved, and returns what is there now.
+    pub(super) fn store(&self, dir: &Path) -> Result<Sequence, SpoolError> {
+        let mut stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
+        let position = self.get();
+        if *stored != Some(position) {
+            cursor::write(dir, &self.sink, position)?;
+            *stored = Some(position);
+        }
+        Ok(position)
+    }
 }
 
 /// Reads alerts for one sink, in order. Batches repeat until they are acknowledged.
 #[derive(Debug)]
 pub struct SpoolReader {
     shared: Arc<Shared>,
-    index: usize,
+    cursor: Arc<Cursor>,
     committed: watch::Receiver<Sequence>,
     /// Read from disk already, oldest first.
     backlog: VecDeque<Arc<Record>>,
@@ -62,13 +80,12 @@ pub struct SpoolReader {
 
 impl SpoolReader {
     pub(super) fn new(shared: &Arc<Shared>, sink: &str) -> Result<Self, SpoolError> {
-        let index = shared.cursors.iter().position(|cursor| cursor.sink == sink);
-        let index = index.ok_or_else(|| SpoolError::UnknownSink {
+        let cursor = shared.cursor(sink).ok_or_else(|| SpoolError::UnknownSink {
             name: sink.to_owned(),
         })?;
         Ok(Self {
             shared: Arc::clone(shared),
-            index,
+            cursor,
             committed: shared.committed.subscribe(),
             backlog: VecDeque::new(),
         })
@@ -77,7 +94,7 @@ impl SpoolReader {
     /// What was acknowledged last.
     #[must_use]
     pub fn position(&self) -> Sequence {
-        self.shared.cursors[self.index].get()
+        self.cursor.get()
     }
 
     /// True when nothing is committed that was not acknowledged.
@@ -96,9 +113,14 @@ impl SpoolReader {
             if !batch.is_empty() {
                 return Ok(batch);
             }
-            // The spool is gone only together with this reader, which holds it.
-            let _changed = self.committed.changed().await;
+            self.changed().await;
         }
+    }
+
+    /// Waits until more is committed than [`SpoolReader::available`] looked at last.
+    pub async fn changed(&mut self) {
+        // The spool is gone only together with this reader, which holds it.
+        let _changed = self.committed.changed().await;
     }
 
     /// As [`SpoolReader::next_batch`], but returns nothing instead of waiting.
@@ -137,9 +159,7 @@ impl SpoolReader {
 
     /// The sink has everything up to `sequence`.
     pub fn acknowledge(&mut self, sequence: Sequence) {
-        self.shared.cursors[self.index]
-            .position
-            .fetch_max(sequence.0, Ordering::AcqRel);
+        self.cursor.position.fetch_max(sequence.0, Ordering::AcqRel);
     }
 
     /// Reads the first segment with records after `position`; when there is none up to `floor`, they were dropped.

@@ -82,6 +82,52 @@ async fn a_restart_resumes_at_what_was_acknowledged() {
 }
 
 #[tokio::test]
+async fn a_sink_that_comes_gets_what_comes_after_it_and_one_that_returns_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = Spool::open(&options(dir.path())).unwrap();
+    let append = async |numbers: std::ops::RangeInclusive<u64>| {
+        for number in numbers {
+            spool.append_line(Severity::Low, payload(number));
+        }
+        spool.flush().await;
+    };
+    append(1..=3).await;
+    assert!(spool.reader("c").is_err());
+    spool.add_sink("c");
+    spool.add_sink("c");
+    append(4..=6).await;
+    let mut reader = spool.reader("c").unwrap();
+    assert_eq!(reader.available(1).await.unwrap()[0].sequence, Sequence(4));
+    reader.acknowledge(Sequence(5));
+    spool.remove_sink("c").unwrap();
+    spool.remove_sink("c").unwrap();
+    assert_eq!(spool.pending("c"), 0);
+    append(7..=8).await;
+    spool.add_sink("c");
+    assert_eq!(drain(&mut spool.reader("c").unwrap()).await, [6, 7, 8]);
+    spool.close();
+}
+
+#[tokio::test]
+async fn a_sink_that_was_removed_holds_nothing_back_and_a_cursor_from_elsewhere_hides_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = Spool::open(&options(dir.path())).unwrap();
+    spool.remove_sink("b").unwrap();
+    cursor::write(&options(dir.path()).dir, "c", Sequence(1000)).unwrap();
+    spool.add_sink("c");
+    for _ in 0..24 {
+        spool.append_line(Severity::High, vec![b'x'; 500_000]);
+        spool.flush().await;
+    }
+    for sink in ["a", "c"] {
+        assert_eq!(drain(&mut spool.reader(sink).unwrap()).await.len(), 24);
+    }
+    spool.close();
+    let report = inspect(&options(dir.path()).dir).unwrap();
+    assert!(report.segments.len() <= 1, "{report:?}");
+}
+
+#[tokio::test]
 async fn delivered_segments_are_removed() {
     let dir = tempfile::tempdir().unwrap();
     let spool = Spool::open(&options(dir.path())).unwrap();

@@ -5,7 +5,7 @@ use super::record::{self, Record, Sequence};
 use super::retain::{self, Closed};
 use super::segment::{SEGMENT_BYTES, SegmentFile, SegmentWriter};
 use super::tail::Place;
-use super::{Shared, SpoolError, cursor};
+use super::{Shared, SpoolError};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
@@ -24,7 +24,6 @@ struct Writer {
     /// Newest sequence in the active segment.
     last: Sequence,
     max_bytes: u64,
-    stored: Vec<Sequence>,
     cursors_due: Instant,
     retry_at: Instant,
 }
@@ -38,8 +37,6 @@ pub(super) fn start(
     let path = shared.dir.clone();
     let now = Instant::now();
     let writer = Writer {
-        // Cursors of new sinks are stored at the first opportunity.
-        stored: vec![Sequence(u64::MAX); shared.cursors.len()],
         shared,
         segments,
         active: None,
@@ -221,14 +218,13 @@ impl Writer {
 
     /// Cursors first, then the segments behind them: the other way round a crash would skip.
     fn store_cursors(&mut self) {
+        // Those there are now: one that comes meanwhile begins at what is committed, which is not less than any of these.
+        let cursors = self.shared.cursors().clone();
+        let mut durable = *self.shared.committed.borrow();
         let mut all = true;
-        for (cursor, stored) in self.shared.cursors.iter().zip(&mut self.stored) {
-            let position = cursor.get();
-            if position == *stored {
-                continue;
-            }
-            match cursor::write(&self.shared.dir, cursor.sink(), position) {
-                Ok(()) => *stored = position,
+        for cursor in cursors {
+            match cursor.store(&self.shared.dir) {
+                Ok(position) => durable = durable.min(position),
                 Err(error) => {
                     all = false;
                     self.shared.stats.error();
@@ -236,12 +232,6 @@ impl Writer {
                 }
             }
         }
-        let durable = self
-            .stored
-            .iter()
-            .copied()
-            .min()
-            .unwrap_or_else(|| self.shared.delivered());
         if all {
             self.shared.tail().delivered(durable);
             retain::remove_delivered(&mut self.segments, durable);

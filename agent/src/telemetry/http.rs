@@ -43,12 +43,20 @@ pub enum Ready {
     Yes,
     /// The agent runs, but something that is required is not attached.
     Blind,
+    /// The kernel programs are attached and do not answer.
+    Silent,
     /// The agent detaches.
     Stopping,
 }
 
 impl Ready {
-    const ALL: [Self; 4] = [Self::Starting, Self::Yes, Self::Blind, Self::Stopping];
+    const ALL: [Self; 5] = [
+        Self::Starting,
+        Self::Yes,
+        Self::Blind,
+        Self::Silent,
+        Self::Stopping,
+    ];
 
     /// In words.
     #[must_use]
@@ -56,7 +64,10 @@ impl Ready {
         match self {
             Self::Starting => "kernel programs are not attached",
             Self::Yes => "ok",
-            Self::Blind => "a required capability is blind: see `agent check`",
+            Self::Blind => {
+                "a required capability is blind, or somebody changed the sensor: see `agent status` and `agent check`"
+            }
+            Self::Silent => "kernel programs do not answer: the agent may be blind",
             Self::Stopping => "the agent stops",
         }
     }
@@ -66,6 +77,13 @@ impl Readiness {
     /// From now on.
     pub fn set(&self, ready: Ready) {
         self.0.store(ready as u8, Ordering::Release);
+    }
+
+    /// The same, unless the agent stops.
+    pub fn change(&self, ready: Ready) {
+        let update = |now| (now != Ready::Stopping as u8).then_some(ready as u8);
+        // Refused: it stays as it is.
+        let _stopping = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, update);
     }
 
     /// As it is now.

@@ -69,6 +69,7 @@ metrics! {
     sink_delivered: IntCounterVec = "vigia_sink_delivered_total" "Alerts that the sink's receiver has." ["sink"];
     sink_retries: IntCounterVec = "vigia_sink_retries_total" "Deliveries that failed and are tried again." ["sink"];
     sink_rejected: IntCounterVec = "vigia_sink_rejected_total" "Alerts that the sink's receiver will never take." ["sink"];
+    sink_filtered: IntCounterVec = "vigia_sink_filtered_total" "Alerts that the sink's filters keep from it." ["sink"];
     sink_pending: IntGaugeVec = "vigia_sink_pending" "Alerts in the spool that the sink has not acknowledged." ["sink"];
     sink_oldest: GaugeVec = "vigia_sink_oldest_undelivered_seconds" "Age of the oldest alert that the sink has not taken; 0 when there is none." ["sink"];
     spool_bytes: IntGauge = "vigia_spool_bytes" "Size of the spool on disk.";
@@ -82,14 +83,22 @@ metrics! {
     spool_degraded: IntGauge = "vigia_spool_degraded" "1 while alerts are kept in memory only.";
     program_seconds: CounterVec = "vigia_bpf_program_run_seconds_total" "Run time of a kernel program while kernel.bpf_stats_enabled is 1." ["program"];
     program_runs: IntCounterVec = "vigia_bpf_program_runs_total" "Runs of a kernel program while kernel.bpf_stats_enabled is 1." ["program"];
+    program_skipped: IntCounterVec = "vigia_bpf_program_skipped_total" "Runs of a kernel program that the kernel skipped, because it was running on that CPU already." ["program"];
+    heartbeat: Gauge = "vigia_sensor_heartbeat_timestamp_seconds" "Unix time at which the kernel programs last answered the daemon; 0 before they ever did.";
     capability: IntGaugeVec = "vigia_capability" "1 for the backend that serves a capability; `blind` when none does." ["capability", "backend"];
-    ready: IntGauge = "vigia_ready" "1 while every required capability (identity, exec, file_open) is attached.";
+    ready: IntGauge = "vigia_ready" "1 while every required capability (identity, exec, file_open) is attached, programs answer and nothing of the sensor is changed by others.";
     queue_depth: IntGaugeVec = "vigia_queue_depth" "Entries in a bounded queue." ["queue"];
     queue_capacity: IntGaugeVec = "vigia_queue_capacity" "Size of a bounded queue." ["queue"];
     queue_dropped: IntCounterVec = "vigia_queue_dropped_total" "Entries that found no room in a bounded queue." ["queue"];
+    map_entries: IntGaugeVec = "vigia_kernel_map_entries" "Entries of a kernel map that grows and shrinks with containers." ["map"];
+    map_capacity: IntGaugeVec = "vigia_kernel_map_capacity" "Entries that the kernel map can hold." ["map"];
+    table_entries: IntGaugeVec = "vigia_table_entries" "Entries of a table of the daemon that grows and shrinks with containers." ["table"];
+    table_capacity: IntGaugeVec = "vigia_table_capacity" "Entries that the table can hold." ["table"];
     taps: IntGauge = "vigia_watchers" "Clients of the control socket that watch.";
     taps_missed: IntCounter = "vigia_watchers_missed_total" "Lines that slow watchers missed.";
-    config_reloads: IntCounterVec = "vigia_reloads_total" "Reloads of profiles, by outcome." ["outcome"];
+    config_reload_successful: IntGauge = "vigia_config_reload_successful" "1 when the configuration and the profiles as they were read last are in force, 0 when they were refused.";
+    config_reload_timestamp: Gauge = "vigia_config_reload_success_timestamp_seconds" "Unix time at which a configuration last came into force.";
+    config_reload_failures: IntCounter = "vigia_config_reload_failures_total" "Reloads that were refused: what ran before stayed in force.";
     uptime: Gauge = "vigia_uptime_seconds" "Time since the agent started.";
     build_info: IntGaugeVec = "vigia_build_info" "Always 1." ["version", "abi", "kernel"];
 }

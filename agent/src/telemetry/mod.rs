@@ -3,5 +3,7 @@
 pub mod http;
 pub mod logs;
 pub mod metrics;
+pub mod service;
 
 pub use metrics::Metrics;
+pub use service::ServiceManager;

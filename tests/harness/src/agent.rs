@@ -25,10 +25,16 @@ pub struct Options {
     pub binary: Option<PathBuf>,
     /// Value of `DOCKER_HOST`. None: a socket that does not exist, so that no daemon of the machine is touched.
     pub docker_host: Option<String>,
+    /// Socket of a containerd with CRI. None: no containerd is asked.
+    pub containerd: Option<PathBuf>,
+    /// Socket of Podman's service. None: no Podman is asked.
+    pub podman: Option<PathBuf>,
     /// Folder of behaviour profiles; an empty one when there is none.
     pub profiles: Option<PathBuf>,
     /// Further arguments of `agent run`.
     pub args: Vec<String>,
+    /// Further variables of its environment.
+    pub environment: Vec<(String, String)>,
 }
 
 /// One line of standard output.
@@ -91,7 +97,11 @@ impl AgentProcess {
         }
     }
 
-    fn spawn(options: &Options) -> Result<Self> {
+    /// Starts it and does not wait.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn spawn(options: &Options) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("vigia-agent-").tempdir()?;
         let metrics = free_address()?;
         let config = folder.path().join("config.yaml");
@@ -101,6 +111,7 @@ impl AgentProcess {
         let mut run = Command::new(&binary);
         run.arg("run").arg("--config").arg(&config).args(&options.args);
         run.env("DOCKER_HOST", docker_host(folder.path(), options));
+        run.envs(options.environment.iter().map(|(name, value)| (name, value)));
         run.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
         let mut child = run
             .spawn()
@@ -204,14 +215,43 @@ impl AgentProcess {
         Ok((status, body.to_owned()))
     }
 
+    /// A client of the agent: `agent --config … ARGS`.
+    #[must_use]
+    pub fn client(&self, args: &[&str]) -> Command {
+        let mut client = Command::new(paths::agent_binary());
+        client.arg("--config").arg(self.config()).args(args);
+        client
+    }
+
+    /// Memory that it has now, bytes.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn resident_bytes(&self) -> Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+        Ok(kib.context("no VmRSS")? * 1024)
+    }
+
+    /// The value of one sample of its metrics, by name and labels as they are printed; 0: there is none.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn metric(&self, sample: &str) -> Result<f64> {
+        let (_, text) = self.get("/metrics")?;
+        let value = text
+            .lines()
+            .find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
+        Ok(value.map_or(Ok(0.0), str::parse)?)
+    }
+
     /// What `agent status` says.
     ///
     /// # Errors
     /// When it cannot be asked.
     pub fn status(&self) -> Result<Value> {
-        let mut client = Command::new(paths::agent_binary());
-        client.arg("--config").arg(self.config());
-        let text = command::run(client.args(["status", "--output", "json"]))?;
+        let text = command::run(&mut self.client(&["status", "--output", "json"]))?;
         Ok(serde_json::from_str(&text)?)
     }
 
@@ -299,6 +339,12 @@ fn config_of(folder: &Path, options: &Options, metrics: SocketAddr) -> Result<Ve
         "run_dir": folder.join("run"),
         "profiles_dir": profiles,
         "metrics": {"listen": metrics.to_string()},
+        // No runtime of the machine is touched.
+        "runtimes": {
+            "containerd": {"enabled": options.containerd.is_some(), "socket": options.containerd},
+            "crio": {"enabled": false},
+            "podman": {"enabled": options.podman.is_some(), "socket": options.podman},
+        },
     }))?)
 }
 

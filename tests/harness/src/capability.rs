@@ -37,6 +37,9 @@ capabilities! {
     /// LSM and fentry programs can be loaded.
     Trampolines = "trampolines",
     Docker = "docker",
+    /// containerd with CRI.
+    Containerd = "containerd",
+    Podman = "podman",
     Runc = "runc",
     /// Container images can be made.
     Images = "images",
@@ -47,6 +50,8 @@ capabilities! {
     Compat = "compat",
     /// Rings may be made, and know the request in question.
     IoUring = "io_uring",
+    /// Counts of this kernel are recorded.
+    Baseline = "baseline",
     /// Nobody else uses the machine while time is measured.
     Quiet = "quiet",
 }
@@ -66,7 +71,7 @@ impl Capability {
     pub fn is_required_in_ci(self) -> bool {
         !matches!(
             self,
-            Self::Trampolines | Self::CgroupV1 | Self::Compat | Self::IoUring | Self::Quiet
+            Self::Trampolines | Self::CgroupV1 | Self::Compat | Self::IoUring | Self::Baseline | Self::Quiet
         )
     }
 
@@ -76,10 +81,12 @@ impl Capability {
         match self {
             Self::Root => is_root(),
             Self::Bpf => is_root() && Path::new("/sys/kernel/btf/vmlinux").exists() && may_load_programs(),
-            Self::Trampolines | Self::Compat | Self::IoUring | Self::Quiet => false,
+            Self::Trampolines | Self::Compat | Self::IoUring | Self::Baseline | Self::Quiet => false,
             Self::Docker => {
                 is_root() && has_programs(&["dockerd", "docker", "runc", "iptables", "unshare", "nsenter"])
             }
+            Self::Containerd => is_root() && has_programs(&["containerd", "ctr", "runc", "unshare"]),
+            Self::Podman => is_root() && has_programs(&["podman", "conmon", "runc", "unshare", "nsenter"]),
             Self::Runc => is_root() && has_programs(&["runc", "busybox"]),
             Self::Images => is_root() && has_programs(&["mmdebstrap"]),
             Self::Qemu => has_programs(&["qemu-system-x86_64", "busybox"]),

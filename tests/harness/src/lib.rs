@@ -7,9 +7,12 @@
 pub mod agent;
 pub mod capability;
 pub mod command;
+pub mod corpus;
 pub mod image;
 pub mod lab;
 pub mod measure;
 pub mod paths;
 pub mod scenario;
 mod time;
+pub mod verified;
+pub mod watch;

@@ -32,6 +32,18 @@ pub fn cache_dir() -> PathBuf {
     base.unwrap_or_else(home).join("vigia")
 }
 
+/// Programs that `cargo xtask setup` fetched for this project: `VIGIA_TOOLS`, else under the user's cache.
+#[must_use]
+pub fn tools_dir() -> PathBuf {
+    env::var_os("VIGIA_TOOLS").map_or_else(|| cache_dir().join("tools"), PathBuf::from)
+}
+
+/// A file among them.
+#[must_use]
+pub fn tool(path: &str) -> PathBuf {
+    tools_dir().join(path)
+}
+
 /// Scratch space of one run. Short, because unix sockets live in it and their paths end at 107 bytes.
 #[must_use]
 pub fn scratch_dir() -> PathBuf {

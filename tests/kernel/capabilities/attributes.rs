@@ -1,8 +1,11 @@
 //! Attributes of files, and the root and working directory of a process.
 
 use super::{Check, Stage, word};
-use agent::event::{Attribute, AttributeOp, CallName, Directory, EventHeader, Payload, RawEvent, Trust};
+use agent::event::{
+    Attribute, AttributeOp, CallName, Directory, EventHeader, Payload, RawEvent, RecordFlags, Trust,
+};
 use agent::kernel::{Backend, Capability};
+use agent_tests::capability::Capability as Need;
 use anyhow::{Result, ensure};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -12,51 +15,67 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         capability: Capability::Setattr,
         what: "set-user-ID by chmod and fchmod, and an ordinary mode",
+        rows: &["chmod_setid", "fchmod_setid"],
         run: modes,
     },
     Check {
         capability: Capability::Setattr,
         what: "an attribute that gives rights",
+        rows: &["setxattr"],
         run: extended,
     },
     Check {
         capability: Capability::Setattr,
+        what: "an attribute that gives rights, by a ring",
+        rows: &["setxattr_io_uring"],
+        run: extended_by_ring,
+    },
+    Check {
+        capability: Capability::Setattr,
         what: "times of long ago",
+        rows: &["utimes"],
         run: times,
     },
     Check {
         capability: Capability::Setattr,
         what: "times of many files in a directory",
+        rows: &["futimens"],
         run: times_of_many,
     },
     Check {
         capability: Capability::Setattr,
         what: "a file that has another's inode number",
+        rows: &[],
         run: recycled,
     },
     Check {
         capability: Capability::Setattr,
         what: "truncate by name",
+        rows: &["truncate"],
         run: truncated,
     },
     Check {
         capability: Capability::Ioctl,
         what: "inode flags",
+        rows: &["setflags"],
         run: flags,
     },
     Check {
         capability: Capability::Ioctl,
         what: "typing into a terminal",
+        rows: &["ioctl"],
         run: typed,
     },
     Check {
         capability: Capability::Chroot,
         what: "chroot",
+        rows: &["chroot"],
         run: chroot,
     },
     Check {
         capability: Capability::Chroot,
         what: "out of a chroot by a descriptor",
+        rows: &["chdir_outside"],
         run: break_out,
     },
 ];
@@ -79,9 +98,7 @@ fn changed(payload: &Payload, op: AttributeOp, path: &Path) -> Option<Attribute>
 }
 
 fn expect(stage: &mut Stage<'_>, op: AttributeOp, path: &Path) -> Result<(EventHeader, Attribute)> {
-    stage
-        .world
-        .expect_of(&stage.container, "SETATTR", |payload| changed(payload, op, path))
+    stage.expect_any("SETATTR", |payload| changed(payload, op, path))
 }
 
 /// What the capability's backend promises.
@@ -111,10 +128,15 @@ fn modes(stage: &mut Stage<'_>) -> Result<()> {
     );
     let (_, change) = expect(stage, AttributeOp::CHMOD, &second)?;
     ensure!(change.value == 0o2755, "{change:?}");
-    let times = stage
-        .world
-        .count(|event: &RawEvent| matches!(event.payload, Payload::Setattr(_)))?;
+    let changes = |stage: &mut Stage<'_>| {
+        stage
+            .world
+            .count(|event: &RawEvent| matches!(event.payload, Payload::Setattr(_)))
+    };
+    let times = changes(stage)?;
     ensure!(times == 2, "{times} changes: an ordinary mode is one of them");
+    stage.act(&format!("chmod {} 2755", word(&first)))?;
+    ensure!(changes(stage)? == 3, "another bit is another behaviour");
     Ok(())
 }
 
@@ -124,10 +146,38 @@ fn extended(stage: &mut Stage<'_>) -> Result<()> {
         // This filesystem has none; the others are tried all the same.
     }
     if stage.act(&format!("setxattr {} trusted.vigia", word(&path)))? != 0 {
+        stage.skipped = true;
         return Ok(());
     }
     let (_, change) = expect(stage, AttributeOp::SETXATTR, &path)?;
     ensure!(change.name.to_text() == "trusted.vigia", "{change:?}");
+    Ok(())
+}
+
+/// By a descriptor, and by name.
+fn extended_by_ring(stage: &mut Stage<'_>) -> Result<()> {
+    for (deed, file_name) in [
+        ("uring-setxattr", "ring-open"),
+        ("uring-setxattr-named", "ring-named"),
+    ] {
+        let path = file(stage, file_name)?;
+        let deed = format!("{deed} {} trusted.{file_name}", word(&path));
+        if let Err(number) = stage.container.init.attempt(&deed)? {
+            stage.skip(Need::IoUring, &format!("{deed}: error {number}"));
+            return Ok(());
+        }
+        let (header, change) = expect(stage, AttributeOp::SETXATTR, &path)?;
+        ensure!(
+            change.name.to_text() == format!("trusted.{file_name}"),
+            "{change:?}"
+        );
+        ensure!(
+            header.flags.has(RecordFlags::IO_URING),
+            "flags {:#x}",
+            header.flags.0
+        );
+        ensure!(header.tgid == stage.container.init.pid, "{header:?}");
+    }
     Ok(())
 }
 
@@ -148,6 +198,9 @@ fn times_of_many(stage: &mut Stage<'_>) -> Result<()> {
         stage.act(&format!("set-times-open {}", word(&path)))?;
     }
     let of_times = |event: &RawEvent| matches!(&event.payload, Payload::Setattr(change) if change.op == AttributeOp::UTIMES);
+    stage.expect_any("SETATTR", |payload| {
+        matches!(payload, Payload::Setattr(change) if change.op == AttributeOp::UTIMES).then_some(())
+    })?;
     let times = stage.world.count(of_times)?;
     ensure!(times == 1, "{times} records of one directory");
     Ok(())
@@ -226,9 +279,7 @@ fn chroot(stage: &mut Stage<'_>) -> Result<()> {
     let jail = stage.world.path("jail");
     fs::create_dir(&jail)?;
     stage.act(&format!("run chroot {}", word(&jail)))?;
-    let (header, root) = stage
-        .world
-        .expect_of(&stage.container, "CHROOT", |payload| directory(payload, roots))?;
+    let (header, root) = stage.expect_any("CHROOT", |payload| directory(payload, roots))?;
     ensure!(Path::new(&root.path.to_text()).ends_with("jail"), "{root:?}");
     ensure!(root.outside, "the working directory is left behind: {root:?}");
     ensure!(
@@ -252,9 +303,7 @@ fn break_out(stage: &mut Stage<'_>) -> Result<()> {
     // An ordinary change of the working directory is no event.
     stage.act(&format!("run go {}", word(&jail)))?;
     stage.act(&format!("run break-out {}", word(&jail)))?;
-    let (_, found) = stage
-        .world
-        .expect_of(&stage.container, "CHDIR", |payload| directory(payload, working))?;
+    let (_, found) = stage.expect_any("CHDIR", |payload| directory(payload, working))?;
     ensure!(found.outside && found.path.to_text() == "/", "{found:?}");
     let times = stage
         .world

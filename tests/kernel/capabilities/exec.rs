@@ -1,7 +1,7 @@
 //! Scripts, and images that the kernel does not execute.
 
 use super::{Check, Stage, word};
-use agent::event::{Payload, RecordFlags, Trust};
+use agent::event::{FileFlags, Payload, RecordFlags, Trust};
 use agent::kernel::Capability;
 use anyhow::{Result, ensure};
 use std::fs;
@@ -12,16 +12,31 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         capability: Capability::Exec,
         what: "two scripts of one interpreter",
+        rows: &["exec_script"],
         run: scripts,
+    },
+    Check {
+        capability: Capability::Exec,
+        what: "scripts by their descriptors",
+        rows: &[],
+        run: scripts_by_descriptor,
+    },
+    Check {
+        capability: Capability::Exec,
+        what: "a program that is only in memory",
+        rows: &["exec_memfd"],
+        run: memory_file,
     },
     Check {
         capability: Capability::ExecAttempt,
         what: "a file that may not be executed",
+        rows: &["exec_refused"],
         run: refused,
     },
     Check {
         capability: Capability::ExecAttempt,
         what: "one by its name in the working directory",
+        rows: &["exec_refused"],
         run: refused_relative,
     },
 ];
@@ -44,12 +59,40 @@ fn scripts(stage: &mut Stage<'_>) -> Result<()> {
         stage.act(&format!("exec {}", word(path)))?;
     }
     for path in [&first, &second] {
-        stage.world.expect_of(&stage.container, "the script", |payload| {
-            executed(payload, path).then_some(())
-        })?;
+        stage.expect_any("the script", |payload| executed(payload, path).then_some(()))?;
         let times = stage.world.count(|event| executed(&event.payload, path))?;
         ensure!(times == 1, "{}: {times} times", path.display());
     }
+    Ok(())
+}
+
+/// By execveat(2): such a script has a descriptor's number for a name, so each leaves the kernel.
+fn scripts_by_descriptor(stage: &mut Stage<'_>) -> Result<()> {
+    let by_number = |payload: &Payload| matches!(payload, Payload::Exec(exec) if exec.filename.to_text().starts_with("/dev/fd/"));
+    for (name, times) in [("third", 1), ("fourth", 2)] {
+        let path = script(stage, name, 0o755)?;
+        stage.act(&format!("run exec-descriptor {}", word(&path)))?;
+        let told = stage.world.count(|event| by_number(&event.payload))?;
+        ensure!(told == times, "{name}: {told} times");
+    }
+    stage.expect_any("the script", |payload| match payload {
+        Payload::Exec(exec) if by_number(payload) => {
+            let name = exec.filename.to_text();
+            exec.args.to_text().contains(&name).then_some(())
+        }
+        _ => None,
+    })?;
+    Ok(())
+}
+
+fn memory_file(stage: &mut Stage<'_>) -> Result<()> {
+    stage.act("exec-memory-file")?;
+    let (header, file) = stage.expect_any("the program", |payload| match payload {
+        Payload::Exec(exec) if exec.path.to_text().contains("memfd:vigia-program") => Some(exec.file),
+        _ => None,
+    })?;
+    ensure!(file.flags & FileFlags::MEMFD != 0, "{file:?}");
+    ensure!(header.flags.has(RecordFlags::DEVIATION), "not urgent");
     Ok(())
 }
 

@@ -1,7 +1,7 @@
-//! Executing, opening, removing and renaming.
+//! Executing and opening.
 
 use super::{Check, Stage, word};
-use agent::event::{Exec, FileObject, FileOpen, Name, Payload, RecordFlags, Trust};
+use agent::event::{Exec, FileFlags, FileObject, FileOpen, Payload, RecordFlags, Trust};
 use agent::kernel::Capability;
 use anyhow::{Context, Result, ensure};
 use std::fs;
@@ -12,68 +12,88 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         capability: Capability::Exec,
         what: "execve",
+        rows: &["exec"],
         run: exec,
     },
     Check {
         capability: Capability::FileOpen,
         what: "open to read",
+        rows: &["open"],
         run: open_to_read,
     },
     Check {
         capability: Capability::FileOpen,
         what: "open to write, made by it",
+        rows: &["open"],
         run: open_to_write,
     },
     Check {
         capability: Capability::FileOpen,
+        what: "a file of the upper layer, read and then written",
+        rows: &[],
+        run: read_then_written,
+    },
+    Check {
+        capability: Capability::FileOpen,
+        what: "open that truncates",
+        rows: &["open"],
+        run: truncating,
+    },
+    Check {
+        capability: Capability::FileOpen,
         what: "openat2",
+        rows: &["open"],
         run: openat2,
     },
     Check {
         capability: Capability::FileOpen,
+        what: "open by a handle",
+        rows: &["open_by_handle"],
+        run: by_handle,
+    },
+    Check {
+        capability: Capability::FileOpen,
         what: "write to procfs is urgent",
+        rows: &["open"],
         run: open_kernel_file,
     },
     Check {
         capability: Capability::FileOpen,
         what: "refused open to write",
+        rows: &["open_refused"],
         run: refused,
     },
     Check {
         capability: Capability::FileOpen,
         what: "refused open to write below a descriptor",
+        rows: &["open_refused"],
         run: refused_below,
     },
     Check {
         capability: Capability::FileOpen,
         what: "refused creat",
+        rows: &["open_refused"],
         run: refused_creat,
     },
     Check {
         capability: Capability::FileOpen,
+        what: "open to write of a control that is not there",
+        rows: &["open_refused"],
+        run: absent_control,
+    },
+    Check {
+        capability: Capability::FileOpen,
         what: "write shows the path in the file's filesystem",
+        rows: &["open"],
         run: shown_elsewhere,
-    },
-    Check {
-        capability: Capability::Unlink,
-        what: "unlink of a watched name",
-        run: unlink,
-    },
-    Check {
-        capability: Capability::Rename,
-        what: "rename of a watched name",
-        run: rename,
-    },
-    Check {
-        capability: Capability::Rename,
-        what: "rename to a watched name",
-        run: rename_to,
     },
 ];
 
 /// `FMODE_READ` and `FMODE_WRITE`.
 const READ: u32 = 1;
 const WRITE: u32 = 2;
+/// `O_TRUNC`.
+const TRUNCATE: u32 = 0o1000;
 
 fn exec(stage: &mut Stage<'_>) -> Result<()> {
     let (init, image) = (stage.container.init.pid, stage.image);
@@ -85,7 +105,7 @@ fn exec(stage: &mut Stage<'_>) -> Result<()> {
         Payload::Exec(exec) => Some(exec.clone()),
         _ => None,
     };
-    let (header, exec) = stage.world.expect_of(&stage.container, "exec", picked)?;
+    let (header, exec) = stage.expect_any("exec", picked)?;
     let Exec {
         parent,
         file,
@@ -148,7 +168,50 @@ fn open_to_write(stage: &mut Stage<'_>) -> Result<()> {
     let (_, open) = opened(stage, &path)?;
     ensure!(open.f_mode & (READ | WRITE) == WRITE, "mode {:#x}", open.f_mode);
     ensure!(open.open_flags & 3 == 1, "flags {:#x}", open.open_flags);
+    ensure!(open.open_flags & TRUNCATE != 0, "flags {:#x}", open.open_flags);
     same_file(&open.file, &path)
+}
+
+/// One hides the other no more than elsewhere.
+fn read_then_written(stage: &mut Stage<'_>) -> Result<()> {
+    let folder = stage.world.path("layers");
+    for part in ["lower", "upper", "work", "merged"] {
+        fs::create_dir_all(folder.join(part))?;
+    }
+    fs::write(folder.join("upper/changed"), "by the container")?;
+    stage.act(&format!("mount-overlay {}", word(&folder)))?;
+    let path = folder.join("merged/changed");
+    for (deed, mode) in [("open-read", READ), ("write-existing", WRITE)] {
+        stage.act(&format!("{deed} {}", word(&path)))?;
+        let (_, open) = stage.expect(Capability::FileOpen, |payload| match payload {
+            Payload::FileOpen(open) if open.f_mode & (READ | WRITE) == mode => Some(open.clone()),
+            _ => None,
+        })?;
+        ensure!(open.path.to_text() == path.to_string_lossy(), "{open:?}");
+        ensure!(open.file.flags & FileFlags::UPPER != 0, "{open:?}");
+    }
+    Ok(())
+}
+
+/// Truncating what was only written before is another behaviour.
+fn truncating(stage: &mut Stage<'_>) -> Result<()> {
+    let path = stage.world.file("to-truncate")?;
+    stage.act(&format!("write-existing {}", word(&path)))?;
+    let (_, written) = opened(stage, &path)?;
+    ensure!(
+        written.open_flags & TRUNCATE == 0,
+        "flags {:#x}",
+        written.open_flags
+    );
+    stage.world.forget()?;
+    stage.act(&format!("open-write {}", word(&path)))?;
+    let (_, truncated) = opened(stage, &path)?;
+    ensure!(
+        truncated.open_flags & TRUNCATE != 0,
+        "flags {:#x}",
+        truncated.open_flags
+    );
+    Ok(())
 }
 
 fn openat2(stage: &mut Stage<'_>) -> Result<()> {
@@ -156,6 +219,22 @@ fn openat2(stage: &mut Stage<'_>) -> Result<()> {
     stage.act(&format!("openat2 {}", word(&path)))?;
     let (_, open) = opened(stage, &path)?;
     ensure!(open.f_mode & (READ | WRITE) == READ, "mode {:#x}", open.f_mode);
+    same_file(&open.file, &path)
+}
+
+fn by_handle(stage: &mut Stage<'_>) -> Result<()> {
+    let path = stage.world.file("to-read-by-handle")?;
+    let opens = stage
+        .container
+        .init
+        .attempt(&format!("open-by-handle {}", word(&path)))?;
+    if opens == Err(libc::EOPNOTSUPP) {
+        // This filesystem has none.
+        stage.skipped = true;
+        return Ok(());
+    }
+    ensure!(opens.is_ok(), "{opens:?}");
+    let (_, open) = opened(stage, &path)?;
     same_file(&open.file, &path)
 }
 
@@ -179,15 +258,15 @@ fn open_kernel_file(stage: &mut Stage<'_>) -> Result<()> {
 const TEXT_BUSY: i32 = 26;
 
 /// The event of an attempt: nothing but arguments.
-fn attempt(stage: &mut Stage<'_>, deed: &str) -> Result<FileOpen> {
+fn attempt(stage: &mut Stage<'_>, deed: &str, expected: i32) -> Result<FileOpen> {
     let error = stage.container.init.attempt(deed)?.err();
-    ensure!(error == Some(TEXT_BUSY), "{deed} gave {error:?}");
+    ensure!(error == Some(expected), "{deed} gave {error:?}");
     let picked = |payload: &Payload| match payload {
         Payload::FileOpen(open) if open.file == FileObject::default() => Some(open.clone()),
         _ => None,
     };
-    let (header, open) = stage.world.expect_of(&stage.container, "the attempt", picked)?;
-    ensure!(header.ret == -TEXT_BUSY, "result {}", header.ret);
+    let (header, open) = stage.expect_any("the attempt", picked)?;
+    ensure!(header.ret == -expected, "result {}", header.ret);
     ensure!(
         header.flags.trust() == Trust::ARGUMENTS,
         "trust {}",
@@ -198,13 +277,13 @@ fn attempt(stage: &mut Stage<'_>, deed: &str) -> Result<FileOpen> {
 }
 
 fn refused(stage: &mut Stage<'_>) -> Result<()> {
-    let open = attempt(stage, "open-write /proc/self/../self/exe")?;
+    let open = attempt(stage, "open-write /proc/self/../self/exe", TEXT_BUSY)?;
     ensure!(open.path.to_text() == "/proc/self/exe", "path {}", open.path);
     Ok(())
 }
 
 fn refused_below(stage: &mut Stage<'_>) -> Result<()> {
-    let open = attempt(stage, "write-in /proc/self exe")?;
+    let open = attempt(stage, "write-in /proc/self exe", TEXT_BUSY)?;
     let path = open.path.to_text();
     ensure!(
         path.starts_with("/proc/") && path.ends_with("/exe"),
@@ -215,12 +294,49 @@ fn refused_below(stage: &mut Stage<'_>) -> Result<()> {
 }
 
 fn refused_creat(stage: &mut Stage<'_>) -> Result<()> {
-    let open = attempt(stage, "creat /proc/thread-self/exe")?;
+    let open = attempt(stage, "creat /proc/thread-self/exe", TEXT_BUSY)?;
     ensure!(
         open.path.to_text() == "/proc/thread-self/exe",
         "path {}",
         open.path
     );
+    Ok(())
+}
+
+/// Whoever looks for it tells what for; a plain file that is not there tells nothing.
+fn absent_control(stage: &mut Stage<'_>) -> Result<()> {
+    const ABSENT: i32 = 2;
+    let plain = stage.world.path("not-there");
+    stage.attempt(&format!("write-existing {}", word(&plain)))?;
+    stage.attempt("open-read /proc/sys/kernel/not-there")?;
+    stage.silent(
+        |payload| matches!(payload, Payload::FileOpen(open) if open.path.to_text().contains("not-there")),
+    )?;
+    let open = attempt(stage, "write-existing /proc/sys/kernel/not-there", ABSENT)?;
+    ensure!(
+        open.path.to_text() == "/proc/sys/kernel/not-there",
+        "path {}",
+        open.path
+    );
+    stage.world.forget()?;
+    let open = attempt(stage, "write-in /proc/sys/kernel not-there-either", ABSENT)?;
+    ensure!(
+        open.path.to_text() == "/proc/sys/kernel/not-there-either",
+        "path {}",
+        open.path
+    );
+    stage.world.forget()?;
+    // Alike for longer than a name may be.
+    let padded = format!("/proc/sys/{}kernel/not-there", "./".repeat(150));
+    for end in ["", "-at-all"] {
+        let open = attempt(stage, &format!("write-existing {padded}{end}"), ABSENT)?;
+        ensure!(
+            open.path.to_text().ends_with(&format!("not-there{end}")),
+            "{}",
+            open.path
+        );
+        stage.world.forget()?;
+    }
     Ok(())
 }
 
@@ -234,48 +350,6 @@ fn shown_elsewhere(stage: &mut Stage<'_>) -> Result<()> {
         !own.is_empty() && path.to_string_lossy().ends_with(&own),
         "path {own} in its filesystem"
     );
-    Ok(())
-}
-
-fn unlink(stage: &mut Stage<'_>) -> Result<()> {
-    stage.world.sensor.slots.watch_names(["vigia-watched"])?;
-    let (plain, path) = (
-        stage.world.file("not-watched")?,
-        stage.world.file("vigia-watched")?,
-    );
-    stage.act(&format!("unlink {}", word(&plain)))?;
-    stage.act(&format!("unlink {}", word(&path)))?;
-    let (_, name) = stage.expect(Capability::Unlink, |payload| match payload {
-        Payload::Unlink(name) => Some(name.clone()),
-        _ => None,
-    })?;
-    ensure!(
-        name.path.to_text() == path.to_string_lossy(),
-        "path {}",
-        name.path
-    );
-    Ok(())
-}
-
-fn rename(stage: &mut Stage<'_>) -> Result<()> {
-    stage.world.sensor.slots.watch_names(["vigia-watched"])?;
-    renamed(stage, "vigia-watched", "vigia-elsewhere")
-}
-
-fn rename_to(stage: &mut Stage<'_>) -> Result<()> {
-    stage.world.sensor.slots.watch_names(["vigia-watched"])?;
-    renamed(stage, "vigia-plain", "vigia-watched")
-}
-
-fn renamed(stage: &mut Stage<'_>, from: &str, to: &str) -> Result<()> {
-    let (from, to) = (stage.world.file(from)?, stage.world.path(to));
-    stage.act(&format!("rename {} {}", word(&from), word(&to)))?;
-    let (_, Name { path, new_path, .. }) = stage.expect(Capability::Rename, |payload| match payload {
-        Payload::Rename(name) => Some(name.clone()),
-        _ => None,
-    })?;
-    ensure!(path.to_text() == from.to_string_lossy(), "from {path}");
-    ensure!(new_path.to_text() == to.to_string_lossy(), "to {new_path}");
     Ok(())
 }
 

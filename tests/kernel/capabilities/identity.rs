@@ -6,26 +6,31 @@ use crate::lab::{Container, Spec};
 use agent::event::{ContainerOp, Payload, RawEvent, RecordFlags};
 use agent::kernel::Capability;
 use anyhow::{Context, Result, ensure};
+use std::fs;
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
         capability: Capability::Identity,
         what: "known before the first exec",
+        rows: &[],
         run: known,
     },
     Check {
         capability: Capability::Identity,
         what: "made, alive, gone",
+        rows: &["container_start"],
         run: life,
     },
     Check {
         capability: Capability::Identity,
         what: "a process that is attached later",
+        rows: &["container_exec"],
         run: attached,
     },
     Check {
         capability: Capability::Identity,
         what: "a process that is born in the cgroup",
+        rows: &["clone_into_cgroup"],
         run: born,
     },
 ];
@@ -69,18 +74,22 @@ fn known(stage: &mut Stage<'_>) -> Result<()> {
 
 fn life(stage: &mut Stage<'_>) -> Result<()> {
     let second = Container::start(stage.world, Spec::default())?;
-    let (id, slot) = (second.id.clone(), second.slot);
+    let (id, slot, first) = (second.id.clone(), second.slot, second.init.pid);
     second.stop()?;
     for (op, name) in [
         (ContainerOp::CREATED, "CREATED"),
         (ContainerOp::LIVE, "LIVE"),
         (ContainerOp::GONE, "GONE"),
     ] {
-        let said = stage.world.expect(name, |event| lifecycle(event, op, &id))?;
+        let (_, said) = stage.expect_event(name, |event| lifecycle(event, op, &id))?;
         ensure!(said == slot, "{name}: {said:?} instead of {slot:?}");
         let times = stage.world.count(|event| lifecycle(event, op, &id).is_some())?;
         ensure!(times == 1, "{name}: {times} times");
     }
+    stage.expect_event("the first exec", |event| {
+        let executes = matches!(event.payload, Payload::Exec(_)) && event.header.tgid == first;
+        (executes && event.slot() == Some(slot)).then_some(())
+    })?;
     Ok(())
 }
 
@@ -98,7 +107,7 @@ fn born(stage: &mut Stage<'_>) -> Result<()> {
 fn is_session(stage: &mut Stage<'_>, mut actor: Actor, name: &str) -> Result<()> {
     let path = stage.world.file(name)?;
     actor.act(&format!("open-read {}", word(&path)))?;
-    let event = stage.world.expect("the session's open", |event| {
+    let (_, event) = stage.expect_event("the session's open", |event| {
         opens(event, name).then(|| event.clone())
     })?;
     ensure!(
@@ -112,6 +121,16 @@ fn is_session(stage: &mut Stage<'_>, mut actor: Actor, name: &str) -> Result<()>
         "flags {:#x}",
         event.header.flags.0
     );
+    // A copy: the program itself was executed before.
+    let program = stage.world.path(&format!("program-{name}"));
+    fs::copy("/proc/self/exe", &program)?;
+    actor.act(&format!("exec {} once open-read /dev/null", word(&program)))?;
+    fs::remove_file(&program)?;
+    let (header, ()) = stage.expect_any("the session's exec", |payload| match payload {
+        Payload::Exec(exec) => (exec.path.to_text() == program.to_string_lossy()).then_some(()),
+        _ => None,
+    })?;
+    ensure!(header.flags.has(RecordFlags::EXEC_SESSION), "{header:?}");
     Ok(())
 }
 

@@ -1,15 +1,24 @@
 //! Every behaviour once, by plain system calls in a container, and the event that it must make.
 
 mod attributes;
+mod calls;
 mod exec;
 mod files;
 mod identity;
+mod memory;
+mod modules;
+mod names;
 mod network;
+mod others;
 mod privileges;
+mod rights;
+pub(crate) mod rows;
+mod sockets;
 
 use crate::lab::{Container, Spec, World};
-use agent::event::{EventHeader, ExecId, Payload};
+use agent::event::{EventHeader, ExecId, Payload, RawEvent, Trust};
 use agent::kernel::{Backend, Capability};
+use agent_tests::capability::{self, Capability as Need};
 use anyhow::{Context, Result, bail, ensure};
 use std::path::Path;
 
@@ -19,6 +28,8 @@ pub(crate) struct Check {
     pub(crate) capability: Capability,
     /// How it is done.
     pub(crate) what: &'static str,
+    /// Behaviours of the coverage table that it shows.
+    pub(crate) rows: &'static [&'static str],
     run: fn(&mut Stage<'_>) -> Result<()>,
 }
 
@@ -28,8 +39,15 @@ pub(crate) fn checks() -> impl Iterator<Item = &'static Check> {
         .iter()
         .chain(exec::CHECKS)
         .chain(files::CHECKS)
+        .chain(names::CHECKS.iter().copied().flatten())
         .chain(attributes::CHECKS)
         .chain(network::CHECKS)
+        .chain(memory::CHECKS)
+        .chain(rights::CHECKS)
+        .chain(calls::CHECKS)
+        .chain(sockets::CHECKS.iter().copied().flatten())
+        .chain(others::CHECKS)
+        .chain(modules::CHECKS)
         .chain(privileges::CHECKS)
 }
 
@@ -39,6 +57,8 @@ pub(crate) enum Seen {
     Yes,
     /// There is no such hook on this backend, and the sensor says so.
     NoSuchHook,
+    /// The machine lacks what the check needs.
+    Skipped,
 }
 
 /// The container on which the checks act.
@@ -47,6 +67,10 @@ pub(crate) struct Stage<'a> {
     pub(crate) container: Container,
     /// What the container's process executes.
     image: ExecId,
+    /// Of the events that the check picked.
+    shown: Vec<Trust>,
+    /// The check could not be made here.
+    skipped: bool,
 }
 
 impl<'a> Stage<'a> {
@@ -59,20 +83,34 @@ impl<'a> Stage<'a> {
             world,
             container,
             image,
+            shown: Vec::new(),
+            skipped: false,
         })
     }
 
-    /// Does what a check says, and looks at what the sensor made of it.
+    /// Does what a check says, and looks at what the sensor made of it, and whether the coverage table says so.
     ///
     /// # Errors
     /// Why it is not as it must be.
     pub(crate) fn run(&mut self, check: &Check) -> Result<Seen> {
-        if self.attached(check.capability)? == Seen::NoSuchHook {
-            return Ok(Seen::NoSuchHook);
-        }
         self.world.forget()?;
-        (check.run)(self)?;
-        Ok(Seen::Yes)
+        self.shown.clear();
+        self.skipped = false;
+        let attached = self.attached(check.capability)?;
+        if attached == Seen::Yes {
+            (check.run)(self)?;
+        }
+        if self.skipped {
+            return Ok(Seen::Skipped);
+        }
+        rows::hold(check.rows, self.world.sensor.reports(), &self.shown)?;
+        Ok(attached)
+    }
+
+    /// The machine lacks what the check needs.
+    fn skip(&mut self, need: Need, reason: &str) {
+        capability::skip(need, reason);
+        self.skipped = true;
     }
 
     /// The backend that was asked for is the one in use.
@@ -98,6 +136,7 @@ impl<'a> Stage<'a> {
                         | Capability::Chroot
                         | Capability::Ioctl
                         | Capability::Setns
+                        | Capability::Unshare
                 ) =>
             {
                 Ok(Seen::Yes)
@@ -112,23 +151,70 @@ impl<'a> Stage<'a> {
         self.container.init.act(deed)
     }
 
+    /// Does it, whatever the kernel says.
+    fn attempt(&mut self, deed: &str) -> Result<()> {
+        self.container.init.attempt(deed).map(|_| ())
+    }
+
     /// Waits for the event, and checks that its head names container, process and hook.
     fn expect<T>(
         &mut self,
         capability: Capability,
         pick: impl FnMut(&Payload) -> Option<T>,
     ) -> Result<(EventHeader, T)> {
-        let what = capability.name();
-        let (header, picked) = self.world.expect_of(&self.container, what, pick)?;
+        let (header, picked) = self.expect_any(capability.name(), pick)?;
         self.check_head(&header).with_context(|| format!("{header:?}"))?;
-        let report = self.world.report(capability).context("no report")?;
-        let backend = report.backend.context("not attached")?;
+        let backend = self.backend(capability)?;
         ensure!(
             header.flags.backend() == backend.name(),
             "made by {}",
             header.flags.backend()
         );
         Ok((header, picked))
+    }
+
+    /// Waits for an event of any of the container's processes, by any hook.
+    fn expect_any<T>(
+        &mut self,
+        what: &str,
+        mut pick: impl FnMut(&Payload) -> Option<T>,
+    ) -> Result<(EventHeader, T)> {
+        let slot = Some(self.container.slot);
+        self.expect_event(what, |event| {
+            (event.slot() == slot).then(|| pick(&event.payload)).flatten()
+        })
+    }
+
+    /// Waits for an event, whoever's it is.
+    fn expect_event<T>(
+        &mut self,
+        what: &str,
+        mut pick: impl FnMut(&RawEvent) -> Option<T>,
+    ) -> Result<(EventHeader, T)> {
+        let (header, picked) = self
+            .world
+            .expect(what, |event| Some((event.header, pick(event)?)))?;
+        self.shown.push(header.flags.trust());
+        Ok((header, picked))
+    }
+
+    /// By which backend a capability is attached.
+    fn backend(&self, capability: Capability) -> Result<Backend> {
+        let report = self.world.report(capability).context("no report")?;
+        report.backend.context("not attached")
+    }
+
+    /// Nothing like it was reported: a record is in the ring before the call that makes it returns.
+    fn silent(&mut self, mut like: impl FnMut(&Payload) -> bool) -> Result<()> {
+        let slot = Some(self.container.slot);
+        let events = self.world.events()?;
+        let found = events
+            .iter()
+            .find(|event| event.slot() == slot && like(&event.payload));
+        match found {
+            Some(event) => bail!("reported: {:?}", event.payload),
+            None => Ok(()),
+        }
     }
 
     fn check_head(&self, header: &EventHeader) -> Result<()> {

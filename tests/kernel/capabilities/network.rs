@@ -1,8 +1,8 @@
 //! Sockets.
 
 use super::{Check, Stage, word};
-use agent::event::{Net, Payload, SocketAddress, UnixConnect};
-use agent::kernel::Capability;
+use agent::event::{Net, Payload, RecordFlags, SocketAddress, Trust, UnixConnect};
+use agent::kernel::{Backend, Capability};
 use anyhow::{Context, Result, ensure};
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::os::linux::net::SocketAddrExt;
@@ -13,41 +13,67 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         capability: Capability::Bind,
         what: "TCP bind",
+        rows: &["bind"],
         run: bind_tcp,
     },
     Check {
         capability: Capability::Bind,
         what: "UDP bind",
+        rows: &["bind"],
         run: bind_udp,
+    },
+    Check {
+        capability: Capability::Bind,
+        what: "UDP bind by a ring",
+        rows: &["bind_io_uring"],
+        run: bind_by_ring,
     },
     Check {
         capability: Capability::Listen,
         what: "listen after bind",
+        rows: &["listen"],
         run: listen,
     },
     Check {
         capability: Capability::Listen,
         what: "listen without bind",
+        rows: &["listen_unbound"],
         run: listen_anywhere,
     },
     Check {
         capability: Capability::Connect,
         what: "TCP connect",
+        rows: &["connect"],
         run: connect,
+    },
+    Check {
+        capability: Capability::Connect,
+        what: "TCP connect without a route",
+        rows: &["connect_refused"],
+        run: connect_nowhere,
+    },
+    Check {
+        capability: Capability::Connect,
+        what: "TCP Fast Open",
+        rows: &["connect_fast_open"],
+        run: connect_fast_open,
     },
     Check {
         capability: Capability::Send,
         what: "UDP sendto",
+        rows: &["send"],
         run: send,
     },
     Check {
         capability: Capability::UnixConnect,
         what: "a socket with a path",
+        rows: &["unix_connect"],
         run: unix_path,
     },
     Check {
         capability: Capability::UnixConnect,
         what: "an abstract socket",
+        rows: &["unix_connect"],
         run: unix_abstract,
     },
 ];
@@ -56,7 +82,7 @@ const AF_INET: u16 = 2;
 const TCP: (u16, u16) = (6, 1);
 const UDP: (u16, u16) = (17, 2);
 
-fn loopback(port: u16) -> SocketAddress {
+pub(super) fn loopback(port: u16) -> SocketAddress {
     SocketAddress {
         addr: Ipv4Addr::LOCALHOST.to_ipv6_mapped().octets(),
         port,
@@ -65,7 +91,7 @@ fn loopback(port: u16) -> SocketAddress {
 }
 
 /// A port below the ephemeral ones on which nobody listens.
-fn free_port() -> Result<u16> {
+pub(super) fn free_port() -> Result<u16> {
     use std::sync::atomic::{AtomicU16, Ordering};
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = 20_000 + u16::try_from(std::process::id() % 9_000)?;
@@ -85,6 +111,28 @@ fn bind_udp(stage: &mut Stage<'_>) -> Result<()> {
     let port = free_port()?;
     stage.act(&format!("bind-udp {port}"))?;
     bound(stage, port, UDP)
+}
+
+/// By a descriptor of the task's, and one of the ring's own.
+fn bind_by_ring(stage: &mut Stage<'_>) -> Result<()> {
+    for way in ["worker", "registered"] {
+        let port = free_port()?;
+        if !stage.act_by_ring(&format!("uring-bind {way} {port}"))? {
+            return Ok(());
+        }
+        let (header, net) = stage.expect_any("BIND", |payload| match payload {
+            Payload::Bind(net) if net.local == loopback(port) => Some(net.clone()),
+            _ => None,
+        })?;
+        ensure!((net.protocol, net.socket_type) == UDP, "{way}: {net:?}");
+        ensure!(
+            header.flags.has(RecordFlags::IO_URING),
+            "{way}: flags {:#x}",
+            header.flags.0
+        );
+        ensure!(header.tgid == stage.container.init.pid, "{way}: {header:?}");
+    }
+    Ok(())
 }
 
 fn bound(stage: &mut Stage<'_>, port: u16, kind: (u16, u16)) -> Result<()> {
@@ -147,6 +195,43 @@ fn connect(stage: &mut Stage<'_>) -> Result<()> {
         net.local.port == own || net.local.port == 0,
         "from {own}: {net:?}"
     );
+    ensure!((net.protocol, net.socket_type) == TCP, "{net:?}");
+    Ok(())
+}
+
+/// The kernel refuses it before the socket has a state to change.
+fn connect_nowhere(stage: &mut Stage<'_>) -> Result<()> {
+    const UNREACHABLE: i32 = 101;
+    let port = free_port()?;
+    let refused = stage.container.init.attempt(&format!("connect-nowhere {port}"))?;
+    ensure!(refused == Err(UNREACHABLE), "{refused:?}");
+    let (header, net) = stage.expect(Capability::Connect, |payload| match payload {
+        Payload::Connect(net) => Some(net.clone()),
+        _ => None,
+    })?;
+    let nowhere = SocketAddress {
+        addr: Ipv4Addr::BROADCAST.to_ipv6_mapped().octets(),
+        ..loopback(port)
+    };
+    ensure!(net.remote == nowhere, "{net:?}");
+    if stage.backend(Capability::Connect)? == Backend::Tracepoint {
+        ensure!(header.ret == -UNREACHABLE, "result {}", header.ret);
+        ensure!(header.flags.trust() == Trust::ARGUMENTS, "{header:?}");
+    }
+    Ok(())
+}
+
+/// No call of connect(2).
+fn connect_fast_open(stage: &mut Stage<'_>) -> Result<()> {
+    let port = free_port()?;
+    let peer = TcpListener::bind(("127.0.0.1", port))?;
+    stage.act(&format!("connect-fast-open {port}"))?;
+    let (_, net) = stage.expect(Capability::Connect, |payload| match payload {
+        Payload::Connect(net) => Some(net.clone()),
+        _ => None,
+    })?;
+    drop(peer);
+    ensure!(net.remote == loopback(port), "{net:?}");
     ensure!((net.protocol, net.socket_type) == TCP, "{net:?}");
     Ok(())
 }

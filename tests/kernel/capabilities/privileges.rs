@@ -1,9 +1,8 @@
-//! Mounts, namespaces, other processes, the kernel itself.
+//! Mounts, namespaces, a child, and programs in the kernel.
 
-use super::files::same_file;
 use super::{Check, Stage, namespace, word};
 use crate::lab::raw::{MAP_TYPE_ARRAY, PTRACE_SEIZE};
-use agent::event::{Bpf, Module, ModuleOp, Mount, MountOp, Namespaces, Payload, Ptrace, PtraceOp, Setns};
+use agent::event::{Bpf, Mount, MountOp, Namespaces, Payload, Ptrace, PtraceOp, Setns};
 use agent::kernel::Capability;
 use anyhow::{Context, Result, ensure};
 use std::fs;
@@ -12,37 +11,56 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         capability: Capability::Mount,
         what: "mount of a tmpfs",
+        rows: &["mount"],
         run: mount,
     },
     Check {
         capability: Capability::Mount,
         what: "mount with the magic number of old",
+        rows: &["mount"],
         run: mount_old,
     },
     Check {
         capability: Capability::Mount,
         what: "fsopen, fsmount, move_mount",
+        rows: &["mount_api", "move_mount"],
         run: fsmount,
+    },
+    Check {
+        capability: Capability::Mount,
+        what: "umount",
+        rows: &["umount"],
+        run: umount,
+    },
+    Check {
+        capability: Capability::Mount,
+        what: "pivot_root to what is no mount",
+        rows: &["pivot_root"],
+        run: pivot_root,
+    },
+    Check {
+        capability: Capability::Mount,
+        what: "a copy of a mount",
+        rows: &["open_tree"],
+        run: open_tree,
     },
     Check {
         capability: Capability::Ptrace,
         what: "seizing a child",
+        rows: &["ptrace"],
         run: ptrace,
-    },
-    Check {
-        capability: Capability::Module,
-        what: "finit_module of garbage",
-        run: module,
     },
     Check {
         capability: Capability::Bpf,
         what: "bpf(BPF_MAP_CREATE)",
+        rows: &["bpf"],
         run: bpf,
     },
     // The last one: the container's process is in a namespace of the host from here on.
     Check {
         capability: Capability::Setns,
         what: "into the host's uts namespace",
+        rows: &["setns"],
         run: setns,
     },
 ];
@@ -91,11 +109,54 @@ fn fsmount(stage: &mut Stage<'_>) -> Result<()> {
     let target = stage.world.path("moved");
     fs::create_dir(&target)?;
     stage.act(&format!("fsmount {}", word(&target)))?;
-    let (_, op) = stage.expect(Capability::Mount, |payload| match payload {
-        Payload::Mount(mount) => Some(mount.op),
+    changed(stage, MountOp::FSMOUNT)?;
+    let mount = changed(stage, MountOp::MOVE_MOUNT)?;
+    ensure!(mount.target.to_text() == target.to_string_lossy(), "{mount:?}");
+    Ok(())
+}
+
+/// What was done to mounts, by the capability's own backend.
+fn changed(stage: &mut Stage<'_>, op: MountOp) -> Result<Mount> {
+    let (_, mount) = stage.expect(Capability::Mount, |payload| match payload {
+        Payload::Mount(mount) if mount.op == op => Some(mount.clone()),
         _ => None,
     })?;
-    ensure!(matches!(op, MountOp::FSMOUNT | MountOp::MOVE_MOUNT), "{op:?}");
+    Ok(mount)
+}
+
+fn umount(stage: &mut Stage<'_>) -> Result<()> {
+    let target = stage.world.path("unmounted");
+    fs::create_dir(&target)?;
+    stage.act(&format!("mount vigia-source {}", word(&target)))?;
+    stage.act(&format!("umount {}", word(&target)))?;
+    let mount = changed(stage, MountOp::UMOUNT)?;
+    ensure!(mount.target.to_text() == target.to_string_lossy(), "{mount:?}");
+    Ok(())
+}
+
+fn pivot_root(stage: &mut Stage<'_>) -> Result<()> {
+    let root = stage.world.path("no-root");
+    fs::create_dir(&root)?;
+    let refused = stage
+        .container
+        .init
+        .attempt(&format!("pivot-root {0} {0}", word(&root)))?;
+    ensure!(refused.is_err(), "it is the root now");
+    let mount = changed(stage, MountOp::PIVOT_ROOT)?;
+    ensure!(mount.target.to_text() == root.to_string_lossy(), "{mount:?}");
+    Ok(())
+}
+
+/// Seen at the call's return, whatever the backend.
+fn open_tree(stage: &mut Stage<'_>) -> Result<()> {
+    let path = stage.world.path("copied");
+    fs::create_dir(&path)?;
+    stage.act(&format!("open-tree {}", word(&path)))?;
+    let (_, mount) = stage.expect_any("open_tree", |payload| match payload {
+        Payload::Mount(mount) if mount.op == MountOp::OPEN_TREE => Some(mount.clone()),
+        _ => None,
+    })?;
+    ensure!(mount.source.to_text() == path.to_string_lossy(), "{mount:?}");
     Ok(())
 }
 
@@ -118,22 +179,6 @@ fn ptrace(stage: &mut Stage<'_>) -> Result<()> {
     // Not every backend can follow the target's task to its image; none may name another's.
     ensure!(*target != stage.image, "{ptrace:?}");
     Ok(())
-}
-
-fn module(stage: &mut Stage<'_>) -> Result<()> {
-    let path = stage.world.file("garbage.ko")?;
-    let refused = stage
-        .container
-        .init
-        .attempt(&format!("finit-module {}", word(&path)))?;
-    ensure!(refused.is_err(), "the kernel took it");
-    let (_, Module { op, file, path: said }) = stage.expect(Capability::Module, |payload| match payload {
-        Payload::Module(module) => Some(module.clone()),
-        _ => None,
-    })?;
-    ensure!(op == ModuleOp::FINIT, "{op:?}");
-    ensure!(said.to_text() == path.to_string_lossy(), "path {said}");
-    same_file(&file, &path)
 }
 
 fn bpf(stage: &mut Stage<'_>) -> Result<()> {

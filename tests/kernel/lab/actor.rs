@@ -18,7 +18,8 @@ pub(crate) fn play(arguments: &[String]) -> Option<ExitCode> {
         ["once", words @ ..] => deed::perform(words).map(drop).map_err(Into::into),
         ["parent", words @ ..] => leave_child(words),
         ["runtime", first @ ..] => make_container(first),
-        ["enter", pid] => enter_container(pid),
+        ["enter", pid] => enter_container(pid, &["uts", "pid", "mnt"]),
+        ["enter-host-pids", pid] => enter_container(pid, &["uts", "mnt"]),
         _ => return None,
     };
     Some(match result {
@@ -77,11 +78,11 @@ fn make_container(first: &[&str]) -> Result<()> {
     become_actor()
 }
 
-/// What `docker exec` does.
-fn enter_container(pid: &str) -> Result<()> {
+/// What `docker exec` does. The mount namespace comes last: /proc is another's from then on.
+fn enter_container(pid: &str, names: &[&str]) -> Result<()> {
     wait_for_go()?;
-    let open = |name: &str| File::open(format!("/proc/{pid}/ns/{name}")).with_context(|| name.to_owned());
-    let namespaces = [open("uts")?, open("pid")?, open("mnt")?];
+    let open = |name: &&str| File::open(format!("/proc/{pid}/ns/{name}")).with_context(|| (*name).to_owned());
+    let namespaces: Vec<File> = names.iter().map(open).collect::<Result<_>>()?;
     for namespace in &namespaces {
         move_into_link_name_space(namespace.as_fd(), None)?;
     }

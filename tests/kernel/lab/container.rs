@@ -132,6 +132,18 @@ impl Container {
     /// # Errors
     /// When the machine does not let us, or the sensor misses it.
     pub(crate) fn start(world: &mut World, spec: Spec) -> Result<Self> {
+        let mut container = Self::start_unseen(spec)?;
+        container.slot = world.expect("LIVE of the container", |event| {
+            lifecycle(event, ContainerOp::LIVE, &container.id)
+        })?;
+        Ok(container)
+    }
+
+    /// Makes one, whether or not a sensor sees it: it has no slot here.
+    ///
+    /// # Errors
+    /// When the machine does not let us.
+    pub(crate) fn start_unseen(spec: Spec) -> Result<Self> {
         let groups = Groups::make(&spec)?;
         let first: Vec<&str> = std::iter::once("runtime")
             .chain(spec.first.iter().map(String::as_str))
@@ -143,12 +155,12 @@ impl Container {
             runtime.wait()?;
             return Err(error);
         }
-        let slot = world.expect("LIVE of the container", |event| {
-            lifecycle(event, ContainerOp::LIVE, &spec.id)
-        })?;
         Ok(Self {
             id: spec.id,
-            slot,
+            slot: SlotKey {
+                slot: 0,
+                generation: 0,
+            },
             init,
             groups: groups.take(),
             runtimes: vec![runtime],
@@ -160,7 +172,19 @@ impl Container {
     /// # Errors
     /// When the machine does not let us.
     pub(crate) fn join_by_attach(&mut self) -> Result<Actor> {
-        let (runtime, mut actor) = spawn(&["enter", &self.init.pid.to_string()])?;
+        self.join("enter")
+    }
+
+    /// The same, of a container that shares the host's process ids: it can name every process.
+    ///
+    /// # Errors
+    /// When the machine does not let us.
+    pub(crate) fn join_with_host_pids(&mut self) -> Result<Actor> {
+        self.join("enter-host-pids")
+    }
+
+    fn join(&mut self, role: &str) -> Result<Actor> {
+        let (runtime, mut actor) = spawn(&[role, &self.init.pid.to_string()])?;
         add(&self.groups, runtime.id())?;
         self.runtimes.push(runtime);
         actor.go()?;

@@ -5,17 +5,20 @@ mod files;
 mod memory;
 mod rights;
 mod sockets;
+mod vanished;
 
-use super::{raw, uring};
+use super::{i386, raw, uring};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MoveMountFlags, fsconfig_create, fsmount, fsopen,
-    mount, move_mount,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags,
+    fsconfig_create, fsmount, fsopen, mount, move_mount, open_tree, unmount,
 };
 use rustix::net::{
     AddressFamily, SendFlags, SocketAddrUnix, SocketAddrV4, SocketType, bind, connect, getsockname, listen,
     sendto, socket,
 };
+use rustix::thread::UnshareFlags;
+use std::ffi::CString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -35,6 +38,7 @@ pub(crate) fn perform(words: &[&str]) -> io::Result<i64> {
             .truncate(true)
             .open(path)
             .map(|_| 0),
+        ["write-existing", path] => OpenOptions::new().write(true).open(path).map(|_| 0),
         ["openat2", path] => {
             let flags = OFlags::RDONLY | OFlags::CLOEXEC;
             Ok(rustix::fs::openat2(CWD, *path, flags, Mode::empty(), ResolveFlags::empty()).map(|_| 0)?)
@@ -45,7 +49,7 @@ pub(crate) fn perform(words: &[&str]) -> io::Result<i64> {
         }
         ["creat", path] => raw::creat(path),
         ["born-in", folder, words @ ..] => born_in(folder, words),
-        ["open32", path] => raw::open32(path),
+        ["open32", path] => i386::open(path),
         ["uring-open", path] => uring::open(path),
         ["unlink", path] => fs::remove_file(path).map(|()| 0),
         ["rename", from, to] => fs::rename(from, to).map(|()| 0),
@@ -55,11 +59,26 @@ pub(crate) fn perform(words: &[&str]) -> io::Result<i64> {
             let namespace = File::open(path)?;
             Ok(rustix::thread::move_into_link_name_space(namespace.as_fd(), None).map(|()| 0)?)
         }
-        ["seize"] => seize(),
+        ["seize"] => traced(raw::seize),
+        ["poke", request] => traced(|pid| raw::poke(number(request)?, pid)),
+        ["init-module"] => Ok(rustix::system::init_module(&[0; 512], c"").map(|()| 0)?),
+        ["delete-module", name] => {
+            let name = CString::new(*name)?;
+            Ok(rustix::system::delete_module(&name, libc::O_NONBLOCK).map(|()| 0)?)
+        }
+        ["unshare"] => Ok(raw::unshare(UnshareFlags::NEWNS | UnshareFlags::NEWUTS).map(|()| 0)?),
+        ["in-own-network", words @ ..] => {
+            raw::unshare(UnshareFlags::NEWNET)?;
+            perform(words)
+        }
         ["exec", program, arguments @ ..] => run(Command::new(program).args(arguments)),
         ["run", words @ ..] => run(Command::new(super::OWN_PROGRAM).args(super::ONCE).args(words)),
         ["orphan", words @ ..] => orphan(words),
         ["late", words @ ..] => late(words),
+        ["after", seconds, words @ ..] => {
+            std::thread::sleep(std::time::Duration::from_secs(number(seconds)?));
+            perform(words)
+        }
         _ => network(words),
     }
 }
@@ -120,6 +139,12 @@ fn mounts(words: &[&str]) -> io::Result<i64> {
             let flags = MountFlags::from_bits_retain(0xc0ed_0000) | MountFlags::NOSUID;
             Ok(mount(*source, *target, "tmpfs", flags, None).map(|()| 0)?)
         }
+        ["umount", target] => Ok(unmount(*target, UnmountFlags::empty()).map(|()| 0)?),
+        ["pivot-root", root, old] => Ok(rustix::process::pivot_root(*root, *old).map(|()| 0)?),
+        ["open-tree", path] => {
+            let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+            Ok(open_tree(CWD, *path, flags).map(|_| 0)?)
+        }
         ["fsmount", target] => {
             let context = fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
             fsconfig_create(context.as_fd())?;
@@ -140,12 +165,13 @@ type Group = fn(&[&str]) -> Option<io::Result<i64>>;
 
 /// One module per group of hooks.
 fn further(words: &[&str]) -> io::Result<i64> {
-    let groups: [Group; 5] = [
+    let groups: [Group; 6] = [
         attributes::perform,
         files::perform,
         memory::perform,
         sockets::perform,
         rights::perform,
+        vanished::perform,
     ];
     groups
         .iter()
@@ -232,8 +258,8 @@ fn late(words: &[&str]) -> io::Result<i64> {
     perform(words)
 }
 
-/// Becomes the debugger of a child; the number is the child's process id on the host.
-fn seize() -> io::Result<i64> {
+/// Does something of a debugger to a child; the number is the child's process id on the host.
+fn traced(does: impl FnOnce(u32) -> io::Result<i64>) -> io::Result<i64> {
     let mut child = Command::new(super::OWN_PROGRAM)
         .args(super::ACTOR)
         .stdin(Stdio::piped())
@@ -243,7 +269,7 @@ fn seize() -> io::Result<i64> {
     if let Some(stdout) = child.stdout.take() {
         BufReader::new(stdout).read_line(&mut greeting)?;
     }
-    let result = raw::seize(child.id());
+    let result = does(child.id());
     child.kill()?;
     child.wait()?;
     result?;

@@ -5,6 +5,7 @@ pub(crate) mod actor;
 pub(crate) mod container;
 mod deed;
 pub(crate) mod hierarchy;
+mod i386;
 pub(crate) mod raw;
 mod uring;
 pub(crate) mod world;

@@ -6,6 +6,7 @@ use std::ffi::CString;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::path::Path;
 
 const BPF_MAP_CREATE: i64 = 0;
 /// `BPF_MAP_TYPE_ARRAY`.
@@ -14,7 +15,7 @@ pub(crate) const MAP_TYPE_ARRAY: u32 = 2;
 pub(crate) const PTRACE_SEIZE: u32 = 0x4206;
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 
-fn check(result: i64) -> io::Result<i64> {
+pub(crate) fn check(result: i64) -> io::Result<i64> {
     if result < 0 {
         return Err(io::Error::last_os_error());
     }
@@ -54,6 +55,16 @@ pub(crate) fn creat(path: &str) -> io::Result<i64> {
 pub(crate) fn seize(pid: u32) -> io::Result<i64> {
     // SAFETY: PTRACE_SEIZE reads no memory of ours.
     check(unsafe { libc::syscall(libc::SYS_ptrace, i64::from(PTRACE_SEIZE), i64::from(pid), 0, 0) })
+}
+
+/// Tries to write to a process that it does not trace.
+pub(crate) fn poke(request: u64, pid: u32) -> io::Result<i64> {
+    // SAFETY: the kernel refuses: the process is not stopped.
+    let result = check(unsafe { libc::syscall(libc::SYS_ptrace, request, i64::from(pid), 0, 0) });
+    match result {
+        Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(0),
+        other => other,
+    }
 }
 
 /// Makes namespaces of one's own.
@@ -98,54 +109,124 @@ pub(crate) fn clone_into(cgroup: BorrowedFd<'_>, image: &Image<'_>) -> io::Resul
     }
 }
 
-/// open(2) as a 32-bit program makes it. A kernel without 32-bit calls ends the process.
-#[cfg(target_arch = "x86_64")]
-pub(crate) fn open32(path: &str) -> io::Result<i64> {
-    const OPEN32: u64 = 5;
-    const PAGE: usize = 4096;
-    let path = CString::new(path)?;
-    // SAFETY: a new anonymous page below 4 GiB, where a 32-bit pointer reaches it; the path is shorter.
-    let result = unsafe {
-        let page = libc::mmap(
-            std::ptr::null_mut(),
-            PAGE,
-            libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_32BIT,
-            -1,
-            0,
-        );
-        if page == libc::MAP_FAILED {
-            return Err(io::Error::last_os_error());
-        }
-        let bytes = path.as_bytes_with_nul();
-        std::ptr::copy_nonoverlapping(bytes.as_ptr(), page.cast(), bytes.len().min(PAGE));
-        let mut result = OPEN32;
-        // rbx belongs to the compiler; the kernel clears r8 to r11.
-        std::arch::asm!(
-            "xchg {address}, rbx",
-            "int 0x80",
-            "xchg {address}, rbx",
-            address = inout(reg) page as u64 => _,
-            inout("rax") result,
-            in("rcx") 0u64,
-            in("rdx") 0u64,
-            out("r8") _, out("r9") _, out("r10") _, out("r11") _,
-        );
-        result
-    };
-    // A 32-bit result: its sign is bit 31.
-    // The result is the low half of the register.
-    let [a, b, c, d, ..] = result.to_le_bytes();
-    let result = i32::from_le_bytes([a, b, c, d]);
-    if result < 0 {
-        return Err(io::Error::from_raw_os_error(-result));
-    }
-    Ok(i64::from(result))
+/// socket(2) with numbers that no library knows.
+pub(crate) fn socket(family: i32, kind: i32, protocol: i32) -> io::Result<OwnedFd> {
+    // SAFETY: reads no memory of ours.
+    let fd = unsafe { libc::socket(family, kind, protocol) };
+    check(fd.into())?;
+    // SAFETY: the kernel has just made this descriptor for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-#[cfg(not(target_arch = "x86_64"))]
-pub(crate) fn open32(_path: &str) -> io::Result<i64> {
-    Err(io::Error::from_raw_os_error(libc::ENOSYS))
+/// connect(2) to an address of one's own making.
+pub(crate) fn connect(socket: BorrowedFd<'_>, address: &[u8]) -> io::Result<i64> {
+    let len = u32::try_from(address.len()).unwrap_or(0);
+    // SAFETY: the kernel reads as many bytes as the length says.
+    check(unsafe { libc::connect(socket.as_raw_fd(), address.as_ptr().cast(), len) }.into())
+}
+
+/// bind(2) to one.
+pub(crate) fn bind(socket: BorrowedFd<'_>, address: &[u8]) -> io::Result<i64> {
+    let len = u32::try_from(address.len()).unwrap_or(0);
+    // SAFETY: as above.
+    check(unsafe { libc::bind(socket.as_raw_fd(), address.as_ptr().cast(), len) }.into())
+}
+
+/// recvmmsg(2) of one message with room for a few descriptors, which stay open.
+pub(crate) fn receive_by_recvmmsg(socket: BorrowedFd<'_>) -> io::Result<i64> {
+    with_message(|message| {
+        let mut message = libc::mmsghdr {
+            msg_hdr: *message,
+            msg_len: 0,
+        };
+        // SAFETY: one message, whose buffers live until the call returns.
+        check(
+            unsafe { libc::recvmmsg(socket.as_raw_fd(), &raw mut message, 1, 0, std::ptr::null_mut()) }
+                .into(),
+        )
+    })
+}
+
+/// Does something with a message of one byte and room for a few descriptors.
+pub(crate) fn with_message(then: impl FnOnce(&mut libc::msghdr) -> io::Result<i64>) -> io::Result<i64> {
+    let (mut byte, mut control) = ([0u8; 1], [0u64; 8]);
+    let mut part = libc::iovec {
+        iov_base: byte.as_mut_ptr().cast(),
+        iov_len: byte.len(),
+    };
+    // SAFETY: plain numbers and pointers, for which zero is nothing.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_iov = &raw mut part;
+    message.msg_iovlen = 1;
+    message.msg_control = control.as_mut_ptr().cast();
+    message.msg_controllen = size_of_val(&control);
+    then(&mut message)
+}
+
+/// name_to_handle_at(2) and open_by_handle_at(2), to read.
+pub(crate) fn open_by_handle(path: &str) -> io::Result<i64> {
+    // A descriptor of the same mount.
+    let mount = File::open(Path::new(path).parent().unwrap_or(Path::new("/")))?;
+    let path = CString::new(path)?;
+    // `struct file_handle`: how long it is, its type, and what the filesystem makes of it.
+    let mut handle = [0_u32; 2 + 32];
+    handle[0] = 128;
+    let (handle, mut id) = (handle.as_mut_ptr(), 0_i32);
+    let here = i64::from(libc::AT_FDCWD);
+    // SAFETY: the path is terminated, the handle as long as it says.
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_name_to_handle_at,
+            here,
+            path.as_ptr(),
+            handle,
+            &raw mut id,
+            0,
+        )
+    })?;
+    // SAFETY: the handle is the kernel's own.
+    let fd = check(unsafe {
+        libc::syscall(
+            libc::SYS_open_by_handle_at,
+            mount.as_raw_fd(),
+            handle,
+            libc::O_RDONLY,
+        )
+    })?;
+    // SAFETY: the kernel has just made this descriptor for us.
+    drop(unsafe { OwnedFd::from_raw_fd(i32::try_from(fd).unwrap_or(-1)) });
+    Ok(0)
+}
+
+/// process_vm_readv(2) where nothing is mapped: the kernel asks for the right before it finds that out.
+pub(crate) fn read_memory(pid: i64) -> io::Result<i64> {
+    let mut byte = [0_u8; 1];
+    let local = libc::iovec {
+        iov_base: byte.as_mut_ptr().cast(),
+        iov_len: 1,
+    };
+    let remote = libc::iovec {
+        iov_base: std::ptr::null_mut(),
+        iov_len: 1,
+    };
+    let pid = i32::try_from(pid).map_err(io::Error::other)?;
+    // SAFETY: writes one byte at most, to one of ours.
+    let read = unsafe { libc::process_vm_readv(pid, &raw const local, 1, &raw const remote, 1, 0) };
+    match check(i64::try_from(read).unwrap_or(0)) {
+        Err(error) if error.raw_os_error() == Some(libc::EFAULT) => Ok(0),
+        other => other,
+    }
+}
+
+/// pidfd_getfd(2) of another process's descriptor.
+pub(crate) fn take_descriptor(pid: u32, fd: i32) -> io::Result<OwnedFd> {
+    // SAFETY: neither call reads memory of ours; the kernel has just made these descriptors for us.
+    unsafe {
+        let process = check(libc::syscall(libc::SYS_pidfd_open, pid, 0))?;
+        let process = OwnedFd::from_raw_fd(i32::try_from(process).unwrap_or(-1));
+        let taken = check(libc::syscall(libc::SYS_pidfd_getfd, process.as_raw_fd(), fd, 0))?;
+        Ok(OwnedFd::from_raw_fd(i32::try_from(taken).unwrap_or(-1)))
+    }
 }
 
 /// truncate(2): to nothing.
@@ -164,4 +245,153 @@ pub(crate) fn type_ahead() -> i64 {
         return 0;
     }
     io::Error::last_os_error().raw_os_error().unwrap_or(0).into()
+}
+
+const PAGE: usize = 4096;
+
+/// Maps a page, does something while it is there, and unmaps it; -1 for no descriptor.
+fn with_page(
+    prot: i32,
+    flags: i32,
+    fd: i32,
+    then: impl FnOnce(*mut libc::c_void) -> io::Result<i64>,
+) -> io::Result<i64> {
+    // SAFETY: a new mapping of our own, unmapped before anything else could use it.
+    unsafe {
+        let page = libc::mmap(std::ptr::null_mut(), PAGE, prot, flags, fd, 0);
+        if page == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        let result = then(page);
+        libc::munmap(page, PAGE);
+        result
+    }
+}
+
+/// mmap(2) of a file's first page.
+pub(crate) fn map_file(file: BorrowedFd<'_>, prot: i32) -> io::Result<i64> {
+    with_page(prot, libc::MAP_PRIVATE, file.as_raw_fd(), |_| Ok(0))
+}
+
+/// mmap(2) of a page that no file has.
+pub(crate) fn map_anonymous(prot: i32) -> io::Result<i64> {
+    with_page(prot, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1, |_| Ok(0))
+}
+
+/// mprotect(2) of such a page.
+pub(crate) fn protect(prot: i32) -> io::Result<i64> {
+    let before = libc::PROT_READ | libc::PROT_WRITE;
+    with_page(before, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1, |page| {
+        // SAFETY: a whole page of our own that nobody reads.
+        check(unsafe { libc::mprotect(page, PAGE, prot) }.into())
+    })
+}
+
+/// A child in new namespaces, which ends at once.
+pub(crate) fn clone_new(flags: u64) -> io::Result<i64> {
+    let mut arguments = [0u64; 11];
+    arguments[0] = flags;
+    arguments[4] = u64::try_from(libc::SIGCHLD).unwrap_or(0);
+    // SAFETY: without CLONE_VM the child has its own memory, and does nothing with it.
+    unsafe {
+        let pid = check(libc::syscall(
+            libc::SYS_clone3,
+            arguments.as_ptr(),
+            size_of_val(&arguments),
+        ))?;
+        if pid == 0 {
+            libc::_exit(0);
+        }
+        check(libc::waitpid(i32::try_from(pid).unwrap_or(-1), std::ptr::null_mut(), 0).into()).map(|_| 0)
+    }
+}
+
+/// Becomes effectively another user, by a system call of this thread alone; the real user stays.
+pub(crate) fn become_user(uid: i64) -> io::Result<i64> {
+    // SAFETY: numbers only.
+    check(unsafe { libc::syscall(libc::SYS_setresuid, -1_i64, uid, -1_i64) })
+}
+
+/// Becomes another user for good.
+pub(crate) fn leave_root(uid: i64) -> io::Result<i64> {
+    // SAFETY: numbers only.
+    check(unsafe { libc::syscall(libc::SYS_setresuid, uid, uid, uid) })
+}
+
+/// setuid(2) of this thread alone.
+pub(crate) fn setuid(uid: i64) -> io::Result<i64> {
+    // SAFETY: numbers only.
+    check(unsafe { libc::syscall(libc::SYS_setuid, uid) })
+}
+
+/// kill(2).
+pub(crate) fn kill(pid: i64, signal: i64) -> io::Result<i64> {
+    // SAFETY: numbers only.
+    check(unsafe { libc::syscall(libc::SYS_kill, pid, signal) })
+}
+
+/// prctl(2) with numbers.
+pub(crate) fn prctl(arguments: [u64; 4]) -> io::Result<i64> {
+    let [option, second, third, fourth] = arguments;
+    // SAFETY: options that take addresses get none that is ours.
+    check(unsafe { libc::syscall(libc::SYS_prctl, option, second, third, fourth, 0) })
+}
+
+/// A call, by its arguments; addresses among them are of memory that lives as long.
+pub(crate) fn numbers(call: libc::c_long, arguments: [i64; 5]) -> io::Result<i64> {
+    let [first, second, third, fourth, fifth] = arguments;
+    // SAFETY: the callers' structures are as large as the calls want them; small numbers are no address of ours.
+    check(unsafe { libc::syscall(call, first, second, third, fourth, fifth) })
+}
+
+/// A call whose argument `index` is a name; the others are numbers.
+pub(crate) fn with_name(
+    call: libc::c_long,
+    index: usize,
+    name: &str,
+    mut arguments: [i64; 5],
+) -> io::Result<i64> {
+    let name = CString::new(name)?;
+    if let Some(argument) = arguments.get_mut(index) {
+        *argument = name.as_ptr() as i64;
+    }
+    numbers(call, arguments)
+}
+
+/// A call whose argument `index` points to words; the others are numbers.
+pub(crate) fn with_words(
+    call: libc::c_long,
+    index: usize,
+    words: &mut [u32; 64],
+    mut arguments: [i64; 5],
+) -> io::Result<i64> {
+    if let Some(argument) = arguments.get_mut(index) {
+        *argument = words.as_mut_ptr() as i64;
+    }
+    numbers(call, arguments)
+}
+
+/// Puts a classic filter that takes everything on a socket.
+pub(crate) fn attach_filter(socket: BorrowedFd<'_>) -> io::Result<i64> {
+    let mut accept = libc::sock_filter {
+        code: 6,
+        jt: 0,
+        jf: 0,
+        k: u32::MAX,
+    };
+    let program = libc::sock_fprog {
+        len: 1,
+        filter: &raw mut accept,
+    };
+    // SAFETY: the kernel copies the program and its one instruction.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_ATTACH_FILTER,
+            (&raw const program).cast(),
+            u32::try_from(size_of_val(&program)).unwrap_or(0),
+        )
+    };
+    check(result.into())
 }

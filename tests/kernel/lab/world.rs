@@ -1,6 +1,5 @@
 //! The loaded sensor and what it has reported so far.
 
-use super::Container;
 use super::container::Actor;
 use agent::decode::decode;
 use agent::event::{EventHeader, ExecId, Payload, RawEvent};
@@ -33,11 +32,22 @@ impl World {
     /// # Errors
     /// When it cannot be loaded or the variable names no backend.
     pub(crate) fn load() -> Result<Self> {
-        let forced = forced_backend()?;
-        let sensor = Sensor::load(SensorConfig { backend: forced }).context("the sensor cannot be loaded")?;
+        let backend = forced_backend()?;
+        Self::with(SensorConfig {
+            backend,
+            ..SensorConfig::default()
+        })
+    }
+
+    /// Loads the sensor as it is told.
+    ///
+    /// # Errors
+    /// When it cannot be loaded.
+    pub(crate) fn with(config: SensorConfig) -> Result<Self> {
+        let sensor = Sensor::load(config).context("the sensor cannot be loaded")?;
         Ok(Self {
             sensor,
-            forced,
+            forced: config.backend,
             events: Vec::new(),
             folder: tempfile::Builder::new().prefix("vigia-kernel-").tempdir()?,
         })
@@ -63,13 +73,14 @@ impl World {
             .find(|report| report.capability == capability)
     }
 
-    /// Takes in what is in the rings.
+    /// Takes in all that is in the rings, batch by batch.
     pub(crate) fn pump(&mut self) -> Result<()> {
         let (mut failed, events) = (None, &mut self.events);
-        self.sensor.rings.drain(&mut |record| match decode(record) {
+        let mut take = |record: &[u8]| match decode(record) {
             Ok(event) => events.push(event),
             Err(error) => failed = Some(error),
-        });
+        };
+        while self.sensor.rings.drain(&mut take) > 0 {}
         ensure!(self.events.len() < MAX_EVENTS, "too many events are kept");
         failed.map_or(Ok(()), |error| {
             Err(error).context("a record of the kernel cannot be decoded")
@@ -114,24 +125,6 @@ impl World {
             }
             std::thread::sleep(Duration::from_millis(2));
         }
-    }
-
-    /// Waits for a container's event whose payload `pick` picks.
-    ///
-    /// # Errors
-    /// As [`World::expect`].
-    pub(crate) fn expect_of<T>(
-        &mut self,
-        container: &Container,
-        what: &str,
-        mut pick: impl FnMut(&Payload) -> Option<T>,
-    ) -> Result<(EventHeader, T)> {
-        let slot = container.slot;
-        self.expect(what, |event| {
-            let ours = event.slot() == Some(slot);
-            let picked = ours.then(|| pick(&event.payload)).flatten()?;
-            Some((event.header, picked))
-        })
     }
 
     /// The image that an actor runs, by its EXEC event.

@@ -42,6 +42,7 @@ const BOUNDARIES: &[&str] = &[
     "engine",
     "enrich",
     "event",
+    "format",
     "host",
     "net",
     "process",
@@ -66,6 +67,7 @@ const ALL_PARTS: &[&str] = &[
     "engine",
     "enrich",
     "event",
+    "format",
     "host",
     "k8s",
     "kernel",
@@ -97,6 +99,7 @@ const ALL: &[&str] = &[
     "engine",
     "enrich",
     "event",
+    "format",
     "host",
     "k8s",
     "kernel",
@@ -115,13 +118,13 @@ const ALL: &[&str] = &[
     "watch",
 ];
 
-pub(super) const LAYERS: [Layer; 29] = [
+pub(super) const LAYERS: [Layer; 30] = [
     // vocabulary
     // an enriched event names its container and process
     pure("event", &["container", "process"]),
     pure("net", &["event"]),
     effects("shutdown", &[]),
-    effects("config", &["event", "detect", "profile", "alert"]),
+    effects("config", &["event", "detect", "profile", "alert", "format"]),
     effects("telemetry", &["event", "config", "shutdown", "alert", "detect"]),
     // core
     pure("decode", &["event"]),
@@ -148,6 +151,7 @@ pub(super) const LAYERS: [Layer; 29] = [
             "profile",
         ],
     ),
+    pure("format", &["event", "detect", "alert"]),
     pure(
         "enrich",
         &["net", "event", "container", "process", "host", "decode"],
@@ -196,6 +200,7 @@ pub(super) const LAYERS: [Layer; 29] = [
             "shutdown",
             "telemetry",
             "spool",
+            "format",
         ],
     ),
     effects("pipeline", BOUNDARIES),

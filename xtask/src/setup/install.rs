@@ -25,6 +25,7 @@ pub(crate) fn install(missing: &[&Need]) -> Result<()> {
         match need.provider {
             Provider::Packages(_) => {}
             Provider::BpfLinker { version, llvm } => install_linker(version, llvm)?,
+            Provider::Unpacked { folder, packages } => unpack(folder, packages)?,
             Provider::Wheel(wheel) => wheel.install()?,
         }
     }
@@ -37,7 +38,7 @@ pub(crate) fn install(missing: &[&Need]) -> Result<()> {
 fn packages_of(need: &Need) -> &'static [&'static str] {
     match need.provider {
         Provider::Packages(packages) => packages,
-        Provider::BpfLinker { .. } | Provider::Wheel(_) => &[],
+        Provider::BpfLinker { .. } | Provider::Unpacked { .. } | Provider::Wheel(_) => &[],
     }
 }
 
@@ -62,6 +63,20 @@ fn install_packages(packages: &[&str]) -> Result<()> {
             .args(["install", "-y", "--no-install-recommends"])
             .args(packages),
     )
+}
+
+/// Fetches packages and unpacks them where nothing else is; their scripts do not run.
+fn unpack(folder: &str, packages: &[&str]) -> Result<()> {
+    let scratch = tempfile::tempdir()?;
+    // apt fetches as a user of its own.
+    fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o777))?;
+    shell::run(apt().current_dir(scratch.path()).arg("download").args(packages))?;
+    let target = toolchain::tools_dir().join(folder);
+    fs::create_dir_all(&target)?;
+    for file in fs::read_dir(scratch.path())? {
+        shell::run(Command::new("dpkg").arg("-x").arg(file?.path()).arg(&target))?;
+    }
+    Ok(())
 }
 
 /// Keeps packages from starting their daemons: ours are private, and a system-wide dockerd would rewrite the machine's

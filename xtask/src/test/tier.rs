@@ -1,5 +1,6 @@
 //! The tiers and how each is run.
 
+use super::Selection;
 use super::count::{Counts, run_counted};
 use crate::build::{Profile, build_agent};
 use crate::setup::Purpose;
@@ -20,10 +21,22 @@ pub(crate) enum Tier {
     Vm,
     /// Root: the agent as a user runs it.
     E2e,
+    /// Alerts to real receivers, which come and go.
+    Delivery,
+    /// Root: floods and churn, short unless `--full`.
+    Soak,
 }
 
 impl Tier {
-    pub(crate) const ALL: [Self; 5] = [Self::Unit, Self::Kernel, Self::Runtime, Self::Vm, Self::E2e];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Unit,
+        Self::Kernel,
+        Self::Runtime,
+        Self::Vm,
+        Self::E2e,
+        Self::Delivery,
+        Self::Soak,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -32,6 +45,8 @@ impl Tier {
             Self::Runtime => "runtime",
             Self::Vm => "vm",
             Self::E2e => "e2e",
+            Self::Delivery => "delivery",
+            Self::Soak => "soak",
         }
     }
 
@@ -42,31 +57,40 @@ impl Tier {
             Self::Runtime => "containers of a private Docker daemon and of runc",
             Self::Vm => "every program on Debian's 6.1 and 6.12 kernels, in software",
             Self::E2e => "the agent as a user runs it",
+            Self::Delivery => "alerts to real receivers, which come and go",
+            Self::Soak => "the agent under a flood and over many containers",
         }
     }
 
     pub(super) fn needs_root(self) -> bool {
-        matches!(self, Self::Kernel | Self::Runtime | Self::E2e)
+        matches!(
+            self,
+            Self::Kernel | Self::Runtime | Self::E2e | Self::Delivery | Self::Soak
+        )
     }
 
     pub(super) fn purposes(self) -> &'static [Purpose] {
         match self {
             Self::Unit => &[],
-            Self::Kernel | Self::Runtime | Self::E2e => &[Purpose::Containers],
+            Self::Kernel | Self::Runtime | Self::E2e | Self::Soak => &[Purpose::Containers],
             Self::Vm => &[Purpose::Vm],
+            Self::Delivery => &[Purpose::Receivers],
         }
     }
 
-    pub(super) fn run(self, only: Option<&str>) -> Result<Counts> {
+    pub(super) fn run(self, selection: &Selection) -> Result<Counts> {
+        let only = selection.only.as_deref();
         match self {
             Self::Unit => run_unit(only),
-            Self::Vm => vm::tier::run(only),
-            Self::Kernel | Self::Runtime | Self::E2e => self.run_target(only),
+            Self::Vm => vm::tier::run(selection),
+            Self::Kernel | Self::Runtime | Self::E2e | Self::Delivery | Self::Soak => {
+                self.run_target(selection)
+            }
         }
     }
 
     /// One test binary of `agent-tests`; its tests share the machine, so they run one after the other.
-    fn run_target(self, only: Option<&str>) -> Result<Counts> {
+    fn run_target(self, selection: &Selection) -> Result<Counts> {
         let agent = build_agent(Profile::Dev)?;
         let mut command = shell::cargo();
         command.args([
@@ -78,7 +102,12 @@ impl Tier {
             "--features",
             self.name(),
         ]);
-        command.args(["--", "--nocapture", "--test-threads=1"]).args(only);
+        command
+            .args(["--", "--nocapture", "--test-threads=1"])
+            .args(&selection.only);
+        if selection.full {
+            command.env("VIGIA_TEST_SOAK", "full");
+        }
         // A failed test shows its reason; where anyhow made it is noise.
         run_counted(
             command

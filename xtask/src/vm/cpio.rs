@@ -1,9 +1,12 @@
 //! Writing an initramfs: the `newc` cpio format, as the kernel's `early-userspace/buffer-format` describes it.
 
+use agent_tests::image::libraries_of;
 use anyhow::{Context, Result};
 use std::collections::BTreeSet;
+use std::fs;
+use std::io::Read;
 use std::path::Path;
-use std::{fs, process::Command};
+use tar::EntryType;
 
 /// An initramfs in the making. Folders are made as they are needed.
 #[derive(Debug, Default)]
@@ -51,6 +54,38 @@ impl Initramfs {
         Ok(())
     }
 
+    /// What a tar archive holds, below `root`; only what `keep` accepts. Nodes are left out.
+    pub(super) fn tar(&mut self, root: &str, tar: impl Read, keep: impl Fn(&str) -> bool) -> Result<()> {
+        for entry in tar::Archive::new(tar).entries()? {
+            let mut entry = entry?;
+            let name = entry.path()?.to_string_lossy().into_owned();
+            let name = name.trim_start_matches("./").trim_end_matches('/').to_owned();
+            if name.is_empty() || !keep(&name) {
+                continue;
+            }
+            let path = format!("{root}/{name}");
+            let target = entry
+                .link_name()?
+                .map(|target| target.to_string_lossy().into_owned());
+            let mode = entry.header().mode()? & 0o7777;
+            match (entry.header().entry_type(), target) {
+                (EntryType::Directory, _) => self.folder(&path)?,
+                (EntryType::Symlink, Some(target)) => self.link(&path, &target)?,
+                // To be read, a link is as good as a second name.
+                (EntryType::Link, Some(target)) => {
+                    self.link(&path, &format!("/{}", target.trim_start_matches("./")))?
+                }
+                (EntryType::Regular, _) => {
+                    let mut content = Vec::new();
+                    entry.read_to_end(&mut content)?;
+                    self.file(&path, mode, &content)?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     pub(super) fn finish(mut self) -> Result<Vec<u8>> {
         self.entry("TRAILER!!!", 0, &[])?;
         Ok(self.bytes)
@@ -81,22 +116,6 @@ fn parent(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(parent, _)| parent)
 }
 
-/// What `ldd` says; nothing for a static program.
-fn libraries_of(program: &Path) -> Result<Vec<String>> {
-    let output = Command::new("ldd")
-        .arg(program)
-        .output()
-        .context("cannot start ldd")?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    Ok(text.lines().filter_map(library_in).map(str::to_owned).collect())
-}
-
-/// `libc.so.6 => /lib/…/libc.so.6 (0x…)` or `/lib64/ld-linux-x86-64.so.2 (0x…)`.
-fn library_in(line: &str) -> Option<&str> {
-    let path = line.split_once(" => ").map_or(line, |(_, path)| path).trim();
-    path.starts_with('/').then(|| path.split(' ').next()).flatten()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,16 +133,22 @@ mod tests {
     }
 
     #[test]
-    fn libraries_are_read_from_both_kinds_of_lines() {
-        assert_eq!(
-            library_in("\tlibc.so.6 => /lib/libc.so.6 (0x00007f)"),
-            Some("/lib/libc.so.6")
-        );
-        assert_eq!(
-            library_in("\t/lib64/ld-linux-x86-64.so.2 (0x00007f)"),
-            Some("/lib64/ld-linux-x86-64.so.2")
-        );
-        assert_eq!(library_in("\tlinux-vdso.so.1 (0x00007ffd)"), None);
-        assert_eq!(library_in("\tnot a dynamic executable"), None);
+    fn a_tar_archive_is_taken_over() -> Result<()> {
+        let mut tar = tar::Builder::new(Vec::new());
+        for name in ["./usr/bin/x", "./usr/share/doc/y"] {
+            let mut header = tar::Header::new_gnu();
+            header.set_mode(0o755);
+            header.set_size(1);
+            header.set_entry_type(EntryType::Regular);
+            tar.append_data(&mut header, name, &b"z"[..])?;
+        }
+        let mut initramfs = Initramfs::default();
+        initramfs.tar("image", tar.into_inner()?.as_slice(), |name| {
+            !name.starts_with("usr/share/doc")
+        })?;
+        let bytes = initramfs.finish()?;
+        let has = |name: &[u8]| bytes.windows(name.len()).any(|window| window == name);
+        assert!(has(b"image/usr/bin/x\0") && !has(b"image/usr/share/doc/y\0"));
+        Ok(())
     }
 }

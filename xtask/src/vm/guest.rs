@@ -2,7 +2,8 @@
 
 use super::cpio::Initramfs;
 use super::kernel::Kernel;
-use agent_tests::paths;
+use agent_tests::corpus::IMAGE;
+use agent_tests::{image, paths};
 use anyhow::{Context, Result};
 use std::path::PathBuf;
 use std::process::Command;
@@ -16,10 +17,24 @@ pub(crate) struct Guest {
     pub(crate) env: Vec<(String, String)>,
     /// Host files and the guest paths at which they lie (no leading slash), with their libraries.
     pub(crate) programs: Vec<(PathBuf, String)>,
+    /// Guest paths and what is to lie there.
+    pub(crate) files: Vec<(String, Vec<u8>)>,
+    /// Root of containers, at `/image`: a layer as tar.
+    pub(crate) image: Option<Image>,
+}
+
+/// A container image in the guest.
+#[derive(Debug)]
+pub(crate) struct Image {
+    /// As the harness' images are archived.
+    pub(crate) archive: PathBuf,
+    /// Beginnings of paths that nobody needs in a guest: its memory is small.
+    pub(crate) without: &'static [&'static str],
 }
 
 /// First process. The initramfs cannot be pivoted away from, which container runtimes do: everything moves to a
-/// tmpfs first.
+/// tmpfs first. Except containers' image, which is too large to be copied: it is bound, and covered so that `switch_root`
+/// does not remove it.
 const INIT: &str = r#"#!/bin/busybox sh
 B=/bin/busybox
 $B mount -t proc proc /proc
@@ -28,6 +43,11 @@ for module in /modules/*.ko; do $B insmod "$module" || echo "insmod $module fail
 $B mount -t tmpfs -o mode=755,size=80% root /new
 for entry in bin etc guest lib lib64 root usr; do [ -e "/$entry" ] && $B cp -a "/$entry" /new/; done
 $B mkdir -p /new/proc /new/sys /new/dev /new/tmp /new/run /new/var /new/mnt
+if [ -d /image ]; then
+  $B mkdir /new/image
+  $B mount --bind /image /new/image
+  $B mount -t tmpfs cover /image
+fi
 $B mount --move /proc /new/proc
 $B mount --move /dev /new/dev
 exec $B switch_root /new /guest/start
@@ -38,6 +58,7 @@ const START: &str = r#"#!/bin/sh
 export PATH=/bin HOME=/root TERM=dumb
 mount -t sysfs sys /sys
 mkdir -p /dev/pts /dev/shm
+ln -s /proc/self/fd /dev/fd
 mount -t devpts -o ptmxmode=666 pts /dev/pts
 mount -t tmpfs shm /dev/shm
 mount -t tmpfs -o mode=1777 tmp /tmp
@@ -81,6 +102,12 @@ impl Guest {
         for (source, path) in &self.programs {
             initramfs.program(path, source)?;
         }
+        for (path, content) in &self.files {
+            initramfs.file(path, 0o755, content)?;
+        }
+        if let Some(image) = &self.image {
+            image.pack(&mut initramfs)?;
+        }
         initramfs.finish()
     }
 
@@ -90,6 +117,13 @@ impl Guest {
             .iter()
             .map(|(name, value)| format!("export {name}={}\n", quoted(value)));
         exports.chain([self.script.clone(), "\n".to_owned()]).collect()
+    }
+}
+
+impl Image {
+    fn pack(&self, initramfs: &mut Initramfs) -> Result<()> {
+        let keep = |name: &str| !self.without.iter().any(|prefix| name.starts_with(prefix));
+        image::read_layer(&self.archive, |layer| initramfs.tar(IMAGE, layer, keep))
     }
 }
 

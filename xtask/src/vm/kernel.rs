@@ -1,7 +1,8 @@
 //! Debian's kernels: fetched as packages, unpacked, and kept in the cache.
 
+use super::package;
 use crate::shell;
-use agent_tests::{capability, paths};
+use agent_tests::paths;
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -47,13 +48,9 @@ fn fetch(series: &str, folder: &Path) -> Result<()> {
     let cache = folder.parent().context("the cache has no folder")?;
     fs::create_dir_all(cache).with_context(|| format!("cannot create {}", cache.display()))?;
     let scratch = tempfile::tempdir_in(cache)?;
-    let package = package_of(series)?;
-    shell::run(
-        Command::new("apt-get")
-            .args(["download", &package])
-            .current_dir(scratch.path()),
-    )?;
-    let archive = only_entry(scratch.path())?;
+    let packages = scratch.path().join("packages");
+    fs::create_dir(&packages)?;
+    let archive = package::download(series, &packages)?;
     let tree = scratch.path().join("tree");
     shell::run(Command::new("dpkg-deb").arg("--extract").arg(&archive).arg(&tree))?;
     let finished = scratch.path().join("finished");
@@ -64,47 +61,6 @@ fn fetch(series: &str, folder: &Path) -> Result<()> {
     }
     fs::rename(&finished, folder)?;
     Ok(())
-}
-
-/// The package that the series' metapackage names today.
-fn package_of(series: &str) -> Result<String> {
-    let metapackages = [
-        format!("linux-image-{series}-cloud-amd64"),
-        "linux-image-cloud-amd64".to_owned(),
-    ];
-    for attempt in [Lists::AsTheyAre, Lists::Updated] {
-        if attempt == Lists::Updated && capability::is_root() {
-            shell::run(Command::new("apt-get").args(["update", "-qq"]))?;
-        }
-        let mut found = metapackages
-            .iter()
-            .filter_map(|metapackage| dependency_of(metapackage, series));
-        if let Some(package) = found.next() {
-            return Ok(package);
-        }
-    }
-    bail!("this machine's package sources have no kernel {series}")
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Lists {
-    AsTheyAre,
-    Updated,
-}
-
-fn dependency_of(metapackage: &str, series: &str) -> Option<String> {
-    let output = Command::new("apt-cache")
-        .args(["depends", metapackage])
-        .output()
-        .ok()?;
-    let text = String::from_utf8(output.stdout).ok()?;
-    let packages = text
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("Depends: "));
-    let of_series = format!("linux-image-{series}.");
-    packages
-        .map(str::to_owned)
-        .find(|package| package.starts_with(&of_series))
 }
 
 fn only_entry(folder: &Path) -> Result<PathBuf> {

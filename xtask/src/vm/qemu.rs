@@ -54,6 +54,11 @@ const FLAGS: [&str; 15] = [
     "none",
 ];
 
+/// Lines of a kernel's log that are shown in any case.
+const LAST_LINES: usize = 40;
+/// What the first message of a broken kernel has.
+const FIRST_WORDS: [&str; 4] = ["Oops", "BUG:", "general protection", "Kernel panic"];
+
 enum Message {
     Output(Vec<u8>),
     Control(String),
@@ -175,9 +180,13 @@ fn listen(socket: &Path, sender: Sender<Message>, wrap: fn(Vec<u8>) -> Message) 
     Ok(())
 }
 
+/// From where it went wrong, and never less than its end.
 fn tail(log: &Path) -> String {
     let bytes = fs::read(log).unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes).into_owned();
     let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(40)..].join("\n")
+    let end = lines.len().saturating_sub(LAST_LINES);
+    let is_first = |line: &str| FIRST_WORDS.iter().any(|words| line.contains(words));
+    let from = lines.iter().position(|line| is_first(line)).unwrap_or(end);
+    lines[from.min(end)..].join("\n")
 }

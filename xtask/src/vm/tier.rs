@@ -1,83 +1,137 @@
-//! The `vm` test tier: the kernel tier's tests, on each kernel, with BPF LSM and without.
+//! The `vm` test tier: the kernel tier's tests, on each kernel, with each backend; and a kernel that is
+//! refused.
 
-use super::{Boot, Guest, LSM_WITH_BPF, stripped};
+use super::{Boot, Guest, LSM_WITH_BPF, Said, messages, refusal, stripped};
 use crate::build::{Profile, build_agent};
-use crate::shell;
-use crate::test::{Counts, Success};
-use anyhow::{Context, Result, bail};
+use crate::test::{Counts, Selection, Success};
+use crate::{shell, verified};
+use agent_tests::verified::Measurement;
+use anyhow::{Context, Result, bail, ensure};
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
 const KERNELS: [&str; 2] = ["6.1", "6.12"];
 
+/// A backend that the tests must find in use, and the security modules with which it is the best.
+type Round = (&'static str, &'static str);
+const LSM: Round = ("lsm", LSM_WITH_BPF);
 /// Without `bpf` in the list LSM programs never fire and fentry must take over.
-const BACKENDS: [(&str, &str); 2] = [
-    ("lsm", LSM_WITH_BPF),
-    ("fentry", "landlock,lockdown,yama,integrity"),
-];
+const FENTRY: Round = ("fentry", LSM_WITHOUT_BPF);
+/// As on hosts that refuse both.
+const TRACEPOINT: Round = ("tracepoint", LSM_WITHOUT_BPF);
+const LSM_WITHOUT_BPF: &str = "landlock,lockdown,yama,integrity";
 
 /// An emulated CPU on a busy machine is fifty times slower.
 const TIMEOUT: Duration = Duration::from_secs(600);
 
 /// # Errors
 /// When the tests do not compile or no machine can be booted.
-pub(crate) fn run(only: Option<&str>) -> Result<Counts> {
+pub(crate) fn run(selection: &Selection) -> Result<Counts> {
+    let only = selection.only.as_deref();
     let scratch = tempfile::tempdir()?;
-    let programs = vec![
-        stripped(&build_agent(Profile::Dev)?, scratch.path())?,
-        (
-            stripped(&kernel_tests()?, scratch.path())?.0,
-            "bin/kernel-tests".to_owned(),
-        ),
-    ];
-    let mut total = Counts::default();
-    for kernel in KERNELS {
-        for (backend, lsm) in BACKENDS {
-            let env = [
-                ("VIGIA_TEST_BACKEND", backend),
-                ("VIGIA_TEST_AGENT", "/bin/agent"),
-                ("RUST_BACKTRACE", "1"),
-            ];
-            let guest = Guest {
-                script: format!(
-                    "exec kernel-tests --nocapture --test-threads=1 {}",
-                    only.unwrap_or_default()
-                ),
-                env: env
-                    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                    .to_vec(),
-                programs: programs.clone(),
-            };
-            let counts = boot(
-                &Boot {
-                    kernel,
-                    lsm,
-                    memory_mib: 2048,
-                    timeout: TIMEOUT,
-                },
-                &guest,
-            )?;
-            shell::say(&format!("vm {kernel} {backend}: {counts}"));
-            total.add(&counts);
-        }
+    let agent = stripped(&build_agent(Profile::Dev)?, scratch.path())?;
+    let mut total = refusal::run(&agent, only)?;
+    if selection.full {
+        total.add(&messages::run(&KERNELS, only)?);
     }
+    let programs = vec![agent, tests_in_guest(&kernel_tests()?, scratch.path())?];
+    on_every_kernel(&[LSM, FENTRY], &programs, |boot, backend, mut guest| {
+        guest.script = format!("{} {}", guest.script, only.unwrap_or_default());
+        let counts = count(boot, &guest)?;
+        shell::say(&format!("vm {} {backend}: {counts}", boot.kernel));
+        total.add(&counts);
+        Ok(())
+    })?;
     Ok(total)
 }
 
-fn boot(boot: &Boot<'_>, guest: &Guest) -> Result<Counts> {
+/// What the verifier goes through, as the kernel tier's tests measure it on every kernel with every backend.
+///
+/// # Errors
+/// When a machine cannot be booted or a measurement fails.
+pub(crate) fn measure(tests: &Path, measured: &mut Vec<Measurement>) -> Result<()> {
+    let scratch = tempfile::tempdir()?;
+    let programs = vec![tests_in_guest(tests, scratch.path())?];
+    on_every_kernel(
+        &[LSM, FENTRY, TRACEPOINT],
+        &programs,
+        |boot, backend, mut guest| {
+            guest.script = format!("{} {}", guest.script, verified::TEST);
+            guest.env.push(verified::environment());
+            let code = boot.run(&guest, |said| {
+                // Measured twice is measured the same.
+                if let Said::Line(line) = said {
+                    measured.extend(Measurement::from_line(&String::from_utf8_lossy(line)));
+                }
+            })?;
+            ensure!(
+                code == 0,
+                "{} {backend}: the measurement ended with {code}",
+                boot.kernel
+            );
+            Ok(())
+        },
+    )
+}
+
+fn on_every_kernel(
+    rounds: &[Round],
+    programs: &[(PathBuf, String)],
+    mut run: impl FnMut(&Boot<'_>, &str, Guest) -> Result<()>,
+) -> Result<()> {
+    for kernel in KERNELS {
+        for (backend, lsm) in rounds {
+            let boot = Boot {
+                kernel,
+                lsm,
+                memory_mib: 2048,
+                timeout: TIMEOUT,
+            };
+            run(&boot, backend, guest(backend, programs))?;
+        }
+    }
+    Ok(())
+}
+
+/// The kernel tier's tests with this backend; the script may be given names of tests.
+fn guest(backend: &str, programs: &[(PathBuf, String)]) -> Guest {
+    let env = [
+        ("VIGIA_TEST_BACKEND", backend),
+        ("VIGIA_TEST_AGENT", "/bin/agent"),
+        ("RUST_BACKTRACE", "1"),
+    ];
+    Guest {
+        script: "exec kernel-tests --nocapture --test-threads=1".to_owned(),
+        env: env
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .to_vec(),
+        programs: programs.to_vec(),
+        ..Guest::default()
+    }
+}
+
+fn tests_in_guest(tests: &Path, scratch: &Path) -> Result<(PathBuf, String)> {
+    let (copy, _) = stripped(tests, scratch)?;
+    Ok((copy, "bin/kernel-tests".to_owned()))
+}
+
+fn count(boot: &Boot<'_>, guest: &Guest) -> Result<Counts> {
     let mut counts = Counts::default();
-    let code = boot.run(guest, |line| {
-        // Nobody may be reading any more.
-        std::io::stdout().write_all(line).ok();
-        counts.read_line(String::from_utf8_lossy(line).trim_end());
+    let code = boot.run(guest, |said| match said {
+        Said::Begin => counts = Counts::default(),
+        Said::Line(line) => {
+            // Nobody may be reading any more.
+            std::io::stdout().write_all(line).ok();
+            counts.read_line(String::from_utf8_lossy(line).trim_end());
+        }
     })?;
     Ok(counts.finish(if code == 0 { Success::Yes } else { Success::No }))
 }
 
 /// Compiles the kernel tier; cargo's messages say where its binary is.
-fn kernel_tests() -> Result<PathBuf> {
+pub(crate) fn kernel_tests() -> Result<PathBuf> {
     let mut command = shell::cargo();
     command.args([
         "test",

@@ -1,14 +1,13 @@
 //! Of processes, their rights, and the kernel itself.
 
-use super::{Evidence, names};
-use crate::detect::Neighbours;
+use super::{Evidence, Near, names};
 use crate::event::{
     Bpf, Call, Capable, ContainerOp, Credentials, CredentialsOp, Lifecycle, Module, ModuleOp, Namespaces,
     Ptrace, PtraceOp, Setns, Signal,
 };
 
 impl Evidence {
-    pub(super) fn ptrace(&mut self, ptrace: &Ptrace, neighbours: &dyn Neighbours) {
+    pub(super) fn ptrace(&mut self, ptrace: &Ptrace, near: Near<'_>) {
         let operation = match ptrace.op {
             PtraceOp::PTRACE => "ptrace",
             PtraceOp::PROCESS_VM_READ => "process_vm_read",
@@ -19,10 +18,19 @@ impl Evidence {
         self.put("operation", operation);
         self.put("request", ptrace.request);
         self.put("target_host_pid", ptrace.target_tgid);
-        let container = neighbours
-            .by_slot(ptrace.target_slot)
-            .map(|container| container.id.as_str().to_owned());
-        self.put("target_container_id", container);
+        self.target_container(ptrace.target_slot, near);
+    }
+
+    /// Whose slot it is. The event's own container may be gone when its alert is made: short-lived ones are.
+    fn target_container(&mut self, slot: u32, near: Near<'_>) {
+        let own = near
+            .event
+            .container
+            .as_ref()
+            .filter(|container| container.key.slot == slot);
+        let container = own.cloned().or_else(|| near.neighbours.by_slot(slot));
+        let id = container.map(|container| container.id.as_str().to_owned());
+        self.put("target_container_id", id);
     }
 
     pub(super) fn setns(&mut self, setns: &Setns) {
@@ -68,13 +76,10 @@ impl Evidence {
         self.text("cgroup", &lifecycle.cgroup);
     }
 
-    pub(super) fn signal(&mut self, signal: &Signal, neighbours: &dyn Neighbours) {
+    pub(super) fn signal(&mut self, signal: &Signal, near: Near<'_>) {
         self.put("signal", signal.signal);
         self.put("target_host_pid", signal.target_tgid);
-        let container = neighbours
-            .by_slot(signal.target_slot)
-            .map(|container| container.id.as_str().to_owned());
-        self.put("target_container_id", container);
+        self.target_container(signal.target_slot, near);
     }
 
     pub(super) fn credentials(&mut self, credentials: &Credentials) {

@@ -1,6 +1,7 @@
 //! What one program contacts and scans is one alert.
 
 use super::*;
+use crate::event::{ExecId, Ptrace, PtraceOp};
 use std::collections::BTreeSet;
 
 /// A container with neighbours at 172.17.0.3 to 172.17.0.60.
@@ -132,4 +133,21 @@ fn what_two_programs_do_is_two_alerts() {
     assert_ne!(first[0].id, second[0].id);
     assert_eq!((first[0].revision, second[0].revision), (0, 0));
     assert!(!first[0].evidence.contains_key("steps"), "one step is no list");
+}
+
+#[test]
+fn a_process_of_the_own_container_is_its_also_when_that_is_gone() {
+    let scene = scene("acme/app", "/usr/bin/gdb");
+    let event = scene.event(Payload::Ptrace(Ptrace {
+        op: PtraceOp::PTRACE,
+        request: 16,
+        target_tgid: 9,
+        target_slot: OWN.slot,
+        target: ExecId(0),
+    }));
+    let shown = scene.with_context(&event, |context| {
+        assert!(context.neighbours.by_slot(OWN.slot).is_none(), "it runs");
+        evidence::evidence(context.event, context.neighbours)
+    });
+    assert_eq!(shown["target_container_id"], id().as_str());
 }

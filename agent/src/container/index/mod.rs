@@ -12,7 +12,7 @@ mod state;
 use super::{Container, ContainerMetadata, Metadata, RuntimeEvent, cgroup};
 use crate::event::{BootTime, ContainerId, ContainerOp, Lifecycle, Payload, RawEvent, SlotKey};
 use agent_common::limits::MAX_SLOTS;
-use agent_common::slot::{SlotFlags, SlotState};
+use agent_common::slot::{SHARED_SLOT, SlotFlags, SlotState};
 use names::Names;
 use runtimes::Runtimes;
 use state::{Candidate, Gone, Sighting};
@@ -43,6 +43,8 @@ pub enum IndexChange {
     Unavailable(Arc<Container>),
     /// Its last cgroup was removed.
     Gone(Arc<Container>),
+    /// It was gone, and late events cannot name it any more.
+    Forgotten(Arc<Container>),
 }
 
 /// Whose a slot is.
@@ -51,7 +53,8 @@ pub enum Attribution {
     Container(Arc<Container>),
     /// A cgroup that turned out to be no container (so far).
     Host,
-    /// The slot is used again and nothing was kept of its former container.
+    /// The slot is used again and nothing was kept of its former container, or it is the one that containers without a slot of their own
+    /// share.
     Unknown,
 }
 
@@ -90,6 +93,10 @@ pub struct IndexStats {
     pub gone: usize,
     pub candidates: usize,
     pub early: usize,
+    /// Ids by which containers are found.
+    pub ids: usize,
+    /// Containers, live or gone, that wait for their names.
+    pub unnamed: usize,
     /// Live containers by state of their metadata.
     pub pending: usize,
     /// Containers forgotten before their time was over.
@@ -156,6 +163,10 @@ impl ContainerIndex {
 
     /// Takes in a lifecycle step, also from the start-up snapshot (`CREATED`, then `LIVE` for what runs).
     pub fn observe_lifecycle(&mut self, key: SlotKey, time: BootTime, lifecycle: &Lifecycle) {
+        if key.slot == SHARED_SLOT {
+            // Many containers', of which none has a life of its own.
+            return;
+        }
         if key.slot == agent_common::slot::NO_SLOT || key.slot >= MAX_SLOTS {
             self.stats.bad_slots += 1;
             return;
@@ -243,6 +254,12 @@ impl ContainerIndex {
         self.live.values()
     }
 
+    /// Its bounds.
+    #[must_use]
+    pub fn limits(&self) -> IndexLimits {
+        self.limits
+    }
+
     /// Sizes and losses.
     #[must_use]
     pub fn stats(&self) -> IndexStats {
@@ -252,6 +269,8 @@ impl ContainerIndex {
             gone: self.gone.len(),
             candidates: self.candidates.len(),
             early: self.early.len(),
+            ids: self.names.len(),
+            unnamed: self.pending.len(),
             pending: self.pending.keys().filter(pending).count(),
             ..self.stats
         }
@@ -260,6 +279,9 @@ impl ContainerIndex {
     /// Whose `key` is; an unknown one is looked up in the kernel's table (its lifecycle record was lost, or is
     /// still on its way).
     pub fn attribute(&mut self, key: SlotKey, now: BootTime, slots: &mut dyn SlotReader) -> Attribution {
+        if key.slot == SHARED_SLOT {
+            return Attribution::Unknown;
+        }
         if let Some(container) = self.get(key) {
             return Attribution::Container(Arc::clone(container));
         }

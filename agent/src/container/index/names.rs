@@ -24,6 +24,11 @@ impl Names {
         self.addresses.get(&address.to_canonical()).copied()
     }
 
+    /// Ids that are known.
+    pub(super) fn len(&self) -> usize {
+        self.ids.len()
+    }
+
     /// The newest container takes its names, whoever had them.
     pub(super) fn insert(&mut self, container: &Container) {
         self.ids.insert(container.id.clone(), container.key);

@@ -196,7 +196,8 @@ impl ContainerIndex {
         }
     }
 
-    pub(super) fn forget(&mut self, container: &Container) {
+    pub(super) fn forget(&mut self, container: &Arc<Container>) {
+        self.changes.push(IndexChange::Forgotten(Arc::clone(container)));
         self.names.remove(container);
         self.pending.remove(&container.key);
         // Two slots can have one id while a restart overlaps: the other one takes its names back.

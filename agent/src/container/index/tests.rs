@@ -54,6 +54,7 @@ fn words(index: &mut ContainerIndex) -> Vec<&'static str> {
         IndexChange::Updated(_) => "updated",
         IndexChange::Unavailable(_) => "unavailable",
         IndexChange::Gone(_) => "gone",
+        IndexChange::Forgotten(_) => "forgotten",
     };
     index.take_changes().iter().map(word).collect()
 }

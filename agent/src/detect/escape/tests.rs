@@ -386,6 +386,53 @@ fn the_runtime_s_socket_is_known_by_identity_and_by_name() {
     );
 }
 
+/// Where only what a ring was asked for is known, nothing says that it failed.
+#[test]
+fn a_runtime_s_socket_that_a_ring_is_asked_for_is_no_mere_attempt() {
+    let mut scene = python();
+    scene.flags = RecordFlags(Trust::ARGUMENTS.0 << RecordFlags::TRUST_SHIFT | RecordFlags::IO_URING);
+    let findings = scene.inspect(unix(0, "../run/docker.sock"));
+    let [finding] = findings.as_slice() else {
+        panic!("{findings:?}")
+    };
+    assert_eq!(
+        (finding.rule.id, finding.severity),
+        ("escape.runtime_socket", Severity::Critical)
+    );
+    assert!(scene.inspect(unix(0, "/run/mysqld.sock")).is_empty());
+}
+
+#[test]
+fn a_connection_to_a_runtime_that_failed_is_an_attempt() {
+    const ENOENT: i32 = 2;
+    const EACCES: i32 = 13;
+    const ECONNREFUSED: i32 = 111;
+    let mut scene = python();
+    for (errno, severity) in [
+        // A client in a container without a runtime, or before its own is there.
+        (ENOENT, Severity::Info),
+        (EACCES, Severity::Medium),
+        (ECONNREFUSED, Severity::Medium),
+    ] {
+        scene.ret = -errno;
+        let findings = scene.inspect(unix(0, "docker.sock"));
+        let [attempt] = findings.as_slice() else {
+            panic!("{findings:?}")
+        };
+        assert_eq!(
+            (attempt.rule.id, attempt.severity),
+            ("escape.runtime_socket", severity),
+            "{errno}"
+        );
+        assert!(
+            attempt.summary.contains("tried to connect to"),
+            "{}",
+            attempt.summary
+        );
+    }
+    assert!(scene.rules(unix(0, "/var/run/nscd/socket")).is_empty());
+}
+
 fn mount(op: MountOp, source: &str, target: &str, fstype: &str, mount_flags: u64) -> Payload {
     Payload::Mount(Mount {
         op,

@@ -40,19 +40,21 @@ pub(super) struct LateralDetector {
 
 impl Detector for LateralDetector {
     fn inspect(&mut self, context: &DetectContext<'_>, findings: &mut Vec<Finding>) {
-        match &context.event.raw.payload {
-            Payload::Exec(exec) => findings.extend(shell::on_exec(context, exec)),
-            Payload::Connect(net) | Payload::Send(net) => {
-                if let Some(contact) = Contact::of(context, net) {
-                    self.contact(&contact, findings);
-                }
-            }
-            _ => {}
+        let raw = &context.event.raw;
+        if let Payload::Exec(exec) = &raw.payload {
+            findings.extend(shell::on_exec(context, exec));
+        }
+        if let Some(contact) = raw.contact().and_then(|net| Contact::of(context, net)) {
+            self.contact(&contact, findings);
         }
     }
 
     fn forget(&mut self, container: SlotKey) {
         self.fans.remove(&container);
+    }
+
+    fn kept(&self) -> usize {
+        self.fans.len()
     }
 }
 
@@ -98,12 +100,10 @@ impl<'a> Contact<'a> {
     /// `None`: nobody else is contacted.
     fn of(context: &'a DetectContext<'a>, net: &Net) -> Option<Self> {
         let (proto, address) = (Protocol::from_number(net.protocol)?, peer_address(&net.remote)?);
-        let udp = proto == Protocol::Udp;
-        // Resolvers connect() UDP sockets only to sort addresses; servers answer to ports that clients were given.
-        let no_contact = udp && matches!(context.event.raw.payload, Payload::Connect(_));
-        let answer = udp && context.host.ephemeral_ports.contains(net.remote.port);
+        // Servers answer to ports that clients were given.
+        let answer = proto == Protocol::Udp && context.host.ephemeral_ports.contains(net.remote.port);
         let nobody = is_nobody(address) && !(address.is_loopback() && has_host_network(context));
-        if nobody || no_contact || answer || is_own(context, address) {
+        if nobody || answer || is_own(context, address) {
             return None;
         }
         let peer = context

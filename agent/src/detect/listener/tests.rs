@@ -1,6 +1,6 @@
 use crate::detect::Severity;
 use crate::detect::testing::{Scene, end, listen, scene};
-use crate::event::{Net, Payload, SocketAddress};
+use crate::event::{Net, Payload, RecordFlags, SocketAddress};
 
 fn first(scene: &mut Scene, payload: Payload) -> Option<(&'static str, Severity)> {
     scene
@@ -54,6 +54,15 @@ fn an_unknown_listener_without_profile_is_information() {
         first(&mut scene.attached(), listen("0.0.0.0", 9000)),
         Some(("listener.unexpected", Severity::Medium))
     );
+}
+
+#[test]
+fn a_listener_that_the_image_found_open_was_judged_before() {
+    let mut scene = scene("acme/app", "/bin/sh").attached();
+    scene.flags = RecordFlags(RecordFlags::INHERITED);
+    assert_eq!(first(&mut scene, listen("0.0.0.0", 4444)), None);
+    scene.flags = RecordFlags(0);
+    assert!(first(&mut scene, listen("0.0.0.0", 4444)).is_some());
 }
 
 #[test]

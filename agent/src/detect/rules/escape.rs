@@ -237,11 +237,13 @@ pub(crate) static RUNTIME_SOCKET: Rule = Rule {
     title: "The container runtime's API was used from a container",
     meaning: "A process in a container connected to the socket of Docker, containerd, CRI-O, Podman, BuildKit or \
         the kubelet. The socket's inode decides, so renaming or bind-mounting it changes nothing; of sockets that \
-        the agent has not seen on the host, the name. The kubelet's sockets for device plugins do not count.",
+        the agent has not seen on the host, the name. The kubelet's sockets for device plugins do not count. A connection \
+        that failed is an attempt, by the name that was asked for; where no such socket exists it is for your information only.",
     why: "Whoever speaks to the runtime can start a privileged container: that is root on the host.",
     look_alikes: "Portainer, Traefik, watchtower and CI agents are given the socket on purpose. No profile can allow \
         it: each container alerts once per repeat window; silence the image where alerts are received, or give it a \
-        proxy that passes only the requests it needs.",
+        proxy that passes only the requests it needs. Clients that wait for a runtime of their own (Docker in Docker) try \
+        before it is there.",
     response: "Take the socket out of the container. List containers that were started since.",
 };
 

@@ -72,7 +72,9 @@ mod tests {
                 rule.response,
             ];
             assert!(documentation.iter().all(|text| !text.is_empty()), "{}", rule.id);
-            assert!(!rule.attack.is_empty(), "{}", rule.id);
+            // Nobody attacks in a test.
+            let test = rule.id == "sensor.sink_test";
+            assert_eq!(rule.attack.is_empty(), test, "{}", rule.id);
         }
     }
 

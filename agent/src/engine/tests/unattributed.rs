@@ -41,3 +41,18 @@ fn the_host_is_no_unknown_container() {
     run.feed(with_strings(event, |event| &mut event.header, path));
     assert_eq!((run.rules(), run.engine.stats().unattributed), (vec![], 0));
 }
+
+#[test]
+fn the_agent_does_not_accuse_itself() {
+    let mut run = Run::new();
+    let facts = |agent| {
+        Input::Host(Box::new(HostFacts {
+            agent: Some(agent),
+            ..HostFacts::default()
+        }))
+    };
+    run.feed(facts(4242)).feed(opens_core_pattern(2));
+    assert_eq!((run.rules(), run.engine.stats().handled_total()), (vec![], 1));
+    run.feed(facts(4243)).feed(opens_core_pattern(3));
+    assert_eq!(run.rules(), [("escape.core_pattern", 0)], "another process");
+}

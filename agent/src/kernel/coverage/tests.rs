@@ -7,6 +7,7 @@ fn report(capability: Capability, backend: Option<Backend>) -> CapabilityReport 
         trust: Trust::RESOLVED,
         reason_not_better: None,
         programs: Vec::new(),
+        left_out: Vec::new(),
     }
 }
 
@@ -17,10 +18,10 @@ fn row(reports: &[CapabilityReport], name: &str) -> Coverage {
 
 #[test]
 fn names_are_unique() {
-    let mut names: Vec<_> = BEHAVIOURS.iter().map(|behaviour| behaviour.name).collect();
+    let mut names: Vec<_> = behaviours().map(|behaviour| behaviour.name).collect();
     names.sort_unstable();
     names.dedup();
-    assert_eq!(names.len(), BEHAVIOURS.len());
+    assert_eq!(names.len(), behaviours().count());
 }
 
 #[test]
@@ -37,7 +38,31 @@ fn each_backend_shows_what_the_table_says() {
     );
     assert_eq!((lsm.backend, lsm.sight), (Some("lsm"), Sight::Resolved));
     let module = report(Capability::Module, Some(Backend::Tracepoint));
-    assert_eq!(row(&[module], "module_autoload").sight, Sight::Blind);
+    assert_eq!(row(&[module], "module_data").sight, Sight::Arguments);
+}
+
+#[test]
+fn without_the_program_that_shows_it_a_behaviour_is_blind_unless_the_kernel_never_does_it() {
+    let lacking = |reason: Option<&str>| {
+        let mut module = report(Capability::Module, Some(Backend::Tracepoint));
+        module.left_out = vec![LeftOut {
+            program: "module_request",
+            reason: reason.map(str::to_owned),
+        }];
+        row(&[module.clone()], "module").sight == Sight::Racy
+            && row(&[module], "module_autoload").sight == Sight::Absent
+    };
+    assert!(lacking(None));
+    assert!(!lacking(Some("refused")));
+}
+
+#[test]
+fn a_weaker_program_shows_less() {
+    let mut listen = report(Capability::Listen, Some(Backend::Tracepoint));
+    assert_eq!(row(&[listen.clone()], "listen_unbound").sight, Sight::Resolved);
+    listen.programs = vec!["tcp_listen", "exit_listen"];
+    assert_eq!(row(&[listen.clone()], "listen_unbound").sight, Sight::Racy);
+    assert_eq!(row(&[listen], "listen").sight, Sight::Resolved);
 }
 
 #[test]

@@ -1,8 +1,15 @@
 //! Directories that change, and attributes of what stands in them.
 
 use super::{fentry, lsm, syscalls, way};
-use crate::kernel::backend::{Backend, Capability, Plan};
+use crate::kernel::backend::{Backend, Capability, Hook, Plan};
 use agent_common::event::Trust;
+
+// What no hook on objects tells.
+const TRUNCATE: Hook = syscalls("exit_truncate", &["truncate", "truncate64"]);
+const UTIMENSAT: Hook = syscalls("exit_utimensat", &["utimensat", "utimensat_time64"]);
+const UTIMES: Hook = syscalls("exit_utimes", &["utime", "utimes"]);
+const FUTIMESAT: Hook = syscalls("exit_futimesat", &["futimesat"]);
+const FILE_SETATTR: Hook = syscalls("exit_file_setattr", &["file_setattr"]);
 
 pub(super) const PLANS: &[Plan] = &[
     Plan {
@@ -24,21 +31,68 @@ pub(super) const PLANS: &[Plan] = &[
             ),
         ],
     },
+    // Kernels before 5.19 do not tell the flags.
     Plan {
         capability: Capability::Rename,
         ways: &[
             way(Backend::Lsm, Trust::RESOLVED, &[lsm("lsm_rename", "path_rename")]),
+            way(
+                Backend::Lsm,
+                Trust::RESOLVED,
+                &[lsm("lsm_rename_flagless", "path_rename")],
+            ),
             way(
                 Backend::Fentry,
                 Trust::RESOLVED,
                 &[fentry("fentry_rename", "security_path_rename")],
             ),
             way(
+                Backend::Fentry,
+                Trust::RESOLVED,
+                &[fentry("fentry_rename_flagless", "security_path_rename")],
+            ),
+            way(
                 Backend::Tracepoint,
                 Trust::ARGUMENTS,
                 &[
                     syscalls("exit_rename", &["rename"]),
-                    syscalls("exit_renameat", &["renameat", "renameat2"]),
+                    syscalls("exit_renameat", &["renameat"]),
+                    syscalls("exit_renameat2", &["renameat2"]),
+                ],
+            ),
+        ],
+    },
+    Plan {
+        capability: Capability::Create,
+        ways: &[
+            way(
+                Backend::Lsm,
+                Trust::RESOLVED,
+                &[
+                    lsm("lsm_link", "path_link"),
+                    lsm("lsm_symlink", "path_symlink"),
+                    lsm("lsm_mknod", "path_mknod"),
+                ],
+            ),
+            way(
+                Backend::Fentry,
+                Trust::RESOLVED,
+                &[
+                    fentry("fentry_link", "security_path_link"),
+                    fentry("fentry_symlink", "security_path_symlink"),
+                    fentry("fentry_mknod", "security_path_mknod"),
+                ],
+            ),
+            way(
+                Backend::Tracepoint,
+                Trust::ARGUMENTS,
+                &[
+                    syscalls("exit_link", &["link"]),
+                    syscalls("exit_linkat", &["linkat"]),
+                    syscalls("exit_symlink", &["symlink"]),
+                    syscalls("exit_symlinkat", &["symlinkat"]),
+                    syscalls("exit_mknod", &["mknod"]),
+                    syscalls("exit_mknodat", &["mknodat"]),
                 ],
             ),
         ],
@@ -52,9 +106,11 @@ pub(super) const PLANS: &[Plan] = &[
                 &[
                     lsm("lsm_chmod", "path_chmod"),
                     lsm("lsm_setxattr", "inode_setxattr"),
-                    syscalls("exit_truncate", &["truncate"]),
-                    syscalls("exit_utimensat", &["utimensat"]),
-                    syscalls("exit_utimes", &["utime", "utimes"]),
+                    TRUNCATE,
+                    UTIMENSAT,
+                    UTIMES,
+                    FUTIMESAT,
+                    FILE_SETATTR,
                 ],
             ),
             way(
@@ -63,9 +119,11 @@ pub(super) const PLANS: &[Plan] = &[
                 &[
                     fentry("fentry_chmod", "security_path_chmod"),
                     fentry("fentry_setxattr", "security_inode_setxattr"),
-                    syscalls("exit_truncate", &["truncate"]),
-                    syscalls("exit_utimensat", &["utimensat"]),
-                    syscalls("exit_utimes", &["utime", "utimes"]),
+                    TRUNCATE,
+                    UTIMENSAT,
+                    UTIMES,
+                    FUTIMESAT,
+                    FILE_SETATTR,
                 ],
             ),
             way(
@@ -78,9 +136,11 @@ pub(super) const PLANS: &[Plan] = &[
                     syscalls("exit_setxattr", &["setxattr", "lsetxattr"]),
                     syscalls("exit_fsetxattr", &["fsetxattr"]),
                     syscalls("exit_setxattrat", &["setxattrat"]),
-                    syscalls("exit_truncate", &["truncate"]),
-                    syscalls("exit_utimensat", &["utimensat"]),
-                    syscalls("exit_utimes", &["utime", "utimes"]),
+                    TRUNCATE,
+                    UTIMENSAT,
+                    UTIMES,
+                    FUTIMESAT,
+                    FILE_SETATTR,
                 ],
             ),
         ],

@@ -1,18 +1,34 @@
 //! Sockets.
 
-use super::{cgroup, fentry, lsm, syscalls, tracepoint, way};
-use crate::kernel::backend::{Attach, Backend, Capability, Hook, Plan};
+use super::{cgroup, fentry, fexit, lsm, syscalls, tracepoint, way};
+use crate::kernel::backend::{Backend, Capability, Hook, Plan};
 use agent_common::event::Trust;
+
+/// Behind the program that labels tasks.
+const INHERITED: Hook = tracepoint("inherited_listen", "sched_process_exec");
+
+/// Whose listeners no other hook passes.
+const SCTP: Hook = tracepoint("sctp_listen", "inet_sock_set_state");
 
 pub(super) const PLANS: &[Plan] = &[
     Plan {
         capability: Capability::Bind,
         ways: &[
-            way(Backend::Lsm, Trust::RESOLVED, &[lsm("lsm_bind", "socket_bind")]),
+            way(
+                Backend::Lsm,
+                Trust::RESOLVED,
+                &[
+                    lsm("lsm_bind", "socket_bind"),
+                    syscalls("exit_bind_unix", &["bind"]),
+                ],
+            ),
             way(
                 Backend::Fentry,
                 Trust::RESOLVED,
-                &[fentry("fentry_bind", "security_socket_bind")],
+                &[
+                    fentry("fentry_bind", "security_socket_bind"),
+                    syscalls("exit_bind_unix", &["bind"]),
+                ],
             ),
             way(
                 Backend::Tracepoint,
@@ -28,17 +44,21 @@ pub(super) const PLANS: &[Plan] = &[
             way(
                 Backend::Fentry,
                 Trust::RESOLVED,
-                &[Hook {
-                    program: "fexit_listen",
-                    attach: Attach::Fexit("inet_csk_listen_start"),
-                }],
+                &[fexit("fexit_listen", "inet_csk_listen_start"), SCTP, INHERITED],
             ),
+            way(
+                Backend::Tracepoint,
+                Trust::RESOLVED,
+                &[cgroup("cgroup_listen"), SCTP, INHERITED],
+            ),
+            // Up to 6.12 at least cgroup programs cannot use task storage.
             way(
                 Backend::Tracepoint,
                 Trust::RESOLVED,
                 &[
                     tracepoint("tcp_listen", "inet_sock_set_state"),
                     syscalls("exit_listen", &["listen"]),
+                    INHERITED,
                 ],
             ),
         ],
@@ -101,17 +121,67 @@ pub(super) const PLANS: &[Plan] = &[
             way(
                 Backend::Lsm,
                 Trust::RESOLVED,
-                &[lsm("lsm_unix_connect", "unix_stream_connect")],
+                &[
+                    lsm("lsm_unix_connect", "unix_stream_connect"),
+                    syscalls("exit_connect_refused", &["connect"]),
+                ],
             ),
             way(
                 Backend::Fentry,
                 Trust::RESOLVED,
-                &[fentry("fentry_unix_connect", "security_unix_stream_connect")],
+                &[
+                    fentry("fentry_unix_connect", "security_unix_stream_connect"),
+                    syscalls("exit_connect_refused", &["connect"]),
+                ],
             ),
             way(
                 Backend::Tracepoint,
                 Trust::RACY,
-                &[syscalls("exit_unix_connect", &["connect"])],
+                // Of datagram sockets too, which the capability `connect` promises.
+                &[syscalls("exit_connect", &["connect"])],
+            ),
+        ],
+    },
+    Plan {
+        capability: Capability::Socket,
+        ways: &[
+            way(
+                Backend::Lsm,
+                Trust::RESOLVED,
+                &[lsm("lsm_socket_create", "socket_create")],
+            ),
+            way(
+                Backend::Fentry,
+                Trust::RESOLVED,
+                &[fentry("fentry_socket_create", "security_socket_create")],
+            ),
+            way(
+                Backend::Tracepoint,
+                Trust::ARGUMENTS,
+                &[syscalls("exit_socket", &["socket"])],
+            ),
+        ],
+    },
+    Plan {
+        capability: Capability::Receive,
+        ways: &[
+            way(
+                Backend::Lsm,
+                Trust::RESOLVED,
+                &[lsm("lsm_receive", "file_receive")],
+            ),
+            way(
+                Backend::Fentry,
+                Trust::RESOLVED,
+                &[fentry("fentry_receive", "security_file_receive")],
+            ),
+            way(
+                Backend::Tracepoint,
+                Trust::RACY,
+                &[
+                    syscalls("exit_recvmsg", &["recvmsg"]),
+                    syscalls("exit_recvmmsg", &["recvmmsg", "recvmmsg_time64"]),
+                ],
             ),
         ],
     },

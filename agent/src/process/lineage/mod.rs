@@ -114,6 +114,12 @@ impl Lineage {
         chain
     }
 
+    /// Processes that the cache can hold.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.cache.cap().get()
+    }
+
     /// Sizes and misses.
     #[must_use]
     pub fn stats(&self) -> LineageStats {

@@ -1,6 +1,6 @@
 use super::*;
 use crate::detect::testing::{OWN, Scene, connect, container, listen, scene};
-use crate::event::EnrichedEvent;
+use crate::event::{EnrichedEvent, RecordFlags};
 use crate::profile::{ImageName, ListenQuery, ListenVerdict, Standing, StandingListener, compile, parse};
 
 fn learner(scene: &Scene) -> Learner {
@@ -85,6 +85,26 @@ fn what_was_seen_is_allowed_and_ports_given_by_the_kernel_are_general() {
                 .as_ref()
                 .is_some_and(|pattern| pattern.matches(&image))
         }))
+    );
+}
+
+#[test]
+fn neither_a_datagram_socket_s_peer_nor_another_image_s_listener_is_learned() {
+    let mut scene = scene("acme/app:1", "/app/server");
+    let Payload::Connect(net) = connect("10.0.0.9", 443) else {
+        unreachable!()
+    };
+    let udp = scene.event(Payload::Connect(Net {
+        protocol: 17,
+        socket_type: 2,
+        ..net
+    }));
+    scene.flags = RecordFlags(RecordFlags::INHERITED);
+    let inherited = scene.event(listen("0.0.0.0", 8080));
+    let profile = learn(&scene, [udp, inherited].into_iter());
+    assert!(
+        profile.connect.is_empty() && profile.listen.is_empty(),
+        "{profile:?}"
     );
 }
 

@@ -1,15 +1,12 @@
 //! Docker's answers → [`ContainerMetadata`]. Pure; every field of an answer may be missing, and what an
 //! image's maker chooses (labels, names) is bounded.
 
-use crate::container::{ContainerMetadata, ImageRef, Labels, MountPoint, Pod};
+use crate::container::{ContainerMetadata, ImageRef, MountPoint};
+use crate::runtimes::bounds::{MAX_ITEMS, bounded, labels, pod, texts};
 use bollard::models::{ContainerInspectResponse, ContainerSummary, EndpointSettings, ImageInspect};
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
-/// Bytes kept of a label, a name, an argument.
-const MAX_TEXT: usize = 4096;
-/// Mounts, networks, addresses, ports, arguments kept per container.
-const MAX_ITEMS: usize = 256;
 /// Networks that engines make themselves; all others were made by someone.
 const ENGINE_NETWORKS: [&str; 5] = ["bridge", "host", "none", "podman", "default"];
 
@@ -138,36 +135,6 @@ fn repository(reference: &str) -> &str {
 /// Names come as `/web`.
 pub(super) fn name(name: &str) -> String {
     bounded(name.strip_prefix('/').unwrap_or(name).to_owned())
-}
-
-/// Each bounded, and all together; and the number of those that were left out.
-pub(super) fn labels(labels: HashMap<String, String>) -> (Labels, u32) {
-    let texts = labels
-        .into_iter()
-        .map(|(key, value)| (bounded(key), bounded(value)));
-    Labels::bounded(texts.collect())
-}
-
-/// The pod that a kubelet's labels name.
-pub(super) fn pod(labels: &Labels) -> Option<Pod> {
-    let label = |key: &str| labels.get(key).cloned();
-    Some(Pod {
-        name: label("io.kubernetes.pod.name")?,
-        namespace: label("io.kubernetes.pod.namespace")?,
-        uid: label("io.kubernetes.pod.uid").unwrap_or_default(),
-    })
-}
-
-/// Cuts at [`MAX_TEXT`] bytes, between characters.
-pub(super) fn bounded(mut text: String) -> String {
-    if text.len() > MAX_TEXT {
-        text.truncate(text.floor_char_boundary(MAX_TEXT));
-    }
-    text
-}
-
-fn texts(texts: Vec<String>) -> Vec<String> {
-    texts.into_iter().take(MAX_ITEMS).map(bounded).collect()
 }
 
 fn mounts(mounts: Vec<bollard::models::MountPoint>) -> Vec<MountPoint> {

@@ -3,6 +3,7 @@
 use super::describe;
 use crate::container::ContainerMetadata;
 use crate::event::ContainerId;
+use crate::runtimes::bounds;
 use bollard::models::{EventMessage, EventMessageTypeEnum};
 use std::collections::HashMap;
 
@@ -56,9 +57,9 @@ pub(super) fn read(event: EventMessage) -> Option<Notice> {
 /// The attributes of `create`: the container's labels, and among them `image` and `name`.
 fn created(mut attributes: HashMap<String, String>) -> ContainerMetadata {
     let mut metadata = ContainerMetadata::default();
-    metadata.image.reference = describe::bounded(attributes.remove("image").unwrap_or_default());
+    metadata.image.reference = bounds::bounded(attributes.remove("image").unwrap_or_default());
     metadata.name = describe::name(&attributes.remove("name").unwrap_or_default());
-    (metadata.labels, metadata.labels_omitted) = describe::labels(attributes);
-    metadata.pod = describe::pod(&metadata.labels);
+    (metadata.labels, metadata.labels_omitted) = bounds::labels(attributes);
+    metadata.pod = bounds::pod(&metadata.labels);
     metadata
 }

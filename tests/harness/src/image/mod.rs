@@ -1,10 +1,12 @@
 //! Container images made on the spot: from busybox, or from Debian packages. Cached as archives; a changed recipe
 //! makes new ones.
 
+mod agent;
 mod archive;
 mod rootfs;
 
-pub use archive::{ImageConfig, write_archive};
+pub use agent::{agent_archive_in, libraries_of, strip, write_agent_archive};
+pub use archive::{ImageConfig, read_layer, write_archive};
 pub use rootfs::write_busybox_layer;
 
 use crate::paths;
@@ -24,6 +26,9 @@ pub const SSHD: &str = "lab.local/sshd:1";
 pub const HTTPD: &str = "lab.local/httpd:2.4";
 /// A shell with curl, nc and socat; what an attacker would bring.
 pub const TOOLBOX: &str = "lab.local/toolbox:1";
+/// What the corpus' images are made of; [`crate::corpus`] adds its cases.
+pub const CORPUS_ATTACK: &str = "lab.local/corpus-attack:1";
+pub const CORPUS_BENIGN: &str = "lab.local/corpus-benign:1";
 
 /// Images that are made and cached together, because they share their content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +37,10 @@ pub enum Set {
     Busybox,
     /// [`NGINX`], [`REDIS`], [`POSTGRES`], [`SSHD`], [`HTTPD`], [`TOOLBOX`]; a minute when they are not cached.
     Services,
+    /// [`CORPUS_ATTACK`]; half a minute when it is not cached.
+    CorpusAttack,
+    /// [`CORPUS_BENIGN`]; a minute when it is not cached.
+    CorpusBenign,
 }
 
 impl Set {
@@ -39,6 +48,8 @@ impl Set {
         match self {
             Self::Busybox => "busybox",
             Self::Services => "services",
+            Self::CorpusAttack => "corpus-attack",
+            Self::CorpusBenign => "corpus-benign",
         }
     }
 
@@ -51,6 +62,8 @@ impl Set {
         let content = match self {
             Self::Busybox => busybox_version()?,
             Self::Services => rootfs::services_recipe(),
+            Self::CorpusAttack => rootfs::corpus_recipe(rootfs::CORPUS_ATTACK_PACKAGES),
+            Self::CorpusBenign => rootfs::corpus_recipe(rootfs::CORPUS_BENIGN_PACKAGES),
         };
         Ok(format!("format 1\n{}\n{content}", images.join("\n")))
     }
@@ -62,6 +75,8 @@ impl Set {
                 json!({"Cmd": ["sleep", "1000000"], "Env": [BUSYBOX_PATH]}),
             )],
             Self::Services => services(),
+            Self::CorpusAttack => vec![image(CORPUS_ATTACK, json!({"Env": [PATH]}))],
+            Self::CorpusBenign => vec![image(CORPUS_BENIGN, json!({"Env": [PATH]}))],
         }
     }
 
@@ -69,6 +84,8 @@ impl Set {
         match self {
             Self::Busybox => rootfs::write_busybox_layer(layer),
             Self::Services => rootfs::write_services_layer(layer, scratch),
+            Self::CorpusAttack => rootfs::write_corpus_layer(layer, rootfs::CORPUS_ATTACK_PACKAGES),
+            Self::CorpusBenign => rootfs::write_corpus_layer(layer, rootfs::CORPUS_BENIGN_PACKAGES),
         }
     }
 }

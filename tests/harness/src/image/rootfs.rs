@@ -1,8 +1,9 @@
 //! The content of the test images.
 
 use anyhow::{Context, Result, bail};
+use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use tar::{Builder, EntryType, Header};
 
@@ -53,11 +54,33 @@ pub fn write_busybox_layer(layer: &Path) -> Result<()> {
     Ok(())
 }
 
-fn append_folder(builder: &mut Builder<File>, name: &str, mode: u32) -> Result<()> {
+/// Writes a root with these folders (name → mode) and programs (name, file that it is a copy of).
+///
+/// # Errors
+/// When a program cannot be read, or `layer` cannot be written.
+pub(super) fn write_program_layer(
+    layer: &Path,
+    folders: &BTreeMap<PathBuf, u32>,
+    programs: &[(PathBuf, PathBuf)],
+) -> Result<()> {
+    let file = File::create(layer).with_context(|| format!("cannot create {}", layer.display()))?;
+    let mut builder = Builder::new(file);
+    for (folder, mode) in folders {
+        append_folder(&mut builder, folder, *mode)?;
+    }
+    for (name, source) in programs {
+        let content = fs::read(source).with_context(|| format!("cannot read {}", source.display()))?;
+        append_file(&mut builder, name, &content, 0o755)?;
+    }
+    builder.into_inner()?;
+    Ok(())
+}
+
+fn append_folder(builder: &mut Builder<File>, name: impl AsRef<Path>, mode: u32) -> Result<()> {
     Ok(builder.append_data(&mut header(EntryType::Directory, mode, 0), name, std::io::empty())?)
 }
 
-fn append_file(builder: &mut Builder<File>, name: &str, content: &[u8], mode: u32) -> Result<()> {
+fn append_file(builder: &mut Builder<File>, name: impl AsRef<Path>, content: &[u8], mode: u32) -> Result<()> {
     let mut header = header(EntryType::Regular, mode, u64::try_from(content.len())?);
     Ok(builder.append_data(&mut header, name, content)?)
 }
@@ -97,21 +120,62 @@ pub(super) fn write_services_layer(layer: &Path, scratch: &Path) -> Result<()> {
         "cp {} \"$1/prepare\" && chroot \"$1\" /bin/bash /prepare && rm \"$1/prepare\"",
         script.display()
     );
+    let mut mmdebstrap = mmdebstrap("extract", PACKAGES);
+    mmdebstrap.arg(format!("--extract-hook={hook}"));
+    write_debian_layer(mmdebstrap, layer)
+}
+
+/// What the attacks of the corpus need.
+pub(super) const CORPUS_ATTACK_PACKAGES: &str = "python3,procps,iproute2,iputils-ping,netcat-openbsd,socat,openssh-client,\
+     openssh-server,strace,libcap2-bin,keyutils,cron,curl,dnsutils,kmod,busybox-static,gcc,libc6-dev,file";
+
+/// What the ordinary work beside them needs.
+pub(super) const CORPUS_BENIGN_PACKAGES: &str = "python3,procps,iproute2,nginx-light,redis-server,postgresql,logrotate,cron,gdb,\
+     dnsutils,curl,openssl,systemd,systemd-sysv,gcc,libc6-dev,make,haproxy,rsyslog,git,sudo,util-linux";
+
+/// A third of what Debian installs; nothing in the corpus asks for it.
+const CORPUS_EXCLUDED: [&str; 8] = [
+    "/usr/share/doc/*",
+    "/usr/share/info/*",
+    "/usr/share/locale/*",
+    "/usr/share/man/*",
+    "/usr/bin/*-lto-dump-*",
+    "/usr/lib/gcc/*/lto1",
+    "/usr/lib/gcc/*san.a",
+    "/usr/lib/*san.so.*",
+];
+
+#[must_use]
+pub(super) fn corpus_recipe(packages: &str) -> String {
+    format!("{packages}\n{}", CORPUS_EXCLUDED.join(" "))
+}
+
+/// Installs Debian packages into a root, so that package managers, users and alternatives are as on a real system.
+///
+/// # Errors
+/// When packages cannot be fetched or installed.
+pub(super) fn write_corpus_layer(layer: &Path, packages: &str) -> Result<()> {
+    let mut mmdebstrap = mmdebstrap("minbase", packages);
+    for path in CORPUS_EXCLUDED {
+        mmdebstrap.arg(format!("--dpkgopt=path-exclude={path}"));
+    }
+    write_debian_layer(mmdebstrap, layer)
+}
+
+fn mmdebstrap(variant: &str, packages: &str) -> Command {
     let mut mmdebstrap = Command::new("mmdebstrap");
-    mmdebstrap.args([
-        "--quiet",
-        "--variant=extract",
-        "--aptopt=APT::Install-Recommends \"false\"",
-    ]);
+    mmdebstrap.args(["--quiet", "--aptopt=APT::Install-Recommends \"false\""]);
+    mmdebstrap.arg(format!("--variant={variant}"));
+    mmdebstrap.arg(format!("--include={packages}"));
     mmdebstrap
-        .arg(format!("--include={PACKAGES}"))
-        .arg(format!("--extract-hook={hook}"));
-    mmdebstrap
-        .arg("bookworm")
-        .arg(layer)
-        .arg(apt_sources()?)
-        .stdin(Stdio::null());
-    let status = mmdebstrap.status().context("cannot start mmdebstrap")?;
+}
+
+fn write_debian_layer(mut mmdebstrap: Command, layer: &Path) -> Result<()> {
+    mmdebstrap.arg("bookworm").arg(layer).arg(apt_sources()?);
+    let status = mmdebstrap
+        .stdin(Stdio::null())
+        .status()
+        .context("cannot start mmdebstrap: cargo xtask setup containers")?;
     if !status.success() {
         bail!("mmdebstrap: {status}");
     }

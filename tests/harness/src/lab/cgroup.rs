@@ -17,6 +17,16 @@ pub enum CgroupView {
 }
 
 impl CgroupView {
+    /// A command that sees the machine so, in a mount namespace of its own.
+    #[must_use]
+    pub fn command(self, program: &Path) -> Command {
+        let mut command = Command::new("unshare");
+        let script = format!("{}\nexec \"$0\" \"$@\"", self.script());
+        command.args(["--mount", "--propagation", "private", "sh", "-ec", &script]);
+        command.arg(program);
+        command
+    }
+
     /// Whether this machine can show it.
     #[must_use]
     pub fn is_possible(self) -> bool {
@@ -24,7 +34,8 @@ impl CgroupView {
     }
 
     /// Shell commands that make it, in a mount namespace of one's own.
-    pub(super) fn script(self) -> &'static str {
+    #[must_use]
+    pub fn script(self) -> &'static str {
         match self {
             Self::Host => "",
             Self::V2 => {

@@ -70,17 +70,7 @@ impl Docker {
         let folder = make_folder(name)?;
         write_runtime_shim(&folder.join("runc-shim"))?;
         let log = File::create(folder.join("dockerd.log"))?;
-        let mut unshare = Command::new("unshare");
-        unshare.args([
-            "--net",
-            "--mount",
-            "--propagation",
-            "private",
-            "sh",
-            "-ec",
-            &script(view),
-            "lab",
-        ]);
+        let mut unshare = super::apart(&script(view));
         unshare.args([folder.as_os_str(), cgroup_parent(name).as_ref()]);
         // A group of its own: Ctrl-C is for the owner, who then ends the daemon in order.
         unshare
@@ -284,7 +274,7 @@ fn script(view: CgroupView) -> String {
 
 /// Where the bounding set lacks CAP_SYS_RESOURCE, runc cannot give it to privileged containers and fails; where a
 /// unified view has no cpu controller, runc cannot write shares. The shim takes out just what cannot be had.
-fn write_runtime_shim(path: &Path) -> Result<()> {
+pub(super) fn write_runtime_shim(path: &Path) -> Result<()> {
     const SYS_RESOURCE: u32 = 24;
     let drop_capability = if has_capability("CapBnd", SYS_RESOURCE) {
         ""

@@ -3,20 +3,25 @@
 
 mod cgroup;
 mod clean;
+mod containerd;
 mod docker;
 mod netns;
+mod podman;
 mod runc;
 
 pub use cgroup::{Cgroup, CgroupView, hierarchies};
 pub use clean::{Owners, clean};
+pub use containerd::Containerd;
 pub use docker::Docker;
 pub use netns::Netns;
+pub use podman::Podman;
 pub use runc::{Runc, RuncContainer};
 
 use crate::paths;
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// The pid of the process for which a lab exists; the lab is garbage when that is gone.
 const OWNER_FILE: &str = "owner";
@@ -51,6 +56,14 @@ pub fn unique_name(prefix: &str) -> String {
         std::process::id(),
         COUNTER.fetch_add(1, Ordering::Relaxed)
     )
+}
+
+/// A shell script in a network and a mount namespace of its own. What is added are its arguments.
+fn apart(script: &str) -> Command {
+    let mut unshare = Command::new("unshare");
+    unshare.args(["--net", "--mount", "--propagation", "private"]);
+    unshare.args(["sh", "-ec", script, "lab"]);
+    unshare
 }
 
 fn read_pid(file: &Path) -> Option<u32> {

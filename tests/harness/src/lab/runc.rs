@@ -42,27 +42,61 @@ impl Runc {
     /// # Errors
     /// When runc refuses; the error holds its message.
     pub fn start(&self, args: &[&str]) -> Result<RuncContainer<'_>> {
-        let id = container_id(&super::unique_name(&self.name));
-        let bundle = self.folder.join(&id[..12]);
-        fs::create_dir_all(&bundle)?;
-        fs::write(
-            bundle.join("config.json"),
-            serde_json::to_vec(&self.config(&id, args))?,
-        )?;
+        self.make(&["run", "--detach"], args)
+    }
+
+    /// Prepares a container; its program runs when it is told to [`RuncContainer::begin`].
+    ///
+    /// # Errors
+    /// When runc refuses; the error holds its message.
+    pub fn create(&self, args: &[&str]) -> Result<RuncContainer<'_>> {
+        self.make(&["create"], args)
+    }
+
+    fn make(&self, verb: &[&str], args: &[&str]) -> Result<RuncContainer<'_>> {
+        let id = self.new_id();
+        let bundle = self.bundle(&id, args)?;
         let container = RuncContainer { runc: self, id };
         // Its output goes to a file: a pipe would never end as long as the container lives.
         let log = File::create(bundle.join("output"))?;
         let mut run = self.runc();
-        run.args(["run", "--detach", "--bundle"])
-            .arg(&bundle)
-            .arg(&container.id);
+        run.args(verb).arg("--bundle").arg(&bundle).arg(&container.id);
         run.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let mut child = run.spawn().context("cannot start runc")?;
         let status = command::wait_within(&mut child, Duration::from_secs(30))?.context("runc run hangs")?;
         if !status.success() {
-            anyhow::bail!("runc run: {}", fs::read_to_string(bundle.join("output"))?.trim());
+            anyhow::bail!(
+                "runc {}: {}",
+                verb.join(" "),
+                fs::read_to_string(bundle.join("output"))?.trim()
+            );
         }
         Ok(container)
+    }
+
+    /// An id that no container had before.
+    #[must_use]
+    pub fn new_id(&self) -> String {
+        container_id(&super::unique_name(&self.name))
+    }
+
+    /// Runs a program in a container of its own to the end; nothing is left of it.
+    ///
+    /// # Errors
+    /// When it fails; the error holds its message.
+    pub fn run(&self, id: &str, args: &[&str]) -> Result<String> {
+        let bundle = self.bundle(id, args)?;
+        let said = command::run(self.runc().args(["run", "--bundle"]).arg(&bundle).arg(id));
+        fs::remove_dir_all(&bundle)?;
+        said
+    }
+
+    fn bundle(&self, id: &str, args: &[&str]) -> Result<PathBuf> {
+        let bundle = self.folder.join(&id[..12]);
+        fs::create_dir_all(&bundle)?;
+        let config = serde_json::to_vec(&self.config(id, args))?;
+        fs::write(bundle.join("config.json"), config)?;
+        Ok(bundle)
     }
 
     fn runc(&self) -> Command {
@@ -101,6 +135,14 @@ impl Runc {
 }
 
 impl RuncContainer<'_> {
+    /// Lets its program run.
+    ///
+    /// # Errors
+    /// When runc refuses; the error holds its message.
+    pub fn begin(&self) -> Result<()> {
+        command::run(self.runc.runc().args(["start", &self.id])).map(drop)
+    }
+
     /// Runs a program in it to the end and gives what it printed.
     ///
     /// # Errors

@@ -1,11 +1,12 @@
 //! Attributes of files, and the root and working directory of a process.
 
-use crate::lab::raw;
+use crate::lab::{raw, uring};
 use rustix::fs::{
     AtFlags, CWD, IFlags, Timespec, Timestamps, XattrFlags, ioctl_setflags, setxattr, utimensat,
 };
 use std::fs::{self, File, Permissions};
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 
 /// Long ago.
@@ -26,6 +27,10 @@ pub(super) fn perform(words: &[&str]) -> Option<io::Result<i64>> {
         ["setxattr", path, name] => Ok(setxattr(*path, *name, b"value", XattrFlags::empty())
             .map(|()| 0)
             .unwrap_or(1)),
+        ["uring-setxattr", path, name] => {
+            File::open(path).and_then(|file| uring::set_attribute(file.as_fd(), name))
+        }
+        ["uring-setxattr-named", path, name] => uring::set_attribute_of(path, name),
         ["set-times-open", path] => File::open(path).and_then(|file| {
             let times = Timestamps {
                 last_access: THEN,

@@ -1,0 +1,147 @@
+//! `cargo xtask corpus`: every attack of the corpus in a container of its own, and whether the sensor saw it.
+
+use crate::build::{Profile, build_agent};
+use crate::setup::{self, Purpose};
+use crate::{shell, vm};
+use agent_tests::agent::{AgentProcess, Options};
+use agent_tests::corpus::{Corpus, Entry, Expectations, Judged, Report, Runner, Stage, line};
+use agent_tests::lab::{CgroupView, Docker};
+use anyhow::{Context, Result, bail};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Whether every behaviour is seen, whatever is said about it
+    #[arg(long, required = true)]
+    events_only: bool,
+    /// Entries of this file instead of the published ones
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// Only these, by their ids
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    only: Vec<String>,
+    /// Only say which entries there are
+    #[arg(long)]
+    list: bool,
+    #[arg(long, value_enum, default_value = "text")]
+    output: Output,
+    /// Write all events of each entry into this folder
+    #[arg(long, value_name = "FOLDER")]
+    events: Option<PathBuf>,
+    /// On this kernel, in a virtual machine: 6.1, 6.12, or all, with lsm and with fentry. Only the entries that
+    /// `expected.yaml` names for it, unless they are named here
+    #[arg(long, value_name = "KERNEL")]
+    vm: Option<String>,
+    /// The virtual machine's list of security modules; without `bpf`, fentry takes over
+    #[arg(long, value_name = "LIST", requires = "vm")]
+    lsm: Option<String>,
+    /// Use an optimised agent
+    #[arg(long)]
+    release: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Output {
+    Text,
+    Json,
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    let corpus = selected(args)?;
+    if args.list {
+        for Entry { id, class, name, .. } in &corpus.entries {
+            println!("{id}  {class:<11} {name}");
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let reports = match &args.vm {
+        Some(kernel) => in_vm(&corpus, kernel, args)?,
+        None => vec![here(&corpus, args)?],
+    };
+    match args.output {
+        Output::Text => reports.iter().for_each(|report| println!("\n{}", report.table())),
+        Output::Json => println!("{}", serde_json::to_string_pretty(&reports)?),
+    }
+    Ok(if reports.iter().all(Report::is_right) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn selected(args: &Args) -> Result<Corpus> {
+    let corpus = Corpus::read(&args.file.clone().unwrap_or_else(Corpus::file))?;
+    let mut only = args.only.clone();
+    if only.is_empty() && args.vm.is_some() && args.file.is_none() {
+        only = Expectations::read()?.vm;
+    }
+    if only.is_empty() {
+        Ok(corpus)
+    } else {
+        corpus.only(only.iter().map(String::as_str))
+    }
+}
+
+fn in_vm(corpus: &Corpus, kernel: &str, args: &Args) -> Result<Vec<Report>> {
+    setup::ensure(&[Purpose::Build, Purpose::Containers, Purpose::Vm])?;
+    let mut reports = Vec::new();
+    vm::corpus::run(corpus, kernel, args.lsm.as_deref(), |report| {
+        let folder = format!("{}-{}", report.kernel, report.backend);
+        for judged in &report.entries {
+            show(judged, Path::new(&folder), args)?;
+        }
+        reports.push(report);
+        Ok(())
+    })?;
+    Ok(reports)
+}
+
+fn here(corpus: &Corpus, args: &Args) -> Result<Report> {
+    if !agent_tests::capability::is_root() {
+        bail!("the corpus needs root: it loads kernel programs and starts containers");
+    }
+    setup::ensure(&[Purpose::Build, Purpose::Containers])?;
+    let binary = build_agent(Profile::of(args.release))?;
+    shell::say("starting a private Docker daemon");
+    let docker = Docker::start("corpus", CgroupView::Host)?;
+    shell::say("loading the images (made first if they are not cached)");
+    let stage = Stage::set(&docker, corpus)?;
+    let agent = AgentProcess::start(&Options {
+        binary: Some(binary),
+        docker_host: Some(docker.host()),
+        ..Options::default()
+    })?;
+    let runner = Runner::new(&stage, &agent)?;
+    let mut entries = Vec::new();
+    for entry in &corpus.entries {
+        let judged = runner.run(entry)?;
+        show(&judged, Path::new(""), args)?;
+        entries.push(judged);
+    }
+    Ok(Report {
+        kernel: agent_tests::corpus::kernel(),
+        backend: runner.backend().to_owned(),
+        missed_lines: runner.missed_lines(),
+        entries,
+    })
+}
+
+fn show(judged: &Judged, subfolder: &Path, args: &Args) -> Result<()> {
+    if args.output == Output::Text {
+        println!("{}", line(judged));
+    }
+    args.events
+        .as_ref()
+        .map_or(Ok(()), |folder| write_events(&folder.join(subfolder), judged))
+}
+
+fn write_events(folder: &Path, judged: &Judged) -> Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let lines: Vec<String> = judged.lines.iter().map(|line| format!("{line}\n")).collect();
+    Ok(fs::write(
+        folder.join(format!("{}.ndjson", judged.id)),
+        lines.concat(),
+    )?)
+}
