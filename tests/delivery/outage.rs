@@ -60,8 +60,8 @@ fn an_outage_costs_no_alert_no_order_and_no_memory() {
     assert!(received.is_sorted(), "the order is lost");
 }
 
-/// Four segments.
-const ALERTS: u64 = 12_000;
+/// Nearly three segments.
+const ALERTS: u64 = 8_000;
 
 /// The disk is a tmpfs of 24 MiB that somebody fills; later there is room again. A second receiver is down meanwhile: segments that every
 /// sink has had are removed, and their room would do for the next ones for ever.
@@ -80,7 +80,7 @@ fn a_full_disk_is_survived() {
     let behind = format!("type: nats\nservers: [\"{}\"]", receiver.url());
     courier.add_sink("behind", &behind).unwrap();
     // Segments have their room before they are written: more than one is needed to notice.
-    courier.per_second = Some(1_000);
+    courier.per_second = Some(500);
     courier.start().unwrap();
     let alerts = dir.path().join("alerts");
     let lines = || std::fs::read_to_string(&alerts).map_or(0, |text| text.lines().count());
