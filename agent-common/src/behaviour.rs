@@ -1,6 +1,7 @@
 //! Key and value of the behaviour cache: each distinct behaviour leaves the kernel once.
 
 use crate::event::EventKind;
+use crate::policy::Verdict;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// A behaviour: who (slot, executable) does what (kind, access) to which object.
@@ -33,5 +34,23 @@ pub struct BehaviourValue {
     pub count: u64,
     pub first_boot_ns: u64,
     pub last_boot_ns: u64,
+    /// What the policy of the key's epoch says of it.
+    pub verdict: Verdict,
+    pub reserved: u32,
 }
-const _: () = assert!(size_of::<BehaviourValue>() == 24);
+const _: () = assert!(size_of::<BehaviourValue>() == 32);
+
+impl BehaviourValue {
+    /// In the count of a deviation: who alerts has taken it. What occurs from then on is a first occurrence again.
+    pub const TAKEN: u64 = 1 << 63;
+
+    /// Occurrences that nobody has taken.
+    #[must_use]
+    pub const fn occurrences(&self) -> u64 {
+        if self.count & Self::TAKEN == 0 {
+            self.count
+        } else {
+            0
+        }
+    }
+}

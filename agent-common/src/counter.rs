@@ -138,10 +138,14 @@ impl KernelError {
     /// The queue of free slots held one that is not free: somebody else wrote to it.
     pub const SLOT_REFUSED: Self = Self(10);
 
+    /// No room for a deviation among those that are counted exactly, for it or for its container: it is counted among what is
+    /// expected, where the one not seen for longest gives way.
+    pub const DEVIATIONS_FULL: Self = Self(11);
+
     /// Entries of the error map.
     pub const COUNT: u32 = 16;
     /// Every cause with its metric label.
-    pub const ALL: [(Self, &'static str); 11] = [
+    pub const ALL: [(Self, &'static str); 12] = [
         (Self::SLOTS_EXHAUSTED, "slots_exhausted"),
         (Self::TASK_STORAGE, "task_storage"),
         (Self::MAP_UPDATE, "map_update"),
@@ -153,5 +157,6 @@ impl KernelError {
         (Self::CANDIDATES_EXHAUSTED, "candidates_exhausted"),
         (Self::CGROUP_TOO_DEEP, "cgroup_too_deep"),
         (Self::SLOT_REFUSED, "slot_refused"),
+        (Self::DEVIATIONS_FULL, "deviations_full"),
     ];
 }

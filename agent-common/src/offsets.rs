@@ -42,6 +42,9 @@ offsets! {
     /// Where a task says that its program is a 32-bit one: x86's status, the flags of others.
     task_status: "task_struct"."thread_info.status" | "task_struct"."thread_info.flags";
     task_group_leader: "task_struct"."group_leader";
+    task_real_parent: "task_struct"."real_parent";
+    /// Executions so far, inherited by fork.
+    task_self_exec_id: "task_struct"."self_exec_id";
     task_start_boottime: "task_struct"."start_boottime" | "task_struct"."real_start_time";
     task_nsproxy: "task_struct"."nsproxy";
     task_cred: "task_struct"."cred";
@@ -116,6 +119,7 @@ offsets! {
     sb_dev: "super_block"."s_dev";
     sb_magic: "super_block"."s_magic";
     sb_root: "super_block"."s_root";
+    sb_bdev: "super_block"."s_bdev";
     ovl_vfs_inode: "ovl_inode"."vfs_inode";
     ovl_upperdentry: "ovl_inode"."__upperdentry";
     mount_mnt: "mount"."mnt";

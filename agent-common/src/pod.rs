@@ -6,8 +6,9 @@
 
 use crate::behaviour::{BehaviourKey, BehaviourValue};
 use crate::counter::SlotBooks;
-use crate::lineage::{LineageEntry, Seed};
+use crate::lineage::{LongLineage, Seed, ShortLineage};
 use crate::offsets::Offsets;
+use crate::policy::{NetworkKey, PolicyEntry, PolicyKey};
 use crate::settings::{CallRule, Settings, SyscallMask};
 use crate::slot::{CgroupKey, SlotControl, SlotRef, SlotState, TaskLabel};
 
@@ -27,8 +28,12 @@ global!(Offsets, Settings, SyscallMask, CallRule);
 pod!(
     BehaviourKey,
     BehaviourValue,
-    LineageEntry,
+    LongLineage,
+    NetworkKey,
+    PolicyEntry,
+    PolicyKey,
     Seed,
+    ShortLineage,
     CgroupKey,
     SlotControl,
     SlotRef,

@@ -48,6 +48,8 @@ pub struct Settings {
     pub helper_starter: u64,
     /// Drawn at each start: strings in behaviours' keys are hashed with it.
     pub hash_key: [u64; 2],
+    /// The same for the paths of policies.
+    pub policy_key: [u64; 2],
     /// Drawn at each start: by it the programs know [`HEARTBEAT_COMMAND`] as the daemon's.
     pub heartbeat_key: u64,
     /// Namespaces of the host.
@@ -67,6 +69,7 @@ impl Settings {
         runtime_ticks: crate::limits::RUNTIME_TICKS,
         helper_starter: 0,
         hash_key: [0; 2],
+        policy_key: [0; 2],
         heartbeat_key: 0,
         host: Namespaces {
             mnt: 0,

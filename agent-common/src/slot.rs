@@ -86,19 +86,27 @@ const _: () = assert!(
         && core::mem::offset_of!(SlotState, runtime_mnt_ns) == 12
 );
 
-/// What the daemon decides about a slot. Written only by the daemon.
+/// What the daemon decides about a slot. Written only by the daemon; one word, so that it changes at once.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 pub struct SlotControl {
     /// Part of every behaviour's key: a new value makes every behaviour of the container leave once more.
     pub epoch: u32,
-    /// Bits `EXPORT_ALL`.
-    pub flags: u32,
+    /// Policy of the container's profile; 0: none.
+    pub policy: u16,
+    /// Bits below.
+    pub flags: u16,
 }
+const _: () = assert!(size_of::<SlotControl>() == 8);
 
 impl SlotControl {
     /// Every single event leaves the kernel: someone watches or records the container.
-    pub const EXPORT_ALL: u32 = 1;
+    pub const EXPORT_ALL: u16 = 1;
+    /// What [`crate::escape`] names is denied. Said of [`NO_SLOT`], which no container has, it holds in every container: from the
+    /// first program of one that nobody has described yet.
+    pub const DENY_ESCAPES: u16 = 2;
+    /// It is not denied here, whatever is said of all.
+    pub const EXCEPTED: u16 = 4;
 }
 
 /// What every task carries (task-local storage). fork inherits it; leaving the cgroup does not drop it.
@@ -134,6 +142,8 @@ impl TaskFlags {
     pub const ORPHAN: u32 = 16;
     /// Its effective user was not root when it was last looked at: at an exec, or a change of users.
     pub const UNPRIVILEGED: u32 = 32;
+    /// The call that it is in was denied and reported by a hook on objects: its return tells nothing new.
+    pub const DENIED: u32 = 128;
     /// Was once in a container that is more than a candidate: another's cgroup does not make it that one's.
     pub const CONTAINED: u32 = 64;
     /// From here on: when [`Self::RUNTIME_INIT`] was set, in units of [`RUNTIME_TICK_SHIFT`].

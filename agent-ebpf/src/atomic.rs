@@ -47,3 +47,15 @@ pub unsafe fn exchange(value: *mut u64, new: u64) -> u64 {
     unsafe { asm!("{1} = xchg_64({0} + 0, {1})", in(reg) value, inout(reg) old) };
     old
 }
+
+/// Stores `new` where `old` stands, and gives what was there (since 5.12).
+///
+/// # Safety
+/// `value` is a live, aligned map value.
+#[inline(always)]
+pub unsafe fn replace(value: *mut u64, old: u64, new: u64) -> u64 {
+    let mut found = old;
+    // SAFETY: the caller's.
+    unsafe { asm!("r0 = cmpxchg_64({0} + 0, r0, {1})", in(reg) value, in(reg) new, inout("r0") found) };
+    found
+}

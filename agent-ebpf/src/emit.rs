@@ -1,18 +1,21 @@
 //! Out of the kernel: the behaviour cache, and the only user of the two rings.
 
 use crate::atomic;
+use crate::behaviours;
 use crate::count;
 use crate::header::{self, Report};
-use crate::maps::{ACTIVITY, ALERTS, BEHAVIOURS, CPU_STATE, QUOTAS, SLOT_STATE};
+use crate::maps::{ACTIVITY, ALERTS, CPU_STATE, QUOTAS, SLOT_STATE};
 use crate::message;
+use crate::policy;
 use crate::scratch::{self, Scratch};
 use crate::task::{self, Actor, Deed};
 use agent_common::behaviour::BehaviourValue;
 use agent_common::counter::{KernelError, Outcome};
 use agent_common::event::{EventHeader, EventKind, RecordFlags};
 use agent_common::limits::ACTIVITY_RING_BYTES;
+use agent_common::policy::Verdict;
 use agent_common::slot::SlotRef;
-use aya_ebpf::bindings::{BPF_ANY, BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
+use aya_ebpf::bindings::{BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
 use aya_ebpf::helpers::generated::{bpf_ktime_get_boot_ns, bpf_ringbuf_output, bpf_ringbuf_query};
 use core::ptr::addr_of_mut;
 
@@ -32,6 +35,9 @@ const SECOND_SHIFT: u32 = 30;
 /// 2^26 ns, 67 ms, the window of the other: the daemon polls more often.
 const WINDOW_SHIFT: u32 = 26;
 
+/// In a key's access: asked for, not yet done.
+pub const ASKED: u16 = 0x1000;
+
 /// Which ring.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Lane {
@@ -46,11 +52,13 @@ pub struct Used {
     bytes: u64,
 }
 
-/// Use of both rings by one slot.
+/// What one slot uses of what it shares with others.
 #[repr(C)]
 pub struct Quota {
     urgent: Used,
     activity: Used,
+    /// Entries of the table of deviations.
+    pub deviations: u64,
 }
 
 /// A record to be filled: behaviour admitted, scratch taken.
@@ -58,25 +66,26 @@ pub struct Draft {
     pub scratch: *mut Scratch,
 }
 
-/// Books a repeat, or takes scratch memory for the record. `None`: the outcome is booked.
+/// Books a repeat, or takes scratch memory for the record. An error: the outcome is booked; it is what the policy said of the first
+/// occurrence.
 #[inline(always)]
-pub fn draft(actor: &Actor, kind: EventKind, deed: Deed) -> Option<Draft> {
-    let scratch = judge(actor, kind, &deed);
-    (!scratch.is_null()).then_some(Draft { scratch })
+pub fn draft(actor: &Actor, kind: EventKind, deed: Deed) -> Result<Draft, Verdict> {
+    let mut known = Verdict::NONE;
+    let scratch = judge(actor, kind, &deed, &mut known);
+    if scratch.is_null() {
+        Err(known)
+    } else {
+        Ok(Draft { scratch })
+    }
 }
 
 /// A function of its own: with the key on the hooks' stacks, kernels before 6.13 refuse them ("combined stack size of
 /// 2 calls is 608. Too large").
 #[inline(never)]
-fn judge(actor: &Actor, kind: EventKind, deed: &Deed) -> *mut Scratch {
+fn judge(actor: &Actor, kind: EventKind, deed: &Deed, known: &mut Verdict) -> *mut Scratch {
     let key = actor.key(kind, *deed);
     let mut flags = 0;
-    if let Some(value) = BEHAVIOURS.get_ptr_mut(&key) {
-        // SAFETY: a live map value (an evicted one may be reused: a count is lost then, nothing else).
-        unsafe {
-            atomic::add(addr_of_mut!((*value).count), 1);
-            (*value).last_boot_ns = bpf_ktime_get_boot_ns();
-        }
+    if behaviours::repeats(&key, known) {
         if !actor.exports_all() {
             count::outcome(kind, Outcome::REPEATED, actor.slot());
             return core::ptr::null_mut();
@@ -114,14 +123,32 @@ impl Draft {
     /// Submits the record, books the outcome, and gives the scratch memory back.
     #[inline(always)]
     pub fn submit(self) {
-        submit(self.scratch);
+        submit(self.scratch, Verdict::NONE.0, 0);
+    }
+
+    /// The same for what is only asked for: reported when it is to be denied. What may be done is remembered, but whoever sees it done reports it.
+    #[inline(always)]
+    pub fn submit_asked(self, verdict: Verdict, means: u32) {
+        if policy::denies(verdict) {
+            submit(self.scratch, verdict.0, means);
+        } else {
+            keep(self.scratch, verdict.0);
+        }
+    }
+
+    /// The same with what the policy says of it. `means`: the bit of [`RecordFlags`] for how the hook denies.
+    #[inline(always)]
+    pub fn submit_judged(self, verdict: Verdict, means: u32) {
+        submit(self.scratch, verdict.0, means);
     }
 }
 
 /// Submits a behaviour's record. It counts as having left only when the ring took it.
 #[inline(never)]
-fn submit(scratch: *mut Scratch) -> u32 {
+fn submit(scratch: *mut Scratch, verdict: u32, means: u32) -> u32 {
     let header: *mut EventHeader = scratch::record(scratch).cast();
+    // SAFETY: scratch memory that this program took.
+    unsafe { (*header).flags.0 |= said(verdict, means) };
     // SAFETY: scratch memory that this program took.
     let (kind, flags, time, slot) = unsafe {
         (
@@ -143,18 +170,55 @@ fn submit(scratch: *mut Scratch) -> u32 {
     } else {
         count::outcome(kind, Outcome::SENT, slot);
         if flags & RecordFlags::REPEAT == 0 {
-            let value = BehaviourValue {
-                count: 1,
-                first_boot_ns: time,
-                last_boot_ns: time,
-            };
-            // SAFETY: as above; the kernel copies the key.
-            let key = unsafe { &(*header).behaviour };
-            if BEHAVIOURS.insert(key, value, u64::from(BPF_ANY)).is_err() {
-                count::error(KernelError::MAP_UPDATE);
-            }
+            remember(header, time, verdict, flags);
         }
     }
+    scratch::release(scratch);
+    0
+}
+
+/// What a verdict adds to the record's flags.
+#[inline(always)]
+fn said(verdict: u32, means: u32) -> u32 {
+    let mut flags = 0;
+    if verdict & Verdict::DEVIATION.0 != 0 {
+        flags |= RecordFlags::DEVIATION | RecordFlags::OUTSIDE_POLICY;
+    }
+    if verdict & Verdict::DENY != 0 {
+        flags |= RecordFlags::DEVIATION | means;
+    }
+    flags
+}
+
+/// `flags`: of the record that left.
+#[inline(always)]
+fn remember(header: *const EventHeader, time: u64, verdict: u32, flags: u32) {
+    let value = BehaviourValue {
+        count: 1,
+        first_boot_ns: time,
+        last_boot_ns: time,
+        verdict: Verdict(verdict),
+        reserved: 0,
+    };
+    // SAFETY: scratch memory that this program took; the kernel copies the key.
+    let key = unsafe { &(*header).behaviour };
+    behaviours::remember(key, &value, flags & RecordFlags::DEVIATION != 0);
+}
+
+#[inline(never)]
+fn keep(scratch: *mut Scratch, verdict: u32) -> u32 {
+    let header: *const EventHeader = scratch::record(scratch).cast();
+    // SAFETY: scratch memory that this program took.
+    let (kind, time, slot) = unsafe {
+        let slot = SlotRef {
+            slot: (*header).slot,
+            generation: (*header).generation,
+        };
+        ((*header).kind, (*header).time_boot_ns, slot)
+    };
+    count::outcome(kind, Outcome::SUPPRESSED_DUPLICATE, slot);
+    // No record left: it is no deviation yet.
+    remember(header, time, verdict, 0);
     scratch::release(scratch);
     0
 }

@@ -4,27 +4,12 @@ use crate::global::offset;
 use crate::kernel::Kptr;
 use crate::path::Location;
 use agent_common::event::{FileFlags, FileObject};
+use agent_common::magic::{OVERLAY, TMPFS};
+use agent_common::mode::{S_IFBLK, S_IFDIR, S_IFMT};
 use agent_common::offsets::MISSING;
 
-/// `OVERLAYFS_SUPER_MAGIC`.
-pub const OVERLAY: u32 = 0x794c_7630;
-/// `TMPFS_MAGIC`.
-pub const TMPFS: u32 = 0x0102_1994;
-/// `PROC_SUPER_MAGIC`.
-pub const PROC: u32 = 0x9fa0;
-const SYSFS: u32 = 0x6265_6572;
-const CGROUP: u32 = 0x0027_e0eb;
-const CGROUP2: u32 = 0x6367_7270;
-const DEBUGFS: u32 = 0x6462_6720;
-const TRACEFS: u32 = 0x7472_6163;
-const SECURITYFS: u32 = 0x7363_6673;
-const BPF: u32 = 0xcafe_4a11;
-const BINFMT_MISC: u32 = 0x4249_4e4d;
 /// `S_ISUID | S_ISGID`.
 const SETID_BITS: u16 = 0o6000;
-const S_IFMT: u16 = 0o170_000;
-const S_IFDIR: u16 = 0o040_000;
-const S_IFBLK: u16 = 0o060_000;
 /// 2^64 by the golden ratio: spreads a small number over all bits.
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
@@ -173,13 +158,4 @@ pub fn is_block_device(object: &FileObject) -> bool {
 #[inline(always)]
 pub fn is_directory(object: &FileObject) -> bool {
     object.mode & S_IFMT == S_IFDIR
-}
-
-/// Filesystems whose files are the kernel's controls.
-#[inline(always)]
-pub fn is_kernel_interface(magic: u32) -> bool {
-    matches!(
-        magic,
-        PROC | SYSFS | CGROUP | CGROUP2 | DEBUGFS | TRACEFS | SECURITYFS | BPF | BINFMT_MISC
-    )
 }

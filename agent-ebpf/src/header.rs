@@ -22,6 +22,8 @@ const LOSSY_NS: u64 = 10_000_000_000;
 pub struct Origin {
     pub backend: u32,
     pub trust: Trust,
+    /// How its hooks deny, as a bit of [`RecordFlags`]; 0: they cannot.
+    pub means: u32,
 }
 
 impl Origin {
@@ -29,24 +31,46 @@ impl Origin {
     pub const TRACEPOINT: Self = Self {
         backend: 0,
         trust: Trust::RESOLVED,
+        means: RecordFlags::KILLED,
+    };
+    /// A program on sockets that the kernel tells, and does not ask.
+    pub const TOLD: Self = Self {
+        means: 0,
+        ..Self::TRACEPOINT
+    };
+    /// The same of a descriptor when its system call returned.
+    pub const DESCRIPTOR_TOLD: Self = Self {
+        means: 0,
+        ..Self::DESCRIPTOR
     };
     /// A descriptor resolved when its system call returned.
     pub const DESCRIPTOR: Self = Self {
-        backend: 0,
         trust: Trust::RACY,
+        ..Self::TRACEPOINT
     };
     /// Arguments of a system call.
     pub const ARGUMENTS: Self = Self {
-        backend: 0,
         trust: Trust::ARGUMENTS,
+        ..Self::TRACEPOINT
+    };
+    /// The same of a function that the kernel calls for each; for sockets others deny.
+    pub const FENTRY_TOLD: Self = Self {
+        means: 0,
+        ..Self::FENTRY
     };
     pub const FENTRY: Self = Self {
         backend: 1,
-        trust: Trust::RESOLVED,
+        ..Self::TRACEPOINT
     };
     pub const LSM: Self = Self {
         backend: 2,
         trust: Trust::RESOLVED,
+        means: RecordFlags::DENIED,
+    };
+    /// A cgroup program before the deed: the address that was asked for.
+    pub const CGROUP: Self = Self {
+        backend: RecordFlags::CGROUP_BACKEND,
+        ..Self::LSM
     };
 
     #[inline(always)]

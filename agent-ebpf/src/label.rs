@@ -1,16 +1,20 @@
 //! Which container a task belongs to. The label is made once, inherited by fork, and never dropped while
-//! the slot lives: leaving the cgroup does not leave the container.
+//! the slot lives: leaving the cgroup does not leave the container. The host's tasks have none, which makes their forks cheap;
+//! but those that are older than the sensor keep what was found out about them.
 
+use crate::atomic;
 use crate::cgroup;
 use crate::count;
 use crate::file::{self, OpenFile};
 use crate::global::{offset, setting};
 use crate::kernel::{Kptr, Task, load};
-use crate::maps::{SEED, SLOT_STATE, TASKS};
+use crate::lineage;
+use crate::maps::{FORKS_SEEN_SINCE, SEED, SLOT_STATE, TASKS};
 use crate::user;
 use agent_common::counter::KernelError;
 use agent_common::slot::{NO_SLOT, RUNTIME_TICK_SHIFT, SlotFlags, SlotRef, SlotState, TaskFlags, TaskLabel};
 use aya_ebpf::helpers::generated::bpf_ktime_get_boot_ns;
+use core::ptr::addr_of_mut;
 
 /// Storage that was created but never filled.
 pub const UNKNOWN: TaskLabel = TaskLabel {
@@ -22,7 +26,7 @@ pub const UNKNOWN: TaskLabel = TaskLabel {
     flags: 0,
 };
 
-/// The task's label; looked up when it has none.
+/// The label of a container's task; `None`: the task is the host's.
 #[inline(always)]
 pub fn of(task: Task) -> Option<*mut TaskLabel> {
     if let Some(label) = TASKS.get(task) {
@@ -34,13 +38,94 @@ pub fn of(task: Task) -> Option<*mut TaskLabel> {
         {
             return Some(label);
         }
+    }
+    if is_the_hosts(task) != 0 {
+        return None;
+    }
+    TASKS.get(task)
+}
+
+/// Of a task that has no label of a container, or one that is out of date; when 0, it has got one. A function of its own, so that the
+/// verifier looks at two ends of it instead of all ways through it.
+#[inline(never)]
+fn is_the_hosts(task: Task) -> u32 {
+    let known = TASKS.get(task).map_or(UNKNOWN, |label| {
+        // SAFETY: a live map value.
+        unsafe { *label }
+    });
+    let is_known = if known.flags & TaskFlags::KNOWN == 0 {
+        !may_be_unseen(task)
+    } else {
         // A thread without a container may be older than its process's move into one.
-        if known.flags & TaskFlags::KNOWN != 0 && known.slot == NO_SLOT && !follows_leader(task) {
-            return Some(label);
-        }
+        known.slot == NO_SLOT && !follows_leader(task)
+    };
+    if is_known {
+        return 1;
     }
     find(task);
-    TASKS.get(task)
+    u32::from(own(task).is_none())
+}
+
+/// A task has no label that should have one: who is alive now is looked up by its cgroup before it is taken for the host's.
+#[inline(never)]
+pub fn lost() -> u32 {
+    count::error(KernelError::TASK_STORAGE);
+    if let Some(since) = FORKS_SEEN_SINCE.get_ptr_mut(0) {
+        // SAFETY: a live map value; always valid.
+        unsafe { *since = bpf_ktime_get_boot_ns() };
+    }
+    0
+}
+
+/// Exec id of what the task's parent executes.
+#[inline(always)]
+pub fn image_of_parent(task: Task) -> u64 {
+    // SAFETY: tasks are BTF pointers, and so are their parents.
+    let parent: Task = unsafe { load(task, offset!(task_real_parent)) };
+    // SAFETY: a live map value.
+    match TASKS.get(parent).map_or(0, |label| unsafe { (*label).exec_id }) {
+        0 => lineage::of_host(Kptr(parent as u64)),
+        known => known,
+    }
+}
+
+/// What is kept of a process of the host is not so any more: it executes.
+#[inline(always)]
+pub fn forget_image(task: Task) {
+    // SAFETY: tasks are BTF pointers.
+    if !is_older_than_sensor(unsafe { load(task, offset!(task_start_boottime)) }) {
+        return;
+    }
+    let _ = SEED.remove(Kptr(task as u64).read_or_zero::<u32>(offset!(task_tgid)));
+    if let Some(label) = TASKS.get(task) {
+        // SAFETY: a live map value; only its own task changes it.
+        unsafe { (*label).exec_id = 0 };
+    }
+}
+
+/// The label that the task has, of a container.
+#[inline(always)]
+fn own(task: Task) -> Option<*mut TaskLabel> {
+    // SAFETY: a live map value.
+    TASKS
+        .get(task)
+        .filter(|label| unsafe { (**label).slot != NO_SLOT })
+}
+
+/// Nobody can have labelled the task when its process was forked: it is older than the sensor, or a thread that no fork made (io_uring's
+/// workers) or that was there when its process moved.
+#[inline(always)]
+fn may_be_unseen(task: Task) -> bool {
+    // SAFETY: tasks are BTF pointers.
+    let start: u64 = unsafe { load(task, offset!(task_start_boottime)) };
+    is_older_than_sensor(start) || follows_leader(task)
+}
+
+/// By the time of its start (boot clock, ns).
+#[inline(always)]
+pub fn is_older_than_sensor(start: u64) -> bool {
+    let since = FORKS_SEEN_SINCE.get(0).copied().unwrap_or(0);
+    since == 0 || start < since
 }
 
 /// The slot was given to another container: this task outlived its own.
@@ -65,10 +150,9 @@ fn follows_leader(task: Task) -> bool {
         .is_some_and(|label| unsafe { (*label).slot != NO_SLOT })
 }
 
-/// Makes the label of a task that was never seen: io_uring workers (no fork event), tasks that ran before; or that outlived its
-/// container.
-#[inline(never)]
-fn find(task: Task) -> u32 {
+/// Makes the label of a task that was never seen, or that outlived its container.
+#[inline(always)]
+fn find(task: Task) {
     // SAFETY: tasks are BTF pointers, and so is their leader.
     let leader: Task = unsafe { load(task, offset!(task_group_leader)) };
     let mut label = UNKNOWN;
@@ -91,9 +175,10 @@ fn find(task: Task) -> u32 {
     match TASKS.get_or_create(task) {
         // SAFETY: a live map value.
         Some(own) => unsafe { *own = label },
-        None => count::error(KernelError::TASK_STORAGE),
+        None => {
+            lost();
+        }
     }
-    0
 }
 
 /// The label that follows from the task's cgroups and executable.
@@ -118,6 +203,23 @@ pub fn from_kernel(task: Kptr) -> TaskLabel {
         }
     }
     label
+}
+
+/// What a task executes that was the host's, when that is not known. It may begin to execute another image meanwhile.
+///
+/// # Safety
+/// `label` is a live map value.
+#[inline(always)]
+pub unsafe fn complete(label: *mut TaskLabel, task: Kptr) {
+    // SAFETY: the caller's.
+    unsafe {
+        if (*label).exec_id != 0 {
+            return;
+        }
+        if atomic::replace(addr_of_mut!((*label).exec_id), 0, lineage::of_host(task)) == 0 {
+            ((*label).exe_dev, (*label).exe_id) = executable(task).unwrap_or((0, 0));
+        }
+    }
 }
 
 /// Enters a slot. Until the container is live its tasks are the runtime's.

@@ -1,28 +1,33 @@
-//! Lineage: each exec writes an entry that names its parent's, and touches the parent's so that chains that
-//! live stay in the LRU map. Nothing of it is exported: the daemon reads it when an alert needs it.
+//! Lineage: each exec of a container writes an entry that names its parent's, and touches the parent's so that chains that
+//! live stay in the LRU map. The host's processes get theirs when something of them enters a container, or has something done to it by one.
+//! Nothing of it is exported: the daemon reads it when an alert needs it.
 
 use crate::arguments::arguments;
 use crate::count;
 use crate::file::OpenFile;
 use crate::global::offset;
+use crate::hash::Hasher;
 use crate::header;
-use crate::kernel::{Kptr, Task};
-use crate::maps::{CPU_STATE, LINEAGE};
+use crate::kernel::{Kptr, Task, number};
+use crate::label;
+use crate::maps::{CPU_STATE, LINEAGE, LONG_LINEAGE, SEED};
 use crate::path;
-use crate::scratch;
+use crate::scratch::{self, Scratch};
+use crate::task;
 use agent_common::counter::KernelError;
 use agent_common::event::StrRef;
-use agent_common::limits::{LINEAGE_ARGS, LINEAGE_CWD, LINEAGE_PATH};
-use agent_common::lineage::{LineageEntry, LineageFlags};
-use agent_common::slot::{TaskFlags, TaskLabel};
+use agent_common::limits::{LINEAGE_ARGS, LINEAGE_CWD, LINEAGE_PATH, LINEAGE_TEXT};
+use agent_common::lineage::{EXEC_ID_OF_HOST, LineageFlags, LineageHead, LongLineage, ShortLineage};
+use agent_common::slot::{NO_SLOT, TaskFlags, TaskLabel};
 use aya_ebpf::bindings::BPF_ANY;
 use aya_ebpf::helpers::bpf_get_smp_processor_id;
-use aya_ebpf::helpers::generated::{bpf_ktime_get_boot_ns, bpf_probe_read_kernel};
-use core::ptr::addr_of_mut;
+use aya_ebpf::helpers::generated::bpf_ktime_get_boot_ns;
 
 /// Index of the last exec number in `CPU_STATE`.
 const LAST_EXEC: u32 = 0;
 const CPU_SHIFT: u32 = 48;
+/// Ancestors of a process of the host that are written: a runtime, its shim and who started it.
+const MAX_HOST_ANCESTORS: u32 = 6;
 
 /// A new exec id: unique while the sensor is loaded, never 0.
 #[inline(always)]
@@ -47,22 +52,95 @@ pub fn record(task: Task, label: *mut TaskLabel, parent: u64, open: &OpenFile) -
     let label = unsafe { &*label };
     // A lookup keeps the parent's entry warm.
     let _warm = LINEAGE.get_ptr(&parent);
+    write(Kptr(task as u64), label, parent, open)
+}
+
+/// Exec id of what a process of the host executes now, whose entry is written unless it is there; so are its ancestors'. 0: nothing.
+#[inline(always)]
+pub fn of_host(task: Kptr) -> u64 {
+    write_hosts(number(task.0))
+}
+
+/// A global function, which the verifier looks at once and not for each way to it.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn write_hosts(task: u64) -> u64 {
+    let mut process = leader(Kptr(task));
+    let first = host_id(process);
+    let mut id = first;
+    for _ in 0..MAX_HOST_ANCESTORS {
+        if id == 0 || LINEAGE.get_ptr(&id).is_some() {
+            break;
+        }
+        let parent = leader(process.follow(offset!(task_real_parent)).unwrap_or(Kptr(0)));
+        let parent_id = host_id(parent);
+        write_host(process.0, id, parent_id);
+        (process, id) = (parent, parent_id);
+    }
+    first
+}
+
+/// A process executes one image after the other. Threads of the kernel execute none: 0.
+#[inline(always)]
+fn host_id(process: Kptr) -> u64 {
+    if process.follow(offset!(task_mm)).is_none() {
+        return 0;
+    }
+    let tgid = process.read_or_zero::<u32>(offset!(task_tgid));
+    let start = process.read_or_zero::<u64>(offset!(task_start_boottime));
+    // SAFETY: a copy of a plain number.
+    if let Some(seed) = unsafe { SEED.get(tgid) }
+        && label::is_older_than_sensor(start)
+    {
+        return seed.exec_id;
+    }
+    let mut hasher = Hasher::new();
+    hasher.word(start);
+    hasher.word(tgid.into());
+    hasher.word(process.read_or_zero::<u64>(offset!(task_self_exec_id)));
+    hasher.finish() & (EXEC_ID_OF_HOST - 1) | EXEC_ID_OF_HOST
+}
+
+#[inline(always)]
+fn leader(task: Kptr) -> Kptr {
+    task.follow(offset!(task_group_leader)).unwrap_or(task)
+}
+
+/// Global as well: looked at once instead of for each ancestor.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn write_host(process: u64, exec_id: u64, parent: u64) -> u32 {
+    let process = Kptr(process);
+    let label = TaskLabel {
+        exec_id,
+        ..label::UNKNOWN
+    };
+    let file = process
+        .follow(offset!(task_mm))
+        .and_then(|mm| mm.follow(offset!(mm_exe_file)));
+    let Some(open) = file.and_then(OpenFile::read) else {
+        return 0;
+    };
+    write(process, &label, parent, &open)
+}
+
+#[inline(always)]
+fn write(task: Kptr, label: &TaskLabel, parent: u64, open: &OpenFile) -> u32 {
     let Some(scratch) = scratch::take() else {
         count::error(KernelError::SCRATCH_BUSY);
         return 0;
     };
-    let entry: *mut LineageEntry = scratch::begin_entry(scratch);
-    let kernel = Kptr(task as u64);
-    let leader = kernel.follow(offset!(task_group_leader)).unwrap_or(kernel);
+    let entry: *mut LineageHead = scratch::begin(scratch);
+    let leader = leader(task);
     // SAFETY: scratch memory that this program took.
     unsafe {
         (*entry).parent = parent;
         (*entry).time_boot_ns = bpf_ktime_get_boot_ns();
         (*entry).start_boot_ns = leader.read_or_zero(offset!(task_start_boottime));
         (*entry).file = open.object;
-        (*entry).tgid = kernel.read_or_zero(offset!(task_tgid));
+        (*entry).tgid = task.read_or_zero(offset!(task_tgid));
         (*entry).ns_tgid = header::innermost_pid(leader).map_or(0, |(pid, _)| pid);
-        (*entry).uid = kernel
+        (*entry).uid = task
             .follow(offset!(task_real_cred))
             .map_or(0, |cred| cred.read_or_zero(offset!(cred_euid)));
         (*entry).slot = label.slot;
@@ -73,78 +151,79 @@ pub fn record(task: Task, label: *mut TaskLabel, parent: u64, open: &OpenFile) -
             0
         };
         (*entry).reserved = 0;
-        strings(scratch, entry, kernel, open);
-        if LINEAGE
-            .insert(&label.exec_id, &*entry, u64::from(BPF_ANY))
-            .is_err()
-        {
-            count::error(KernelError::MAP_UPDATE);
-        }
+        strings(scratch, entry, task, open);
+        insert(label.exec_id, entry);
     }
     scratch::release(scratch);
     0
 }
 
-/// Path, arguments and working directory, cut to what an entry keeps.
+/// # Safety
+/// `entry` is at the start of a record, its text behind it.
+#[inline(always)]
+unsafe fn insert(exec_id: u64, entry: *mut LineageHead) {
+    // SAFETY: the caller's; a record is longer than both, and the kernel copies them.
+    unsafe {
+        if (*entry).text_len() > LINEAGE_TEXT as u32 {
+            let long = &*entry.cast::<LongLineage>();
+            if LONG_LINEAGE.insert(&exec_id, long, u64::from(BPF_ANY)).is_err() {
+                count::error(KernelError::MAP_UPDATE);
+            }
+            (*entry).fit(LINEAGE_TEXT);
+        }
+        let short = &*entry.cast::<ShortLineage>();
+        if LINEAGE.insert(&exec_id, short, u64::from(BPF_ANY)).is_err() {
+            count::error(KernelError::MAP_UPDATE);
+        }
+    }
+}
+
+/// Path, arguments and working directory, one behind the other, cut to what is kept of each.
 ///
 /// # Safety
-/// `entry` is the entry at the start of `scratch`'s record.
+/// `entry` is at the start of `scratch`'s record.
 #[inline(always)]
-unsafe fn strings(scratch: *mut scratch::Scratch, entry: *mut LineageEntry, task: Kptr, open: &OpenFile) {
-    // SAFETY: the caller's; each copy is bounded by its field.
+unsafe fn strings(scratch: *mut Scratch, entry: *mut LineageHead, task: Kptr, open: &OpenFile) {
+    // SAFETY: the caller's.
     unsafe {
-        let args = arguments(scratch, task, LINEAGE_ARGS as u32);
-        let mut path = StrRef::default();
-        let mut cwd = StrRef::default();
-        if let Some(root) = header::root(task) {
-            path = path::append(scratch, open.location, root);
-            if let Some(location) = header::working_directory(task) {
-                cwd = path::append(scratch, location, root);
-            }
-        }
-        let (len, cut) = keep(
-            scratch,
-            path,
-            addr_of_mut!((*entry).path).cast(),
-            LINEAGE_PATH as u32,
-        );
+        let root = header::root(task);
+        let path = root.map_or(StrRef::default(), |root| {
+            path::append(scratch, open.location, root)
+        });
+        let (len, cut) = keep(scratch, path, LINEAGE_PATH as u32);
         (*entry).path_len = len;
         (*entry).flags |= cut * LineageFlags::PATH_TRUNCATED;
-        let (len, cut) = keep(
-            scratch,
-            args,
-            addr_of_mut!((*entry).args).cast(),
-            LINEAGE_ARGS as u32,
-        );
+        let mut args = StrRef::default();
+        if task.0 == task::current() as u64 {
+            args = arguments(scratch, task, LINEAGE_ARGS as u32);
+        } else {
+            // Another's memory is out of reach.
+            (*entry).flags |= LineageFlags::ARGS_IN_PROCFS;
+        }
+        let (len, cut) = keep(scratch, args, LINEAGE_ARGS as u32);
         (*entry).args_len = len;
         (*entry).flags |= cut * LineageFlags::ARGS_TRUNCATED;
-        let (len, cut) = keep(
-            scratch,
-            cwd,
-            addr_of_mut!((*entry).cwd).cast(),
-            LINEAGE_CWD as u32,
-        );
+        let mut cwd = StrRef::default();
+        // Of the host's, which stand in ancestries only, nobody asks.
+        if (*entry).slot != NO_SLOT
+            && let Some(root) = root
+            && let Some(location) = header::working_directory(task)
+        {
+            cwd = path::append(scratch, location, root);
+        }
+        let (len, cut) = keep(scratch, cwd, LINEAGE_CWD as u32);
         (*entry).cwd_len = len;
         (*entry).flags |= cut * LineageFlags::CWD_TRUNCATED;
     }
 }
 
-/// Copies a string of the record into a field of `max` bytes: its length, and 1 when it was cut.
-///
-/// # Safety
-/// `to` has `max` bytes.
+/// Keeps at most `max` bytes of the record's last string: its length, and 1 when it was cut.
 #[inline(always)]
-unsafe fn keep(scratch: *mut scratch::Scratch, text: StrRef, to: *mut u8, max: u32) -> (u16, u32) {
+fn keep(scratch: *mut Scratch, text: StrRef, max: u32) -> (u16, u32) {
     let len = u32::from(text.len & !StrRef::TRUNCATED);
-    let mut cut = u32::from(text.len & StrRef::TRUNCATED != 0);
-    let kept = if len > max {
-        cut = 1;
-        max
-    } else {
-        len
-    };
-    let from = scratch::record(scratch).wrapping_add(usize::from(text.off) & 0x1fff);
-    // SAFETY: the caller's.
-    unsafe { bpf_probe_read_kernel(to.cast(), kept, from.cast_const().cast()) };
-    (kept as u16, cut)
+    if len > max {
+        scratch::cut(scratch, u32::from(text.off) + max);
+        return (max as u16, 1);
+    }
+    (len as u16, u32::from(text.len & StrRef::TRUNCATED != 0))
 }

@@ -13,10 +13,12 @@
 
 mod arguments;
 mod atomic;
+mod behaviours;
 mod cgroup;
 mod count;
 mod directory;
 mod emit;
+mod escape;
 mod file;
 mod global;
 mod hash;
@@ -30,6 +32,7 @@ mod maps;
 mod message;
 mod namespaces;
 mod path;
+mod policy;
 mod process;
 mod procfs;
 mod scratch;

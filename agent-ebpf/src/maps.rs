@@ -6,18 +6,23 @@ use crate::storage::TaskStorage;
 use agent_common::behaviour::{BehaviourKey, BehaviourValue};
 use agent_common::counter::{COUNTER_ENTRIES, KernelError, SlotBooks};
 use agent_common::limits::{
-    ACTIVITY_RING_BYTES, ALERT_RING_BYTES, BEHAVIOUR_ENTRIES, CGROUP_ENTRIES, LINEAGE_ENTRIES,
-    MAX_CONTAINER_ID, MAX_SLOTS, SCRATCH_BUFFERS, SEED_ENTRIES, WATCHED_NAME_ENTRIES,
+    ACTIVITY_RING_BYTES, ALERT_RING_BYTES, BEHAVIOUR_ENTRIES, CGROUP_ENTRIES, DEVIATION_ENTRIES,
+    LINEAGE_ENTRIES, LONG_LINEAGE_ENTRIES, MAX_CONTAINER_ID, MAX_SLOTS, POLICY_ENTRIES,
+    POLICY_NETWORK_ENTRIES, SCRATCH_BUFFERS, SEED_ENTRIES, WATCHED_NAME_ENTRIES,
 };
-use agent_common::lineage::{LineageEntry, Seed};
+use agent_common::lineage::{LongLineage, Seed, ShortLineage};
+use agent_common::policy::{NetworkKey, PolicyEntry, PolicyKey};
 use agent_common::settings::{CallRule, SYSCALL_TABLE, SyscallMask};
 use agent_common::slot::{CgroupKey, SlotControl, SlotRef, SlotState, TaskLabel};
-use aya_ebpf::bindings::{BPF_F_MMAPABLE, BPF_F_RDONLY_PROG};
-use aya_ebpf::btf_maps::{Array, HashMap, LruHashMap, PerCpuArray, ProgramArray, Queue, RingBuf};
+use aya_ebpf::bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC, BPF_F_RDONLY_PROG};
+use aya_ebpf::btf_maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, ProgramArray, Queue, RingBuf};
 use aya_ebpf::macros::btf_map;
 
 /// No program, whoever's, writes there. What nobody outside the kernel may write is frozen by the daemon: see its `kernel/seals.rs`.
 const READ_ONLY: usize = BPF_F_RDONLY_PROG as usize;
+
+/// The same, and memory is taken as entries come: most hosts have few.
+const GROWING: usize = READ_ONLY | BPF_F_NO_PREALLOC as usize;
 
 /// What each task carries. Kernel writes and reads.
 #[btf_map]
@@ -52,19 +57,43 @@ pub static SLOT_CONTROL: Array<SlotControl, { MAX_SLOTS as usize }, READ_ONLY> =
 pub static BEHAVIOURS: LruHashMap<BehaviourKey, BehaviourValue, { BEHAVIOUR_ENTRIES as usize }> =
     LruHashMap::new();
 
-/// Exec id → what was executed. Kernel writes (the daemon at start); the daemon reads.
+/// Deviations that left the kernel: nothing evicts them, so that their counts are exact. Written and read as `BEHAVIOURS`, where
+/// goes what finds no room here.
 #[btf_map]
-pub static LINEAGE: LruHashMap<u64, LineageEntry, { LINEAGE_ENTRIES as usize }> = LruHashMap::new();
+pub static DEVIATIONS: HashMap<BehaviourKey, BehaviourValue, { DEVIATION_ENTRIES as usize }> = HashMap::new();
 
-/// Process → exec id, for processes that ran before the sensor. The daemon writes once.
+/// Exec id → what was executed: by containers, and by those of the host that something of a container descends from. Kernel writes (the
+/// daemon at start); the daemon reads.
 #[btf_map]
-pub static SEED: HashMap<u32, Seed, { SEED_ENTRIES as usize }> = HashMap::new();
+pub static LINEAGE: LruHashMap<u64, ShortLineage, { LINEAGE_ENTRIES as usize }> = LruHashMap::new();
+
+/// The same with all of its text, for those whose text is cut there.
+#[btf_map]
+pub static LONG_LINEAGE: LruHashMap<u64, LongLineage, { LONG_LINEAGE_ENTRIES as usize }> = LruHashMap::new();
+
+/// Process → exec id, for processes that ran before the sensor. The daemon writes once; memory is taken for those there are.
+#[btf_map]
+pub static SEED: HashMap<u32, Seed, { SEED_ENTRIES as usize }, { BPF_F_NO_PREALLOC as usize }> =
+    HashMap::new();
+
+/// Since when every fork of the host is seen, and no label was lost (boot clock, ns); 0: not yet. The daemon writes once, then programs.
+#[btf_map]
+pub static FORKS_SEEN_SINCE: Array<u64, 1> = Array::new();
+
+/// What profiles allow, but for networks: see `agent_common::policy`. The daemon writes.
+#[btf_map]
+pub static POLICIES: HashMap<PolicyKey, PolicyEntry, { POLICY_ENTRIES as usize }, GROWING> = HashMap::new();
+
+/// Networks that profiles allow, and the containers' own addresses. The daemon writes.
+#[btf_map]
+pub static POLICY_NETWORKS: LpmTrie<NetworkKey, u64, { POLICY_NETWORK_ENTRIES as usize }, GROWING> =
+    LpmTrie::new();
 
 /// Deviations and container lifecycle: read at once.
 #[btf_map]
 pub static ALERTS: RingBuf<u8, { ALERT_RING_BYTES as usize }> = RingBuf::new();
 
-/// What each slot has sent over the urgent ring in the current second. Kernel writes and reads.
+/// What each slot has sent over the rings lately, and its share of `DEVIATIONS`. Kernel writes and reads.
 #[btf_map]
 pub static QUOTAS: Array<Quota, { MAX_SLOTS as usize }> = Array::new();
 

@@ -113,19 +113,54 @@ fn step(scratch: *mut Scratch) -> Option<()> {
     if dentry.0 == root_dentry && mnt.0 == root_mnt {
         return top(scratch);
     }
-    let parent = dentry.follow(offset!(dentry_parent))?;
-    if mnt.0 == 0 && parent == dentry {
+    let named = Named::read(dentry)?;
+    if mnt.0 == 0 && named.parent == dentry {
         // A file that no directory ever held, a memfd: its name is all there is. Nothing is remembered over `component`:
         // the verifier would follow each iteration once for each value ("Processed 785116 insn").
         if is_empty(scratch) {
-            component(scratch, dentry, parent)?;
+            component(scratch, &named)?;
         }
         return top(scratch);
     }
-    if mnt.0 != 0 && (parent == dentry || dentry == mnt.follow(offset!(vfsmount_root))?) {
+    if mnt.0 != 0 && (named.parent == dentry || dentry == mnt.follow(offset!(vfsmount_root))?) {
         return cross_mount(scratch, mnt);
     }
-    component(scratch, dentry, parent)
+    component(scratch, &named)
+}
+
+/// What a dentry says of itself.
+#[derive(Clone, Copy)]
+struct Named {
+    parent: Kptr,
+    len: u32,
+    /// Address of its name.
+    name: Kptr,
+}
+
+impl Named {
+    /// In one read where the three stand together, as they did in every kernel so far.
+    #[inline(always)]
+    fn read(dentry: Kptr) -> Option<Self> {
+        let from = offset!(dentry_parent);
+        let together = offset!(dentry_name_len) == from.wrapping_add(12)
+            && offset!(dentry_name) == from.wrapping_add(16);
+        let [parent, len, name] = if together {
+            let [parent, hash_and_len, name] = dentry.read::<[u64; 3]>(from)?;
+            [parent, hash_and_len >> 32, name]
+        } else {
+            let len = dentry.read_or_zero::<u32>(offset!(dentry_name_len));
+            [
+                dentry.read_or_zero(from),
+                u64::from(len),
+                dentry.read_or_zero(offset!(dentry_name)),
+            ]
+        };
+        (parent != 0 && name != 0).then_some(Self {
+            parent: Kptr(parent),
+            len: len as u32,
+            name: Kptr(name),
+        })
+    }
 }
 
 #[inline(always)]
@@ -164,9 +199,8 @@ fn cross_mount(scratch: *mut Scratch, mnt: Kptr) -> Option<()> {
 
 /// Writes `/name` before what is there.
 #[inline(always)]
-fn component(scratch: *mut Scratch, dentry: Kptr, parent: Kptr) -> Option<()> {
-    let len = dentry.read::<u32>(offset!(dentry_name_len))? & (MAX_NAME as u32 - 1);
-    let name = dentry.follow(offset!(dentry_name))?;
+fn component(scratch: *mut Scratch, named: &Named) -> Option<()> {
+    let len = named.len & (MAX_NAME as u32 - 1);
     // SAFETY: a live map value; a masked position and one component stay within `path`.
     unsafe {
         let start = read_volatile(addr_of!((*scratch).walk.start));
@@ -177,8 +211,8 @@ fn component(scratch: *mut Scratch, dentry: Kptr, parent: Kptr) -> Option<()> {
         write_volatile(addr_of_mut!((*scratch).walk.start), start);
         let to = addr_of_mut!((*scratch).path).cast::<u8>().add(start as usize);
         *to = b'/';
-        bpf_probe_read_kernel(to.add(1).cast(), len, name.0 as *const _);
-        write_volatile(addr_of_mut!((*scratch).walk.dentry), parent.0);
+        bpf_probe_read_kernel(to.add(1).cast(), len, named.name.0 as *const _);
+        write_volatile(addr_of_mut!((*scratch).walk.dentry), named.parent.0);
     }
     Some(())
 }

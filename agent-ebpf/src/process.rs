@@ -3,6 +3,7 @@
 use crate::cgroup;
 use crate::global::offset;
 use crate::kernel::{Kptr, Task};
+use crate::lineage;
 use crate::maps::TASKS;
 use crate::syscall;
 use crate::task::{self, Actor};
@@ -78,7 +79,7 @@ pub struct Known {
 
 /// Of a BTF pointer: leaving the cgroup does not leave the container.
 #[inline(always)]
-pub fn known(task: Task) -> Known {
+fn known(task: Task) -> Known {
     let mut known = Known {
         target: Target::of_task(Kptr(task as u64)),
         exec_id: 0,
@@ -92,6 +93,16 @@ pub fn known(task: Task) -> Known {
                 known.target.generation = (*label).generation;
             }
         }
+    }
+    known
+}
+
+/// The same with the image of a process of the host, whose entry may have to be written: for what a container does to it.
+#[inline(always)]
+pub fn described(task: Task) -> Known {
+    let mut known = known(task);
+    if known.exec_id == 0 && known.target.slot == NO_SLOT {
+        known.exec_id = lineage::of_host(Kptr(task as u64));
     }
     known
 }

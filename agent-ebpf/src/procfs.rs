@@ -10,6 +10,7 @@ use crate::kernel::{Kptr, Task};
 use crate::path::Location;
 use crate::process;
 use crate::text;
+use agent_common::magic;
 use agent_common::name_hash;
 
 /// Names that are looked at from the file upwards: `/proc/PID/task/TID/name`.
@@ -60,7 +61,7 @@ pub fn subject(file: Kptr) -> Option<Kptr> {
     if inode
         .follow(offset!(inode_sb))?
         .read_or_zero::<u64>(offset!(sb_magic)) as u32
-        != file::PROC
+        != magic::PROC
     {
         return None;
     }

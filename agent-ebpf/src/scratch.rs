@@ -9,14 +9,13 @@ use crate::kernel::{self, Kptr};
 use crate::maps::SCRATCH;
 use agent_common::event::StrRef;
 use agent_common::limits::{MAX_NAME, MAX_PATH, MAX_RECORD, SCRATCH_BUFFERS};
-use agent_common::lineage::LineageEntry;
 use aya_ebpf::helpers::generated::{
     bpf_probe_read_kernel, bpf_probe_read_kernel_str, bpf_probe_read_user, bpf_probe_read_user_str,
 };
 use core::ptr::{addr_of, addr_of_mut, read_volatile, write_volatile};
 
 /// Mask of a position in the record.
-const RECORD_MASK: u32 = MAX_RECORD as u32 - 1;
+pub const RECORD_MASK: u32 = MAX_RECORD as u32 - 1;
 /// Mask of a position in, and of the length of, a path.
 pub const PATH_MASK: u32 = MAX_PATH as u32 - 1;
 
@@ -134,16 +133,6 @@ pub fn begin<T>(scratch: *mut Scratch) -> *mut T {
     }
 }
 
-/// Begins a lineage entry instead of a record: strings are collected behind it.
-#[inline(always)]
-pub fn begin_entry(scratch: *mut Scratch) -> *mut LineageEntry {
-    // SAFETY: a live map value; the record is 8-aligned in it.
-    unsafe {
-        write_volatile(addr_of_mut!((*scratch).cursor), size_of::<LineageEntry>() as u32);
-        addr_of_mut!((*scratch).record).cast()
-    }
-}
-
 /// Length of the record so far.
 #[inline(always)]
 pub fn len(scratch: *mut Scratch) -> u32 {
@@ -252,6 +241,13 @@ pub fn unpack(packed: u32) -> StrRef {
         off: packed as u16,
         len: (packed >> 16) as u16,
     }
+}
+
+/// Takes back what was appended behind `end`, which [`len`] gave. It stays readable until more is appended.
+#[inline(always)]
+pub fn cut(scratch: *mut Scratch, end: u32) {
+    // SAFETY: a live map value.
+    unsafe { write_volatile(addr_of_mut!((*scratch).cursor), end & RECORD_MASK) };
 }
 
 /// Replaces the first byte of a string of the record.

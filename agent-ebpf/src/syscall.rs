@@ -1,6 +1,7 @@
 //! System calls at their return: arguments and descriptors.
 
 use crate::global::{offset, setting};
+use crate::header;
 use crate::kernel::{Kptr, Task, load, read_user_or_zero};
 use crate::task;
 use agent_common::event::RecordFlags;
@@ -161,6 +162,21 @@ pub fn current_number() -> u32 {
         let registers = bpf_task_pt_regs(task::current().cast()) as Task;
         load(registers, setting!(registers.number))
     })
+}
+
+/// The current task is in this call on a socket, by its native number and i386's; otherwise a ring does it.
+#[inline(always)]
+pub fn is_in(native: u32, compat: u32) -> bool {
+    let task = task::current();
+    if header::is_ring_worker(Kptr(task as u64)) {
+        return false;
+    }
+    let number = current_number();
+    if is_compat(task) {
+        number == compat || number == SOCKETCALL
+    } else {
+        number == native
+    }
 }
 
 /// A number without x32's bit, and those that only x32 has as the native table counts.

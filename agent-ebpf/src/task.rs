@@ -51,6 +51,19 @@ impl Actor {
         owner(&self.label)
     }
 
+    /// As if nobody watched its container: repeats stay in the kernel.
+    #[inline(always)]
+    pub fn unwatched(self) -> Self {
+        let flags = self.control.flags & !SlotControl::EXPORT_ALL;
+        Self {
+            control: SlotControl {
+                flags,
+                ..self.control
+            },
+            ..self
+        }
+    }
+
     /// Every event of this container leaves the kernel.
     #[inline(always)]
     pub fn exports_all(&self) -> bool {
@@ -140,7 +153,8 @@ pub fn admit_labelled(kind: EventKind, task: Task, label: TaskLabel) -> Option<A
         return None;
     }
     let control = SLOT_CONTROL.get_ptr(label.slot)?;
-    // SAFETY: a live map value.
-    let control = unsafe { *control };
+    // SAFETY: a live map value; one word, so that the policy is the epoch's.
+    let control =
+        unsafe { core::mem::transmute::<u64, SlotControl>(core::ptr::read_volatile(control.cast())) };
     Some(Actor { task, label, control })
 }

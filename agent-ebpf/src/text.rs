@@ -56,6 +56,15 @@ impl Text {
         }
     }
 
+    /// Its address as global functions take it, and whether it is the caller's; 0 when it is not in memory.
+    #[inline(always)]
+    pub fn address(self) -> (u64, u32) {
+        match self {
+            Self::Memory(memory) => (memory.number(), memory.is_user()),
+            _ => (0, 0),
+        }
+    }
+
     /// What stands for it in a key.
     #[inline(always)]
     pub fn identity(self) -> u64 {

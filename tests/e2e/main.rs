@@ -4,6 +4,7 @@ mod bad_input;
 mod command_line;
 mod corpus;
 mod demo;
+mod enforcement;
 mod lifecycle;
 mod performance;
 mod recording;

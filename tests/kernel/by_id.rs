@@ -6,6 +6,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 const MAP_UPDATE_ELEM: i64 = 2;
 const MAP_DELETE_ELEM: i64 = 3;
+const MAP_GET_NEXT_KEY: i64 = 4;
 const MAP_GET_FD_BY_ID: i64 = 14;
 const LINK_GET_FD_BY_ID: i64 = 30;
 const LINK_DETACH: i64 = 34;
@@ -65,6 +66,24 @@ impl Map {
         let (map, mut bytes) = (self.open()?, vec![0u8; self.key_size.max(8)]);
         bytes[..key.len()].copy_from_slice(key);
         bpf(MAP_DELETE_ELEM, &[number(&map), bytes.as_ptr() as u64, 0, 0]).map(drop)
+    }
+
+    /// How many entries there are.
+    pub(crate) fn count(&self) -> io::Result<usize> {
+        let map = self.open()?;
+        let (mut last, mut next) = (vec![0u8; self.key_size.max(8)], vec![0u8; self.key_size.max(8)]);
+        for count in 0.. {
+            let after = if count == 0 { 0 } else { last.as_ptr() as u64 };
+            match bpf(
+                MAP_GET_NEXT_KEY,
+                &[number(&map), after, next.as_mut_ptr() as u64, 0],
+            ) {
+                Ok(_) => std::mem::swap(&mut last, &mut next),
+                Err(error) if error.raw_os_error() == Some(libc::ENOENT) => return Ok(count),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(usize::MAX)
     }
 
     fn open(&self) -> io::Result<OwnedFd> {

@@ -3,9 +3,11 @@
 use crate::Test;
 use crate::identity::opened;
 use crate::lab::{Container, Spec, World};
+use crate::tampering::{LRU_HASH, find};
 use agent::event::ExecId;
 use agent::process::{Chain, Completeness, Lineage, Process};
 use anyhow::{Context, Result, ensure};
+use std::process::Command;
 use std::sync::Arc;
 
 pub(crate) const TESTS: &[Test] = &[
@@ -20,6 +22,10 @@ pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "lineage::a_process_older_than_the_sensor_is_known",
         run: older,
+    },
+    Test {
+        name: "lineage::what_the_host_executes_pushes_nothing_out",
+        run: hosts,
     },
 ];
 
@@ -97,5 +103,23 @@ fn older(world: &mut World) -> Result<()> {
     ensure!(ours.exec_id != ExecId::NONE && ours.slot.is_none(), "{ours:?}");
     let own = std::env::current_exe()?;
     ensure!(ours.exe.to_text() == own.to_string_lossy(), "{ours:?}");
+    Ok(())
+}
+
+/// Who works on the host all day has no entry: none of a container's ancestors has to go for him.
+fn hosts(world: &mut World) -> Result<()> {
+    let map = find("lineage", |map| {
+        (map.kind, map.key_size, map.value_size) == (LRU_HASH, 8, 256)
+    })?;
+    let before = map.count()?;
+    for _ in 0..20 {
+        let done = Command::new("true").status()?;
+        ensure!(done.success(), "{done}");
+    }
+    let after = map.count()?;
+    ensure!(after < before + 20, "{before} entries, then {after}");
+    let mut container = Container::start(world, Spec::default())?;
+    container.init.act("run run open-read /dev/null")?;
+    ensure!(map.count()? > after, "nor do containers");
     Ok(())
 }

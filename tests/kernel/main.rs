@@ -9,12 +9,15 @@ mod by_id;
 mod capabilities;
 mod compat;
 mod coverage;
+mod enforcement;
 mod harness;
 mod hosts;
 mod identity;
 mod lab;
 mod lineage;
+mod memory;
 mod outlived;
+mod repeats;
 mod slots;
 mod tampering;
 mod vanished;
@@ -44,9 +47,12 @@ fn tests() -> impl Iterator<Item = &'static Test> {
         .chain(slots::TESTS)
         .chain(views::TESTS)
         .chain(volume::TESTS)
+        .chain(repeats::TESTS)
+        .chain(memory::TESTS)
         .chain(lineage::TESTS)
         .chain(compat::TESTS)
         .chain(coverage::TESTS)
+        .chain(enforcement::TESTS)
         .chain(tampering::TESTS)
         .chain(vanished::TESTS)
         .chain(harness::TESTS)

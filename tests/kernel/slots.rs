@@ -336,6 +336,7 @@ fn runtime_is_bounded(world: &mut World) -> Result<()> {
         backend: world.forced,
         capabilities: Some(&[Capability::FileOpen]),
         runtime: Some(Duration::from_secs(2)),
+        ..SensorConfig::default()
     })?;
     let spec = Spec {
         first: ["after", "4", "open-read", &path].map(str::to_owned).to_vec(),

@@ -1,6 +1,7 @@
 //! What the verifier goes through for each program is what the committed table says.
 
 use crate::Test;
+use crate::enforcement;
 use crate::lab::World;
 use agent::kernel::Features;
 use agent_tests::capability::{self, Capability};
@@ -16,7 +17,11 @@ pub(crate) const TESTS: &[Test] = &[Test {
 const TABLE: &str = include_str!("../../docs/verified-instructions.md");
 
 fn counts(world: &mut World) -> Result<()> {
-    let measured = measure(world)?;
+    // What is loaded only then is measured too.
+    let enforced = enforcement::enforce_everything(world)?;
+    let measured = measure(world);
+    enforcement::end(world, enforced)?;
+    let measured = measured?;
     if std::env::var_os("UPDATE_GENERATED").is_some() {
         for one in &measured {
             println!("{}", one.line());

@@ -55,7 +55,7 @@ impl Watched {
             .context("the supervisor has ended")
     }
 
-    fn until(&mut self, what: &str, is: impl Fn(&RuntimeEvent) -> bool) -> Result<RuntimeEvent> {
+    fn until(&mut self, what: &str, mut is: impl FnMut(&RuntimeEvent) -> bool) -> Result<RuntimeEvent> {
         loop {
             let event = self.next().with_context(|| format!("waiting for: {what}"))?;
             if is(&event) {
@@ -99,12 +99,20 @@ fn lab() -> Result<Option<Docker>> {
 #[test]
 fn containers_are_described_from_create_to_destroy() -> Result<()> {
     let Some(docker) = lab()? else { return Ok(()) };
-    docker.docker(["run", "--detach", "--name", "old", BUSYBOX])?;
+    docker.docker(["run", "--detach", "--name", "old", BUSYBOX, "sleep", "500"])?;
     let mut watched = Watched::start(&docker.host())?;
-    watched.until("connected", |event| {
-        matches!(event, RuntimeEvent::Connected { .. })
+    // In either order: its start may stand in the stream of events, which begins with a whole second.
+    let (mut is_connected, mut is_described) = (false, false);
+    watched.until("connected, and old", |event| {
+        match event {
+            RuntimeEvent::Connected { .. } => is_connected = true,
+            RuntimeEvent::Described { metadata, .. } if metadata.name == "old" => {
+                is_described |= metadata.pid != 0;
+            }
+            _ => {}
+        }
+        is_connected && is_described
     })?;
-    watched.described("old", |metadata| metadata.pid != 0)?;
 
     docker.docker(["network", "create", "shop"])?;
     let run = "run --detach --name web --network shop --label tier=front --volume /etc:/host:ro";
@@ -149,7 +157,16 @@ fn containers_are_described_from_create_to_destroy() -> Result<()> {
 fn a_privileged_container_is_described_so() -> Result<()> {
     let Some(docker) = lab()? else { return Ok(()) };
     let mut watched = Watched::start(&docker.host())?;
-    docker.docker(["run", "--detach", "--privileged", "--name", "box", BUSYBOX])?;
+    docker.docker([
+        "run",
+        "--detach",
+        "--privileged",
+        "--name",
+        "box",
+        BUSYBOX,
+        "sleep",
+        "500",
+    ])?;
     watched.described("box", |metadata| metadata.privileged)?;
     Ok(())
 }

@@ -27,12 +27,13 @@ const EVERY: usize = 25;
 const BACK_WITHIN: Duration = Duration::from_secs(180);
 const SOON: Duration = Duration::from_secs(30);
 /// What must be as it was before.
-const MAPS: [&str; 5] = [
+const MAPS: [&str; 6] = [
     "cgroups",
     "container_ids",
     "slots",
     "candidate_slots",
     "slots_resting",
+    "deviations",
 ];
 const TABLES: [&str; 6] = [
     "containers",

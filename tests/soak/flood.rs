@@ -99,7 +99,7 @@ fn arrived(
 }
 
 /// Waits until nothing moves any more, and the books were compared.
-fn books(agent: &AgentProcess) -> Result<Value> {
+pub(crate) fn books(agent: &AgentProcess) -> Result<Value> {
     let mut last = Value::Null;
     wait_until("the books to rest", REST, || {
         let status = agent.status().ok()?;
@@ -115,7 +115,7 @@ fn books(agent: &AgentProcess) -> Result<Value> {
     Ok(last)
 }
 
-fn lost(status: &Value) -> u64 {
+pub(crate) fn lost(status: &Value) -> u64 {
     let kinds = status["events"]
         .as_object()
         .into_iter()

@@ -4,6 +4,7 @@
 
 mod churn;
 mod flood;
+mod repeats;
 mod slow;
 
 /// How long it takes.

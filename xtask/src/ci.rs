@@ -60,8 +60,7 @@ const CHECKS: &[Check] = &[
 ];
 
 /// Root-only test binaries are built only with these.
-const TIER_FEATURES: &str =
-    "agent-tests/kernel,agent-tests/runtime,agent-tests/e2e,agent-tests/delivery,agent-tests/soak";
+const TIER_FEATURES: &str = "agent-tests/kernel,agent-tests/runtime,agent-tests/e2e,agent-tests/delivery,agent-tests/soak,agent-tests/bench";
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     setup::ensure(&[Purpose::Build, Purpose::Checks])?;

@@ -1,10 +1,12 @@
-//! `cargo xtask corpus`: every attack of the corpus in a container of its own, and whether the sensor saw it.
+//! `cargo xtask corpus`: every attack of the corpus in a container of its own, and whether it was caught, or only seen.
 
 use crate::build::{Profile, build_agent};
 use crate::setup::{self, Purpose};
 use crate::{shell, vm};
 use agent_tests::agent::{AgentProcess, Options};
-use agent_tests::corpus::{Corpus, Entry, Expectations, Judged, Report, Runner, Stage, line};
+use agent_tests::corpus::{
+    Corpus, Detection, Entry, Expectations, Judged, Report, Runner, Stage, line, recall,
+};
 use agent_tests::lab::{CgroupView, Docker};
 use anyhow::{Context, Result, bail};
 use std::fs;
@@ -14,7 +16,7 @@ use std::process::ExitCode;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Whether every behaviour is seen, whatever is said about it
-    #[arg(long, required = true)]
+    #[arg(long)]
     events_only: bool,
     /// Entries of this file instead of the published ones
     #[arg(long, value_name = "FILE")]
@@ -55,6 +57,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             println!("{id}  {class:<11} {name}");
         }
         return Ok(ExitCode::SUCCESS);
+    }
+    if !args.events_only && args.vm.is_none() {
+        return caught(&corpus, args);
     }
     let reports = match &args.vm {
         Some(kernel) => in_vm(&corpus, kernel, args)?,
@@ -98,7 +103,48 @@ fn in_vm(corpus: &Corpus, kernel: &str, args: &Args) -> Result<Vec<Report>> {
     Ok(reports)
 }
 
+fn caught(corpus: &Corpus, args: &Args) -> Result<ExitCode> {
+    let attack = |runner: &Runner<'_>, entry: &Entry| {
+        let detection = runner.attack(entry)?;
+        if args.output == Output::Text {
+            println!("{}", detection.line());
+        }
+        Ok(detection)
+    };
+    let (_, entries) = carry_out(corpus, args, attack)?;
+    match args.output {
+        Output::Text => println!("\n{}", recall(&entries)),
+        Output::Json => println!("{}", serde_json::to_string_pretty(&entries)?),
+    }
+    let is_right = |entry: &Detection| entry.is_caught && entry.faults.is_empty();
+    Ok(if entries.iter().all(is_right) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
 fn here(corpus: &Corpus, args: &Args) -> Result<Report> {
+    let run = |runner: &Runner<'_>, entry: &Entry| {
+        let judged = runner.run(entry)?;
+        show(&judged, Path::new(""), args)?;
+        Ok(judged)
+    };
+    let ((backend, missed_lines), entries) = carry_out(corpus, args, run)?;
+    Ok(Report {
+        kernel: agent_tests::corpus::kernel(),
+        backend,
+        missed_lines,
+        entries,
+    })
+}
+
+/// Each entry in turn, by `run`, beside an agent on this machine; the sensor's backend, and lines that were missed.
+fn carry_out<T>(
+    corpus: &Corpus,
+    args: &Args,
+    run: impl Fn(&Runner<'_>, &Entry) -> Result<T>,
+) -> Result<((String, u64), Vec<T>)> {
     if !agent_tests::capability::is_root() {
         bail!("the corpus needs root: it loads kernel programs and starts containers");
     }
@@ -114,18 +160,9 @@ fn here(corpus: &Corpus, args: &Args) -> Result<Report> {
         ..Options::default()
     })?;
     let runner = Runner::new(&stage, &agent)?;
-    let mut entries = Vec::new();
-    for entry in &corpus.entries {
-        let judged = runner.run(entry)?;
-        show(&judged, Path::new(""), args)?;
-        entries.push(judged);
-    }
-    Ok(Report {
-        kernel: agent_tests::corpus::kernel(),
-        backend: runner.backend().to_owned(),
-        missed_lines: runner.missed_lines(),
-        entries,
-    })
+    let outcomes = corpus.entries.iter().map(|entry| run(&runner, entry));
+    let outcomes = outcomes.collect::<Result<_>>()?;
+    Ok(((runner.backend().to_owned(), runner.missed_lines()), outcomes))
 }
 
 fn show(judged: &Judged, subfolder: &Path, args: &Args) -> Result<()> {

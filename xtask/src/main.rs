@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool")]
 
 mod aarch64;
+mod bench;
 mod build;
 mod ci;
 mod corpus;
@@ -65,6 +66,8 @@ enum Chore {
     Lab(lab::Lab),
     /// Show the agent at work: ordinary containers, then one attack of each kind.
     Demo(demo::Args),
+    /// Measure what the agent costs workloads, and itself.
+    Bench(bench::Args),
     /// Carry out the attack corpus and say what the sensor saw of it.
     Corpus(corpus::Args),
     /// Run a command on another kernel.
@@ -86,6 +89,7 @@ fn main() -> ExitCode {
         Chore::Deb(args) => deb::run(&args),
         Chore::Lab(lab) => lab::run(&lab),
         Chore::Demo(args) => demo::run(&args),
+        Chore::Bench(args) => bench::run(&args),
         Chore::Corpus(args) => corpus::run(&args),
         Chore::Vm(args) => vm::run(&args),
     };

@@ -1,4 +1,6 @@
 use super::{EventHeader, StrRef};
+use crate::magic::is_kernel_interface;
+use crate::mode::{S_IFMT, S_IFREG};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Identity of a file, as the kernel holds it.
@@ -20,6 +22,15 @@ pub struct FileObject {
     pub flags: u16,
     /// Owner in the initial user namespace.
     pub uid: u32,
+}
+
+impl FileObject {
+    /// Whether profiles say who writes it: regular files that are no controls of the kernel.
+    #[must_use]
+    #[inline(always)]
+    pub const fn is_profiled(&self) -> bool {
+        self.mode & S_IFMT == S_IFREG && !is_kernel_interface(self.magic)
+    }
 }
 const _: () = assert!(size_of::<FileObject>() == 32);
 

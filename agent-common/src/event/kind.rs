@@ -122,10 +122,19 @@ impl RecordFlags {
     pub const LOSSY: u32 = 1 << 6;
     /// Shift of the two bits that hold the [`Trust`].
     pub const TRUST_SHIFT: u32 = 8;
-    /// Shift of the two bits that hold the backend: 0 tracepoint, 1 fentry, 2 lsm.
+    /// Shift of the two bits that hold the backend: 0 tracepoint, 1 fentry, 2 lsm, 3 cgroup.
     pub const BACKEND_SHIFT: u32 = 10;
     /// LISTEN: the executable did not make the listener, it found it open.
     pub const INHERITED: u32 = 1 << 12;
+    /// The container's policy was asked, and knows nothing of this.
+    pub const OUTSIDE_POLICY: u32 = 1 << 13;
+    /// It was refused for that: the call returned `EPERM`.
+    pub const DENIED: u32 = 1 << 14;
+    /// The process was ended for that.
+    pub const KILLED: u32 = 1 << 15;
+
+    /// [`Self::BACKEND_SHIFT`]'s number for a cgroup program that is asked before the deed.
+    pub const CGROUP_BACKEND: u32 = 3;
 
     /// True when all bits of `mask` are set.
     #[must_use]
@@ -146,7 +155,7 @@ impl RecordFlags {
             0 => "tracepoint",
             1 => "fentry",
             2 => "lsm",
-            _ => "unknown",
+            _ => "cgroup",
         }
     }
 }

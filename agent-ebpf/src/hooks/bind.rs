@@ -6,12 +6,14 @@ use crate::global::offset;
 use crate::header::{self, Origin, Report};
 use crate::hooks::{io_uring, net, unix_bind};
 use crate::kernel::Kptr;
+use crate::policy;
 use crate::socket::{self, AF_UNIX, NO_ADDRESS, Named};
 use crate::syscall::{self, Syscall};
 use crate::task::{self, Actor};
 use crate::unix::Address;
 use agent_common::counter::Outcome;
 use agent_common::event::EventKind;
+use agent_common::policy::Verdict;
 use aya_ebpf::macros::{btf_tracepoint, fentry, lsm};
 use aya_ebpf::programs::{BtfTracePointContext, FEntryContext, LsmContext};
 
@@ -25,31 +27,44 @@ const COMPAT_BIND: u32 = 361;
 /// `socket_bind(struct socket *sock, struct sockaddr *address, int addrlen)`, all kernels. The port is the one asked for.
 #[lsm(hook = "socket_bind")]
 pub fn lsm_bind(ctx: LsmContext) -> i32 {
-    binding(Kptr(ctx.arg(0)), Kptr(ctx.arg(1)), ctx.arg(2), Origin::LSM);
-    0
+    policy::errno(binding(
+        Kptr(ctx.arg(0)),
+        Kptr(ctx.arg(1)),
+        ctx.arg(2),
+        Origin::LSM,
+    ))
 }
 
 /// `security_socket_bind`, with the same arguments.
 #[fentry(function = "security_socket_bind")]
 pub fn fentry_bind(ctx: FEntryContext) -> i32 {
-    binding(Kptr(ctx.arg(0)), Kptr(ctx.arg(1)), ctx.arg(2), Origin::FENTRY);
+    binding(
+        Kptr(ctx.arg(0)),
+        Kptr(ctx.arg(1)),
+        ctx.arg(2),
+        Origin::FENTRY_TOLD,
+    );
     0
 }
 
 #[inline(always)]
-fn binding(socket: Kptr, address: Kptr, len: u32, origin: Origin) {
+fn binding(socket: Kptr, address: Kptr, len: u32, origin: Origin) -> Verdict {
     let Some(sk) = socket.follow(offset!(socket_sk)) else {
-        return emit::lose_unreadable(KIND);
+        emit::lose_unreadable(KIND);
+        return Verdict::NONE;
     };
     if socket::family(sk) == AF_UNIX {
-        return binding_unix(&Named { sk, address, len }, origin);
+        binding_unix(&Named { sk, address, len }, origin);
+        return Verdict::NONE;
     }
-    let Some(actor) = task::enter(KIND) else { return };
+    let Some(actor) = task::enter(KIND) else {
+        return Verdict::NONE;
+    };
     let mut operation = operation(sk);
     if socket::is_inet(sk) {
         socket::read_named(&Named { sk, address, len }, &mut operation.local);
     }
-    report(&actor, &operation, of_inet(origin, 0));
+    report(&actor, &operation, of_inet(origin, 0))
 }
 
 /// At the call's return the socket's own address is known; a ring makes no call.
@@ -79,7 +94,11 @@ pub fn exit_bind(ctx: BtfTracePointContext) -> i32 {
     let Some(actor) = task::enter(KIND) else { return 0 };
     let mut operation = operation(sk);
     socket::read_local(sk, &mut operation.local);
-    report(&actor, &operation, of_inet(Origin::DESCRIPTOR, call.flags()));
+    policy::end(report(
+        &actor,
+        &operation,
+        of_inet(Origin::DESCRIPTOR, call.flags()),
+    ));
     0
 }
 
@@ -110,7 +129,7 @@ pub fn asked(sk: Kptr, address: Kptr, len: u32) {
     let Some(actor) = task::enter(KIND) else { return };
     let mut operation = operation(sk);
     socket::read_named(&Named { sk, address, len }, &mut operation.local);
-    report(&actor, &operation, io_uring::asked(KIND));
+    policy::end(report(&actor, &operation, io_uring::asked(KIND)));
 }
 
 /// What it would have been, by the address that was asked for.
@@ -136,16 +155,7 @@ fn bound_unix(sk: Kptr, call: &Syscall) {
 
 #[inline(always)]
 fn is_by_call() -> bool {
-    let task = task::current();
-    if header::is_ring_worker(Kptr(task as u64)) {
-        return false;
-    }
-    let number = syscall::current_number();
-    if syscall::is_compat(task) {
-        matches!(number, COMPAT_BIND | syscall::SOCKETCALL)
-    } else {
-        number == BIND
-    }
+    syscall::is_in(BIND, COMPAT_BIND)
 }
 
 #[inline(always)]
@@ -178,9 +188,10 @@ fn operation(sk: Kptr) -> net::Operation {
 }
 
 #[inline(always)]
-fn report(actor: &Actor, operation: &net::Operation, report: Report) {
+fn report(actor: &Actor, operation: &net::Operation, report: Report) -> Verdict {
     if operation.local.family == 0 {
-        return count::outcome(KIND, Outcome::SUPPRESSED_UNWATCHED, actor.slot());
+        count::outcome(KIND, Outcome::SUPPRESSED_UNWATCHED, actor.slot());
+        return Verdict::NONE;
     }
-    net::report(actor, operation, report);
+    net::report(actor, operation, report)
 }

@@ -59,7 +59,7 @@ pub fn report(told: &Told, report: Report) {
         object: told.key,
         detail: u64::from(told.call.0),
     };
-    let Some(draft) = emit::draft(&actor, KIND, deed) else {
+    let Ok(draft) = emit::draft(&actor, KIND, deed) else {
         return;
     };
     let record: *mut SyscallEvent = draft.begin(&actor, report);

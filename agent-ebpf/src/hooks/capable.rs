@@ -1,12 +1,16 @@
-//! A capability is used. Of the many checks of the kernel only those for capabilities that reach beyond a container: the others
-//! are asked for all day.
+//! A capability is used. Of the many checks of the kernel rules look only at those for capabilities that reach beyond a container: the others
+//! are asked for all day. Where a profile says which the image uses all count, and whoever learns it sees the first use of each.
 
+use crate::count;
 use crate::emit;
 use crate::global::{offset, setting};
 use crate::header::{Origin, Report};
 use crate::kernel::Kptr;
-use crate::task::{self, Deed};
+use crate::policy;
+use crate::task::{self, Actor, Deed};
+use agent_common::counter::Outcome;
 use agent_common::event::{CapableEvent, EventKind, RecordFlags};
+use agent_common::policy::Verdict;
 use aya_ebpf::macros::{btf_tracepoint, fexit, lsm};
 use aya_ebpf::programs::{BtfTracePointContext, FExitContext, LsmContext};
 
@@ -17,6 +21,7 @@ const NET_ADMIN: u32 = 12;
 const NET_RAW: u32 = 13;
 const SYS_MODULE: u32 = 16;
 const SYS_RAWIO: u32 = 17;
+const SYS_ADMIN: u32 = 21;
 const SYS_PTRACE: u32 = 19;
 const SYS_BOOT: u32 = 22;
 const SYS_TIME: u32 = 25;
@@ -65,36 +70,57 @@ fn is_telling(capability: u32) -> bool {
 #[lsm(hook = "capable")]
 pub fn lsm_capable(ctx: LsmContext) -> i32 {
     let (capability, options): (u32, u32) = (ctx.arg(2), ctx.arg(3));
-    if is_telling(capability) && options & NOAUDIT == 0 {
-        used(capability, ctx.arg(1), 0, Origin::LSM);
+    if options & NOAUDIT != 0 {
+        return 0;
     }
-    0
+    policy::errno(used(capability, ctx.arg(1), 0, Origin::LSM))
 }
 
 /// `security_capable` returns, the same arguments.
 #[fexit(function = "security_capable")]
 pub fn fexit_capable(ctx: FExitContext) -> i32 {
     let (capability, options): (u32, u32) = (ctx.arg(2), ctx.arg(3));
-    if is_telling(capability) && options & NOAUDIT == 0 {
-        used(capability, ctx.arg(1), ctx.arg(4), Origin::FENTRY);
+    if options & NOAUDIT == 0 {
+        used(capability, ctx.arg(1), ctx.arg(4), Origin::FENTRY_TOLD);
     }
     0
 }
 
 /// `cap_capable(const struct cred *cred, struct user_namespace *target_ns, const struct user_namespace *capable_ns, int cap,
-/// int ret)`, since 6.14. Whether anybody asked is not said.
+/// int ret)`, since 6.14. Whether anybody asked is not said, and `CAP_SYS_ADMIN` the kernel wonders about with each mapping.
 #[btf_tracepoint(function = "cap_capable")]
 pub fn cap_capable(ctx: BtfTracePointContext) -> i32 {
     let capability: u32 = ctx.arg(3);
-    if is_telling(capability) {
-        used(capability, ctx.arg(1), ctx.arg(4), Origin::TRACEPOINT);
+    if capability != SYS_ADMIN {
+        used(capability, ctx.arg(1), ctx.arg(4), Origin::TOLD);
     }
     0
 }
 
+/// What is refused is no use of it.
 #[inline(always)]
-fn used(capability: u32, namespace: u64, ret: i32, origin: Origin) {
-    let Some(actor) = task::enter(KIND) else { return };
+fn used(capability: u32, namespace: u64, ret: i32, origin: Origin) -> Verdict {
+    let Some(mut actor) = task::enter(KIND) else {
+        return Verdict::NONE;
+    };
+    let mut verdict = Verdict::NONE;
+    if ret == 0 {
+        verdict = policy::capability(capability, actor.control.policy);
+    }
+    if !is_telling(capability) {
+        let learned = ret == 0 && actor.exports_all();
+        if !learned && !policy::deviates(verdict) {
+            count::outcome(KIND, Outcome::SUPPRESSED_UNWATCHED, actor.slot());
+            return verdict;
+        }
+        actor = actor.unwatched();
+    }
+    report(&actor, capability, namespace, (ret, origin, verdict));
+    verdict
+}
+
+#[inline(always)]
+fn report(actor: &Actor, capability: u32, namespace: u64, (ret, origin, verdict): (i32, Origin, Verdict)) {
     let user_ns = Kptr(namespace).read_or_zero::<u32>(offset!(user_inum));
     let hosts = user_ns == setting!(host.user);
     let deed = Deed {
@@ -102,7 +128,7 @@ fn used(capability: u32, namespace: u64, ret: i32, origin: Origin) {
         object: [u64::from(capability), u64::from(hosts)],
         detail: 0,
     };
-    let Some(draft) = emit::draft(&actor, KIND, deed) else {
+    let Ok(draft) = emit::draft(actor, KIND, deed) else {
         return;
     };
     let grave = hosts && ret == 0 && GRAVE >> (capability & 63) & 1 != 0;
@@ -112,11 +138,11 @@ fn used(capability: u32, namespace: u64, ret: i32, origin: Origin) {
         flags: if grave { RecordFlags::DEVIATION } else { 0 },
         ret,
     };
-    let record: *mut CapableEvent = draft.begin(&actor, report);
+    let record: *mut CapableEvent = draft.begin(actor, report);
     // SAFETY: scratch memory that this program took.
     unsafe {
         (*record).capability = capability;
         (*record).user_ns = user_ns;
     }
-    draft.submit();
+    draft.submit_judged(verdict, origin.means);
 }

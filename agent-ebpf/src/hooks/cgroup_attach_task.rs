@@ -8,7 +8,7 @@ use crate::kernel::{Kptr, Task};
 use crate::label;
 use crate::maps::{SLOT_STATE, TASKS};
 use crate::task;
-use agent_common::counter::{KernelError, Outcome};
+use agent_common::counter::Outcome;
 use agent_common::event::{ContainerOp, EventKind};
 use agent_common::slot::{NO_SLOT, SHARED_SLOT, SlotFlags, SlotRef, TaskFlags, TaskLabel};
 use aya_ebpf::helpers::generated::bpf_ktime_get_boot_ns;
@@ -89,7 +89,7 @@ fn leave(label: &TaskLabel, path: u64) {
 #[inline(always)]
 fn enter(task: Task, target: SlotRef) {
     let Some(label) = TASKS.get_or_create(task) else {
-        count::error(KernelError::TASK_STORAGE);
+        label::lost();
         return;
     };
     let Some(state) = SLOT_STATE.get_ptr_mut(target.slot) else {
@@ -97,6 +97,7 @@ fn enter(task: Task, target: SlotRef) {
     };
     // SAFETY: live map values.
     unsafe {
+        label::complete(label, Kptr(task as u64));
         label::join(&mut *label, target);
         // What a container pulls into its cgroup is no runtime.
         if !by_container() {

@@ -74,7 +74,7 @@ fn report(actor: &Actor, kind: EventKind, location: Location, outside: bool, fla
         object: [directory::number(location.dentry), 0],
         detail: 0,
     };
-    let Some(draft) = emit::draft(actor, kind, deed) else {
+    let Ok(draft) = emit::draft(actor, kind, deed) else {
         return;
     };
     let report = Report {
@@ -106,7 +106,7 @@ fn refused(call: &Syscall) {
         object: [Text::user(name).identity(), 0],
         detail: 0,
     };
-    let Some(draft) = emit::draft(&actor, kind, deed) else {
+    let Ok(draft) = emit::draft(&actor, kind, deed) else {
         return;
     };
     let report = Report {

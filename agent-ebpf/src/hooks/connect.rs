@@ -6,11 +6,13 @@ use crate::global::offset;
 use crate::header::{Origin, Report};
 use crate::hooks::net;
 use crate::kernel::{Kptr, Task, load, read_user_or_zero};
+use crate::policy;
 use crate::socket::{self, AF_INET, AF_INET6, IPPROTO_TCP, NO_ADDRESS, Named, SOCK_STREAM};
 use crate::syscall::{self, Syscall};
 use crate::task::{self, Actor};
 use agent_common::counter::Outcome;
 use agent_common::event::EventKind;
+use agent_common::policy::Verdict;
 use aya_ebpf::macros::{fentry, lsm};
 use aya_ebpf::programs::{FEntryContext, LsmContext};
 
@@ -28,42 +30,54 @@ const EHOSTUNREACH: i64 = -113;
 /// `socket_connect(struct socket *sock, struct sockaddr *address, int addrlen)`, all kernels.
 #[lsm(hook = "socket_connect")]
 pub fn lsm_connect(ctx: LsmContext) -> i32 {
-    connecting(Kptr(ctx.arg(0)), Kptr(ctx.arg(1)), ctx.arg(2), Origin::LSM);
-    0
+    policy::errno(connecting(
+        Kptr(ctx.arg(0)),
+        Kptr(ctx.arg(1)),
+        ctx.arg(2),
+        Origin::LSM,
+    ))
 }
 
 /// `security_socket_connect`, with the same arguments.
 #[fentry(function = "security_socket_connect")]
 pub fn fentry_connect(ctx: FEntryContext) -> i32 {
-    connecting(Kptr(ctx.arg(0)), Kptr(ctx.arg(1)), ctx.arg(2), Origin::FENTRY);
+    connecting(
+        Kptr(ctx.arg(0)),
+        Kptr(ctx.arg(1)),
+        ctx.arg(2),
+        Origin::FENTRY_TOLD,
+    );
     0
 }
 
 /// `socket_sendmsg(struct socket *sock, struct msghdr *msg, int size)`, all kernels: TCP Fast Open connects here only.
 #[lsm(hook = "socket_sendmsg")]
 pub fn lsm_fastopen(ctx: LsmContext) -> i32 {
-    sending(Kptr(ctx.arg(0)), ctx.arg(1), Origin::LSM);
-    0
+    policy::errno(sending(Kptr(ctx.arg(0)), ctx.arg(1), Origin::LSM))
 }
 
 /// `security_socket_sendmsg`, with the same arguments.
 #[fentry(function = "security_socket_sendmsg")]
 pub fn fentry_fastopen(ctx: FEntryContext) -> i32 {
-    sending(Kptr(ctx.arg(0)), ctx.arg(1), Origin::FENTRY);
+    sending(Kptr(ctx.arg(0)), ctx.arg(1), Origin::FENTRY_TOLD);
     0
 }
 
 #[inline(always)]
-fn connecting(socket: Kptr, address: Kptr, len: u32, origin: Origin) {
-    let Some(actor) = task::enter(KIND) else { return };
+fn connecting(socket: Kptr, address: Kptr, len: u32, origin: Origin) -> Verdict {
+    let Some(actor) = task::enter(KIND) else {
+        return Verdict::NONE;
+    };
     let Some(sk) = socket.follow(offset!(socket_sk)) else {
-        return emit::lose(KIND, Outcome::LOST_UNREADABLE, actor.slot());
+        emit::lose(KIND, Outcome::LOST_UNREADABLE, actor.slot());
+        return Verdict::NONE;
     };
     // Without a family it is a disconnect.
     if !socket::is_inet(sk) || address.read_or_zero::<u16>(0) == 0 {
-        return count::outcome(KIND, Outcome::SUPPRESSED_UNWATCHED, actor.slot());
+        count::outcome(KIND, Outcome::SUPPRESSED_UNWATCHED, actor.slot());
+        return Verdict::NONE;
     }
-    contact(&actor, Named { sk, address, len }, report(origin));
+    contact(&actor, Named { sk, address, len }, report(origin))
 }
 
 /// connect(2) failed before a packet could leave: no socket changes its state for that.
@@ -133,11 +147,11 @@ pub fn connected(sk: Kptr, report: Report) {
         return count::outcome(KIND, Outcome::SUPPRESSED_UNWATCHED, actor.slot());
     }
     socket::read_local(sk, &mut operation.local);
-    net::report(&actor, &operation, report);
+    policy::end(net::report(&actor, &operation, report));
 }
 
 #[inline(always)]
-fn sending(socket: Kptr, message: Task, origin: Origin) {
+fn sending(socket: Kptr, message: Task, origin: Origin) -> Verdict {
     // SAFETY: `msghdr` is a BTF pointer. Loaded, not read by the helper: this runs for every send of the host.
     let (flags, name) = unsafe {
         (
@@ -146,30 +160,35 @@ fn sending(socket: Kptr, message: Task, origin: Origin) {
         )
     };
     if flags & MSG_FASTOPEN == 0 || name == 0 {
-        return;
+        return Verdict::NONE;
     }
-    let Some(actor) = task::enter(KIND) else { return };
+    let Some(actor) = task::enter(KIND) else {
+        return Verdict::NONE;
+    };
     let Some(sk) = socket.follow(offset!(socket_sk)) else {
-        return emit::lose(KIND, Outcome::LOST_UNREADABLE, actor.slot());
+        emit::lose(KIND, Outcome::LOST_UNREADABLE, actor.slot());
+        return Verdict::NONE;
     };
     if socket::kind(sk) != SOCK_STREAM || !socket::is_inet(sk) {
-        return count::outcome(KIND, Outcome::SUPPRESSED_UNWATCHED, actor.slot());
+        count::outcome(KIND, Outcome::SUPPRESSED_UNWATCHED, actor.slot());
+        return Verdict::NONE;
     }
     let len = Kptr(message as u64).read_or_zero(offset!(msghdr_name_len));
     let address = Kptr(name);
-    contact(&actor, Named { sk, address, len }, report(origin));
+    contact(&actor, Named { sk, address, len }, report(origin))
 }
 
 #[inline(always)]
-fn contact(actor: &Actor, named: Named, report: Report) {
+fn contact(actor: &Actor, named: Named, report: Report) -> Verdict {
     let mut operation = operation(named.sk, socket::protocol(named.sk));
     socket::read_named(&named, &mut operation.remote);
     if operation.remote.family == 0 {
-        return count::outcome(KIND, Outcome::SUPPRESSED_UNWATCHED, actor.slot());
+        count::outcome(KIND, Outcome::SUPPRESSED_UNWATCHED, actor.slot());
+        return Verdict::NONE;
     }
     socket::normalise_peer(&mut operation.remote);
     socket::read_local(named.sk, &mut operation.local);
-    net::report(actor, &operation, report);
+    net::report(actor, &operation, report)
 }
 
 #[inline(always)]

@@ -57,7 +57,7 @@ pub fn report(change: &Change, report: Report) {
         ],
         detail: change.after,
     };
-    let Some(draft) = emit::draft(&actor, KIND, deed) else {
+    let Ok(draft) = emit::draft(&actor, KIND, deed) else {
         return;
     };
     let report = Report {

@@ -56,7 +56,7 @@ fn attempt(call: &Syscall, directory: i32, name: u64) {
         object: [Text::user(name).identity(), file::place(from.dentry)],
         detail: call.ret as u64,
     };
-    let Some(draft) = emit::draft(&actor, KIND, deed) else {
+    let Ok(draft) = emit::draft(&actor, KIND, deed) else {
         return;
     };
     let forbidden = matches!(call.ret, EPERM | EACCES);

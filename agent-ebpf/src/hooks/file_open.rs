@@ -2,6 +2,7 @@
 
 use crate::count;
 use crate::emit;
+use crate::escape;
 use crate::file::{self, OpenFile};
 use crate::global::offset;
 use crate::header::{self, Origin, Report};
@@ -9,16 +10,19 @@ use crate::hooks::open_attempt;
 use crate::hooks::ptrace;
 use crate::kernel::{Kptr, Task};
 use crate::path::{self, Location};
+use crate::policy;
 use crate::procfs;
 use crate::syscall::{self, Syscall};
 use crate::task::{self, Actor, Deed};
 use agent_common::counter::Outcome;
 use agent_common::event::{EventKind, FileFlags, FileOpenEvent, RecordFlags, StrRef};
+use agent_common::magic::{self, is_kernel_interface};
+use agent_common::mode::FMODE_WRITE;
+use agent_common::policy::Verdict;
 use aya_ebpf::macros::{btf_tracepoint, fentry, lsm};
 use aya_ebpf::programs::{BtfTracePointContext, FEntryContext, LsmContext};
 
 const KIND: EventKind = EventKind::FILE_OPEN;
-const FMODE_WRITE: u32 = 2;
 const FMODE_PATH: u32 = 0x4000;
 /// The file was made by this open.
 const FMODE_CREATED: u32 = 0x10_0000;
@@ -37,23 +41,27 @@ const FMODE_EXEC: u32 = 0x20;
 /// decided, except by its own filesystem.
 #[lsm(hook = "file_open")]
 pub fn lsm_file_open(ctx: LsmContext) -> i32 {
-    opening(Kptr(ctx.arg(0)), Origin::LSM);
-    0
+    let verdict = opening(Kptr(ctx.arg(0)), Origin::LSM);
+    escape::mark(task::current(), verdict);
+    policy::errno(verdict)
 }
 
 /// `security_file_open(struct file *file)`, since 4.19: where LSM programs would not fire.
 #[fentry(function = "security_file_open")]
 pub fn fentry_file_open(ctx: FEntryContext) -> i32 {
-    opening(Kptr(ctx.arg(0)), Origin::FENTRY);
+    policy::end(opening(Kptr(ctx.arg(0)), Origin::FENTRY));
     0
 }
 
 #[inline(always)]
-fn opening(file: Kptr, origin: Origin) {
-    let Some(actor) = task::enter(KIND) else { return };
+fn opening(file: Kptr, origin: Origin) -> Verdict {
+    let Some(actor) = task::enter(KIND) else {
+        return Verdict::NONE;
+    };
     let executes = file.read_or_zero::<u32>(offset!(file_f_flags)) & FMODE_EXEC != 0;
     if executes || is_kernels_own(actor.task, file) {
-        return count::outcome(KIND, Outcome::SUPPRESSED_DUPLICATE, actor.slot());
+        count::outcome(KIND, Outcome::SUPPRESSED_DUPLICATE, actor.slot());
+        return Verdict::NONE;
     }
     let report = Report {
         kind: KIND,
@@ -61,7 +69,7 @@ fn opening(file: Kptr, origin: Origin) {
         flags: 0,
         ret: 0,
     };
-    opened(&actor, file, 0, report);
+    opened(&actor, file, 0, report)
 }
 
 /// An open by overlayfs on behalf of the task, which copies a file up: it acts with the mounter's credentials, on a mount
@@ -96,8 +104,9 @@ pub fn exit_open(ctx: BtfTracePointContext) -> i32 {
     };
     match syscall::file(call.ret as u32) {
         Some(file) => {
-            opened(&actor, file, open_attempt::asked_flags(&call), report);
-            ptrace::opened(file, &call);
+            let verdict = opened(&actor, file, open_attempt::asked_flags(&call), report);
+            policy::end(ptrace::opened(file, &call));
+            policy::end(verdict);
         }
         None => emit::lose(KIND, Outcome::LOST_UNREADABLE, actor.slot()),
     }
@@ -106,23 +115,27 @@ pub fn exit_open(ctx: BtfTracePointContext) -> i32 {
 
 /// Judges and reports an open `struct file`. `asked` are flags of the call that the file has no more.
 #[inline(always)]
-fn opened(actor: &Actor, file: Kptr, asked: u32, report: Report) {
+fn opened(actor: &Actor, file: Kptr, asked: u32, report: Report) -> Verdict {
     let mode = file.read_or_zero::<u32>(offset!(file_f_mode));
     if mode & FMODE_NOACCOUNT != 0 {
-        return count::outcome(KIND, Outcome::SUPPRESSED_DUPLICATE, actor.slot());
+        count::outcome(KIND, Outcome::SUPPRESSED_DUPLICATE, actor.slot());
+        return Verdict::NONE;
     }
     let Some(open) = OpenFile::read(file) else {
-        return emit::lose(KIND, Outcome::LOST_UNREADABLE, actor.slot());
+        emit::lose(KIND, Outcome::LOST_UNREADABLE, actor.slot());
+        return Verdict::NONE;
     };
     // O_PATH gives no access; listing a directory is no rule's business.
     if mode & FMODE_PATH != 0 || file::is_directory(&open.object) {
-        return count::outcome(KIND, Outcome::SUPPRESSED_UNWATCHED, actor.slot());
+        count::outcome(KIND, Outcome::SUPPRESSED_UNWATCHED, actor.slot());
+        return Verdict::NONE;
     }
     let open_flags = file.read_or_zero::<u32>(offset!(file_f_flags)) | asked;
     let mut deed = deed(actor, file, &open, mode);
     deed.access |= ((open_flags & O_TRUNC) << 2) as u16;
-    let Some(draft) = emit::draft(actor, KIND, deed) else {
-        return;
+    let draft = match emit::draft(actor, KIND, deed) {
+        Ok(draft) => draft,
+        Err(verdict) => return verdict,
     };
     let flags = report.flags | deviation(&open, mode);
     let record: *mut FileOpenEvent = draft.begin(actor, Report { flags, ..report });
@@ -143,7 +156,13 @@ fn opened(actor: &Actor, file: Kptr, asked: u32, report: Report) {
             (*record).fs_path = path::append_in_filesystem(draft.scratch, open.location);
         }
     }
-    draft.submit();
+    let verdict = if open.object.is_profiled() {
+        policy::open(draft.scratch, actor.control.policy)
+    } else {
+        escape::verdict(actor, || escape::is_open(draft.scratch, open.location.dentry))
+    };
+    draft.submit_judged(verdict, report.origin.means);
+    verdict
 }
 
 /// The behaviour: which file, to read or to write, made or not.
@@ -156,7 +175,7 @@ fn deed(actor: &Actor, file: Kptr, open: &OpenFile, mode: u32) -> Deed {
     if mode & FMODE_CREATED != 0 {
         access |= CREATED | (open.object.flags & FileFlags::SETID) << 8;
     }
-    let object = if open.object.magic == file::PROC {
+    let object = if open.object.magic == magic::PROC {
         procfs::identity(actor.task, open.location.dentry)
     } else {
         file::identity(file, &open.object)
@@ -172,7 +191,7 @@ fn deed(actor: &Actor, file: Kptr, open: &OpenFile, mode: u32) -> Deed {
 #[inline(always)]
 fn deviation(open: &OpenFile, mode: u32) -> u32 {
     let writes = mode & FMODE_WRITE != 0;
-    if writes && file::is_kernel_interface(open.object.magic) || file::is_block_device(&open.object) {
+    if writes && is_kernel_interface(open.object.magic) || file::is_block_device(&open.object) {
         RecordFlags::DEVIATION
     } else {
         0

@@ -1,14 +1,19 @@
 //! The daemon's hand in the cache of behaviours: nobody outside the kernel may write there, lest somebody marks as seen what was not.
 //! Attached nowhere; BPF_PROG_TEST_RUN runs it. Whoever else does only makes a behaviour leave once more.
 
-use crate::maps::BEHAVIOURS;
+use crate::behaviours;
 use agent_common::behaviour::BehaviourKey;
-use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
+use core::ffi::c_void;
 
-/// Takes the behaviour whose key is the arguments out of the cache.
-#[raw_tracepoint(tracepoint = "none")]
-pub fn forget(ctx: RawTracePointContext) -> i32 {
+/// Takes the behaviour whose key is the arguments out. Returns how often it occurred; as much as fits a number of 32 bits, which is an hour
+/// of nothing else.
+///
+/// Without aya's macro, which returns 0 for it.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "raw_tp/none")]
+pub fn forget(ctx: *mut c_void) -> u32 {
+    let ctx = RawTracePointContext::new(ctx);
     let words: [u64; 6] = [
         ctx.arg(0),
         ctx.arg(1),
@@ -19,7 +24,5 @@ pub fn forget(ctx: RawTracePointContext) -> i32 {
     ];
     // SAFETY: as many bytes, each pattern of which is a key.
     let key: BehaviourKey = unsafe { core::mem::transmute(words) };
-    // Evicted meanwhile: it leaves again anyway.
-    let _absent = BEHAVIOURS.remove(&key);
-    0
+    behaviours::take(&key).min(u64::from(u32::MAX)) as u32
 }

@@ -4,6 +4,7 @@ use crate::global::offset;
 use crate::header::{Origin, Report};
 use crate::hooks::{listen, net};
 use crate::kernel::Kptr;
+use crate::policy;
 use crate::socket::{self, IPPROTO_TCP};
 use crate::task;
 use agent_common::event::EventKind;
@@ -13,22 +14,36 @@ use aya_ebpf::programs::BtfTracePointContext;
 const TCP_SYN_SENT: i32 = 2;
 const TCP_LISTEN: i32 = 10;
 
-/// `inet_sock_set_state(const struct sock *sk, const int oldstate, const int newstate)`, since 4.16.
+/// `inet_sock_set_state(const struct sock *sk, const int oldstate, const int newstate)`, since 4.16: connections and listeners. One program,
+/// for a connection changes its state six times.
+#[btf_tracepoint(function = "inet_sock_set_state")]
+pub fn inet_states(ctx: BtfTracePointContext) -> i32 {
+    match ctx.arg::<i32>(2) {
+        TCP_SYN_SENT => connects(Kptr(ctx.arg(0))),
+        TCP_LISTEN => listens(Kptr(ctx.arg(0))),
+        _ => {}
+    }
+    0
+}
+
+/// The same for connections alone.
 #[btf_tracepoint(function = "inet_sock_set_state")]
 pub fn tcp_connect(ctx: BtfTracePointContext) -> i32 {
-    if ctx.arg::<i32>(2) != TCP_SYN_SENT {
-        return 0;
+    if ctx.arg::<i32>(2) == TCP_SYN_SENT {
+        connects(Kptr(ctx.arg(0)));
     }
-    let sk = Kptr(ctx.arg(0));
+    0
+}
+
+#[inline(always)]
+fn connects(sk: Kptr) {
     let Some(actor) = task::enter(EventKind::CONNECT) else {
-        return 0;
+        return;
     };
-    let remote = socket::remote(sk);
-    let protocol = socket::protocol(sk);
     let operation = net::Operation {
         local: socket::local(sk),
-        remote,
-        protocol,
+        remote: socket::remote(sk),
+        protocol: socket::protocol(sk),
         socket_type: socket::kind(sk),
         backlog: 0,
     };
@@ -38,8 +53,7 @@ pub fn tcp_connect(ctx: BtfTracePointContext) -> i32 {
         flags: 0,
         ret: 0,
     };
-    net::report(&actor, &operation, report);
-    0
+    policy::end(net::report(&actor, &operation, report));
 }
 
 /// The same tracepoint for listeners that were bound; the port of others is not known yet here.
@@ -67,9 +81,13 @@ fn listens(sk: Kptr) {
         return;
     }
     if sk.read_or_zero::<u16>(offset!(sk_num)) == 0 {
-        return listen::expect_port(task::current());
+        listen::expect_port(task::current());
+        // A ring's completion need not be posted: better without its port than not at all.
+        if listen::is_by_call() {
+            return;
+        }
     }
     if let Some(actor) = task::enter(EventKind::LISTEN) {
-        listen::listening(&actor, sk, Origin::TRACEPOINT, 0);
+        listen::listening(&actor, sk, Origin::TOLD, 0);
     }
 }

@@ -5,6 +5,7 @@ use crate::header::Origin;
 use crate::hooks::listen::{self, TCP_LISTEN};
 use crate::kernel::{Kptr, Task};
 use crate::label;
+use crate::policy;
 use crate::socket;
 use crate::syscall;
 use crate::task;
@@ -22,42 +23,47 @@ const MAX_DESCRIPTORS: u32 = 16;
 #[btf_tracepoint(function = "sched_process_exec")]
 pub fn inherited_listen(ctx: BtfTracePointContext) -> i32 {
     let task: Task = ctx.arg(0);
-    // SAFETY: a live map value.
-    if !label::of(task).is_some_and(|label| unsafe { (*label).slot != NO_SLOT }) {
+    if label::of(task).is_none() {
         return 0;
     }
-    let mut open = open_descriptors(Kptr(task as u64)).unwrap_or(0);
+    let Some((files, mut open)) = descriptors(Kptr(task as u64)) else {
+        return 0;
+    };
     for _ in 0..MAX_DESCRIPTORS {
         if open == 0 {
             break;
         }
-        look(open.trailing_zeros());
+        look(files.0.wrapping_add(u64::from(open.trailing_zeros()) * 8));
         open &= open - 1;
     }
     0
 }
 
-/// The first word of the bitmap of open descriptors.
+/// The array of files, and the first word of the bitmap of descriptors that are open: the table has room for as many.
 #[inline(always)]
-fn open_descriptors(task: Kptr) -> Option<u64> {
-    task.follow(offset!(task_files))?
-        .follow(offset!(files_fdt))?
-        .follow(offset!(fdt_open_fds))?
-        .read(0)
+fn descriptors(task: Kptr) -> Option<(Kptr, u64)> {
+    let table = task.follow(offset!(task_files))?.follow(offset!(files_fdt))?;
+    let open = table.follow(offset!(fdt_open_fds))?.read(0)?;
+    Some((table.follow(offset!(fdt_fd))?, open))
 }
 
-/// Reports a descriptor of the current task when it is a listener. Global: see `scratch::append_bytes`.
+/// Reports the file in a place of the current task's table when it is a listener. Global: see `scratch::append_bytes`.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn look(fd: u32) -> u32 {
-    let Some(sk) = syscall::file(fd).and_then(syscall::sock) else {
+extern "C" fn look(place: u64) -> u32 {
+    let Some(sk) = Kptr(place).follow(0).and_then(syscall::sock) else {
         return 0;
     };
     if !socket::is_inet(sk) || sk.read_or_zero::<u8>(offset!(sk_state)) != TCP_LISTEN {
         return 0;
     }
     if let Some(actor) = task::enter(KIND) {
-        listen::listening(&actor, sk, Origin::TRACEPOINT, RecordFlags::INHERITED);
+        policy::end(listen::listening(
+            &actor,
+            sk,
+            Origin::TRACEPOINT,
+            RecordFlags::INHERITED,
+        ));
     }
     0
 }

@@ -5,11 +5,13 @@ use crate::global::offset;
 use crate::header::{Origin, Report};
 use crate::hooks::io_uring::{self, ASKED, has, operation, request};
 use crate::hooks::io_uring_sockets;
+use crate::hooks::listen::{self, TCP_LISTEN};
 use crate::hooks::unix_refused::{self, Attempt};
 use crate::hooks::{connect, unix_connect};
 use crate::kernel::{Kptr, read_user_or_zero};
 use crate::socket::AF_UNIX;
 use crate::syscall;
+use crate::task;
 use crate::unix::Address;
 use agent_common::event::{EventKind, RecordFlags};
 use agent_common::offsets::MISSING;
@@ -17,6 +19,7 @@ use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
 
 const CONNECT: u8 = 16;
+const LISTEN: u8 = 57;
 /// `IOSQE_CQE_SKIP_SUCCESS`: no completion is posted when it succeeds.
 const SILENT: u32 = 1 << 6;
 
@@ -74,7 +77,22 @@ pub fn io_uring_connected(ctx: BtfTracePointContext) -> i32 {
         connect::connected(sk, report);
         unix_connect::connected(sk, report);
     }
+    if completed(&ctx, LISTEN).is_some() && listen::was_expected() {
+        listened(Kptr(ctx.arg(1)));
+    }
     0
+}
+
+/// A listener that was not bound has its port now.
+#[inline(always)]
+fn listened(request: Kptr) {
+    if let Some(sk) = request.follow(offset!(io_kiocb_file)).and_then(syscall::sock)
+        && sk.read_or_zero::<u8>(offset!(sk_state)) == TCP_LISTEN
+        && let Some(actor) = task::enter(EventKind::LISTEN)
+    {
+        let flags = RecordFlags::IO_URING;
+        listen::listening(&actor, sk, Origin::TOLD, flags);
+    }
 }
 
 /// The request that is done, when it is one of these. What a request gives again and again has none.

@@ -59,7 +59,7 @@ fn tells(call: &Syscall) {
         object: [command, 0],
         detail: call.ret as u64,
     };
-    let Some(draft) = emit::draft(&actor, kind, deed) else {
+    let Ok(draft) = emit::draft(&actor, kind, deed) else {
         return;
     };
     let report = Report {

@@ -65,7 +65,7 @@ fn sending(to: Task, signal: u32, origin: Origin) {
         flags: 0,
         ret: 0,
     };
-    sent(&actor, &process::known(to), signal, report);
+    sent(&actor, &process::described(to), signal, report);
 }
 
 /// kill(pid, sig) and tkill(tid, sig): what was never generated.
@@ -207,7 +207,7 @@ fn sent(actor: &Actor, to: &Known, signal: u32, report: Report) {
         object: [u64::from(target.slot), u64::from(target.tgid)],
         detail: u64::from(signal),
     };
-    let Some(draft) = emit::draft(actor, KIND, deed) else {
+    let Ok(draft) = emit::draft(actor, KIND, deed) else {
         return;
     };
     let report = Report {

@@ -7,14 +7,11 @@ use crate::kernel::forget;
 use crate::scratch::Memory;
 use crate::syscall::Syscall;
 use agent_common::event::{EventKind, RecordFlags};
+use agent_common::mode::{S_IFBLK, S_IFCHR, S_IFMT, S_IFREG};
 use aya_ebpf::macros::{btf_tracepoint, fentry, lsm};
 use aya_ebpf::programs::{BtfTracePointContext, FEntryContext, LsmContext};
 
-const S_IFMT: u16 = 0o170_000;
 const S_IFIFO: u16 = 0o010_000;
-const S_IFCHR: u16 = 0o020_000;
-const S_IFBLK: u16 = 0o060_000;
-const S_IFREG: u16 = 0o100_000;
 /// `S_ISUID | S_ISGID`.
 const SETID_BITS: u16 = 0o6000;
 const EPERM: i64 = -1;

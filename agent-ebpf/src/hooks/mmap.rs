@@ -11,6 +11,7 @@ use crate::syscall::{self, Syscall};
 use crate::task::{self, Actor, Deed};
 use agent_common::counter::Outcome;
 use agent_common::event::{EventKind, FileFlags, MmapEvent, MmapOp, RecordFlags, StrRef};
+use agent_common::magic;
 use aya_ebpf::macros::{btf_tracepoint, fentry, lsm};
 use aya_ebpf::programs::{BtfTracePointContext, FEntryContext, LsmContext};
 
@@ -176,7 +177,7 @@ fn executable(task: Task) -> u64 {
 
 #[inline(always)]
 fn record(actor: &Actor, mapping: &Mapping, open: &Option<OpenFile>, report: Report) {
-    let Some(draft) = emit::draft(actor, KIND, deed(mapping, open)) else {
+    let Ok(draft) = emit::draft(actor, KIND, deed(mapping, open)) else {
         return;
     };
     let flags = report.flags | deviation(mapping.op, open);
@@ -229,7 +230,7 @@ fn deviation(op: MmapOp, open: &Option<OpenFile>) -> u32 {
     match open {
         Some(open)
             if op == MmapOp::MMAP
-                && (open.object.flags & WRITTEN != 0 || open.object.magic == file::TMPFS) =>
+                && (open.object.flags & WRITTEN != 0 || open.object.magic == magic::TMPFS) =>
         {
             RecordFlags::DEVIATION
         }

@@ -1,5 +1,6 @@
 //! Programs: one hook per file.
 
+mod ask;
 mod bind;
 mod bpf;
 mod call;
@@ -12,6 +13,8 @@ mod chroot;
 mod connect;
 mod connect_exit;
 mod credentials;
+mod enforce;
+mod exec_asked;
 mod exec_attempt;
 mod file_open;
 mod forget;
@@ -47,6 +50,7 @@ mod setattr;
 mod setns;
 mod setsockopt;
 mod setuid;
+mod sock_addr;
 mod sock_ops;
 mod socket_create;
 mod splice;

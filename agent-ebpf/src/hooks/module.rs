@@ -2,14 +2,17 @@
 //! seen at the call's return only, with every backend.
 
 use crate::emit;
+use crate::escape;
 use crate::file::{self, OpenFile};
 use crate::header::{self, Origin, Report};
 use crate::kernel::Kptr;
 use crate::path;
+use crate::policy;
 use crate::syscall::{self, Syscall};
 use crate::task::{self, Deed};
 use crate::text::Text;
 use agent_common::event::{EventKind, ModuleEvent, ModuleOp, RecordFlags, StrRef};
+use agent_common::policy::Verdict;
 use aya_ebpf::macros::{btf_tracepoint, fentry, lsm};
 use aya_ebpf::programs::{BtfTracePointContext, FEntryContext, LsmContext};
 
@@ -32,8 +35,7 @@ struct Operation {
 /// `kernel_read_file(struct file *file, enum kernel_read_file_id id, bool contents)`, all kernels.
 #[lsm(hook = "kernel_read_file")]
 pub fn lsm_module_file(ctx: LsmContext) -> i32 {
-    reads(ctx.arg(0), ctx.arg(1), Origin::LSM);
-    0
+    denied(reads(ctx.arg(0), ctx.arg(1), Origin::LSM))
 }
 
 #[fentry(function = "security_kernel_read_file")]
@@ -45,10 +47,10 @@ pub fn fentry_module_file(ctx: FEntryContext) -> i32 {
 /// `kernel_load_data(enum kernel_load_data_id id, bool contents)`, all kernels.
 #[lsm(hook = "kernel_load_data")]
 pub fn lsm_module_data(ctx: LsmContext) -> i32 {
-    if ctx.arg::<u32>(0) == MODULE {
-        before(ModuleOp::INIT, None, Text::Absent, Origin::LSM);
+    if ctx.arg::<u32>(0) != MODULE {
+        return 0;
     }
-    0
+    denied(before(ModuleOp::INIT, None, Text::Absent, Origin::LSM))
 }
 
 #[fentry(function = "security_kernel_load_data")]
@@ -85,22 +87,31 @@ pub fn module_request(ctx: BtfTracePointContext) -> i32 {
     0
 }
 
+/// What the hook returns for it; who sees the call return is told.
 #[inline(always)]
-fn reads(file: u64, id: u32, origin: Origin) {
+fn denied(verdict: Verdict) -> i32 {
+    escape::mark(task::current(), verdict);
+    policy::errno(verdict)
+}
+
+#[inline(always)]
+fn reads(file: u64, id: u32, origin: Origin) -> Verdict {
     if id == MODULE {
-        before(ModuleOp::FINIT, Some(Kptr(file)), Text::Absent, origin);
+        before(ModuleOp::FINIT, Some(Kptr(file)), Text::Absent, origin)
+    } else {
+        Verdict::NONE
     }
 }
 
 #[inline(always)]
-fn before(op: ModuleOp, file: Option<Kptr>, name: Text, origin: Origin) {
+fn before(op: ModuleOp, file: Option<Kptr>, name: Text, origin: Origin) -> Verdict {
     let report = Report {
         kind: KIND,
         origin,
         flags: 0,
         ret: 0,
     };
-    changes(&Operation { op, file, name }, report);
+    changes(&Operation { op, file, name }, report)
 }
 
 /// init_module(image, len, parameters).
@@ -121,7 +132,7 @@ pub fn exit_finit_module(ctx: BtfTracePointContext) -> i32 {
 #[btf_tracepoint(function = "sys_exit")]
 pub fn refused_init_module(ctx: BtfTracePointContext) -> i32 {
     let call = Syscall::of(&ctx);
-    if call.ret == -EPERM {
+    if call.ret == -EPERM && !escape::was_told(KIND) {
         loaded_from_memory(&call);
     }
     0
@@ -131,7 +142,7 @@ pub fn refused_init_module(ctx: BtfTracePointContext) -> i32 {
 #[btf_tracepoint(function = "sys_exit")]
 pub fn refused_finit_module(ctx: BtfTracePointContext) -> i32 {
     let call = Syscall::of(&ctx);
-    if call.ret == -EPERM {
+    if call.ret == -EPERM && !escape::was_told(KIND) {
         loaded_from_file(&call);
     }
     0
@@ -181,8 +192,10 @@ fn returned(call: &Syscall, origin: Origin) -> Report {
 }
 
 #[inline(always)]
-fn changes(operation: &Operation, report: Report) {
-    let Some(actor) = task::enter(KIND) else { return };
+fn changes(operation: &Operation, report: Report) -> Verdict {
+    let Some(actor) = task::enter(KIND) else {
+        return Verdict::NONE;
+    };
     let failed = if report.ret < 0 { FAILED } else { 0 };
     let open = operation.file.and_then(OpenFile::read);
     let object = match (operation.file, open) {
@@ -194,8 +207,9 @@ fn changes(operation: &Operation, report: Report) {
         object,
         detail: 0,
     };
-    let Some(draft) = emit::draft(&actor, KIND, deed) else {
-        return;
+    let draft = match emit::draft(&actor, KIND, deed) {
+        Ok(draft) => draft,
+        Err(verdict) => return verdict,
     };
     let report = Report {
         flags: report.flags | RecordFlags::DEVIATION,
@@ -216,5 +230,10 @@ fn changes(operation: &Operation, report: Report) {
             None => (*record).path = operation.name.append(draft.scratch),
         }
     }
-    draft.submit();
+    // Elsewhere it is too late: a module runs before its loader could be ended.
+    let can_deny = report.origin.means == RecordFlags::DENIED;
+    let loads = operation.op == ModuleOp::INIT || operation.op == ModuleOp::FINIT;
+    let verdict = escape::verdict(&actor, || can_deny && loads);
+    draft.submit_judged(verdict, report.origin.means);
+    verdict
 }

@@ -1,25 +1,26 @@
 //! Mounts: what the hooks have in common, and the hooks on the kernel's own objects. The system calls' returns
 //! are in `mount_exit`.
 
-use crate::emit;
+use crate::emit::{self, ASKED};
+use crate::escape::{self, FAILED};
 use crate::file;
 use crate::global::offset;
 use crate::header::{Origin, Report};
-use crate::kernel::Kptr;
+use crate::kernel::{Kptr, forget, number};
 use crate::path::Location;
+use crate::policy;
 use crate::scratch::Memory;
 use crate::syscall;
 use crate::task::{self, Deed};
 use crate::text::Text;
 use agent_common::event::{EventKind, FileObject, MountEvent, MountOp, RecordFlags};
+use agent_common::policy::Verdict;
 use aya_ebpf::macros::{fentry, lsm};
 use aya_ebpf::programs::{FEntryContext, LsmContext};
 
 const KIND: EventKind = EventKind::MOUNT;
 /// fsconfig(2), the same number everywhere.
 const SYS_FSCONFIG: u32 = 431;
-/// In a key's access: the attempt failed.
-const FAILED: u16 = 0x100;
 
 /// A change of mounts.
 #[derive(Clone, Copy)]
@@ -30,6 +31,8 @@ pub struct Operation {
     pub source: Text,
     pub target: Text,
     pub fstype: Text,
+    /// The filesystem's block device; 0: none, or not known.
+    pub device: u64,
 }
 
 impl Operation {
@@ -43,6 +46,7 @@ impl Operation {
             source: Text::Absent,
             target: Text::Absent,
             fstype: Text::Absent,
+            device: 0,
         }
     }
 
@@ -50,8 +54,18 @@ impl Operation {
     #[inline(always)]
     pub fn of(mut self, location: Location) -> Self {
         self.file = file::at(location).unwrap_or_default();
-        self.fstype = fstype(Kptr(Kptr(location.dentry).read_or_zero(offset!(dentry_sb))));
+        let superblock = Kptr(Kptr(location.dentry).read_or_zero(offset!(dentry_sb)));
+        self.fstype = fstype(superblock);
+        self.device = superblock.read_or_zero(offset!(sb_bdev));
         self
+    }
+
+    /// It is one of those that are denied.
+    #[inline(always)]
+    fn is_escape(&self, access: u16) -> bool {
+        let (name, user) = self.fstype.address();
+        let how = self.op.0 & 0xffff | u32::from(access) << 16;
+        escape::is_escape_by_mount(how, self.flags, number(self.device), name, user) != 0
     }
 }
 
@@ -85,19 +99,29 @@ const FENTRY: Outcome = Outcome {
 
 /// Reports it. No profile expects a container to change its mounts.
 #[inline(always)]
-pub fn report(operation: &Operation, outcome: Outcome) {
-    let Some(actor) = task::enter(KIND) else { return };
+pub fn report(operation: &Operation, outcome: Outcome) -> Verdict {
+    judged(operation, outcome, 0)
+}
+
+/// The same; with [`ASKED`] only what is to be denied.
+#[inline(always)]
+fn judged(operation: &Operation, outcome: Outcome, asked: u16) -> Verdict {
+    let Some(actor) = task::enter(KIND) else {
+        return Verdict::NONE;
+    };
     let failed = if outcome.ret < 0 { FAILED } else { 0 };
+    let access = failed | escape::rights(actor.task) | asked;
     let deed = Deed {
-        access: operation.op.0 as u16 | failed,
+        access: operation.op.0 as u16 | access,
         object: [
             operation.source.identity() ^ operation.fstype.identity().rotate_left(32),
             operation.target.identity() ^ operation.file.ino.rotate_left(32),
         ],
         detail: operation.flags,
     };
-    let Some(draft) = emit::draft(&actor, KIND, deed) else {
-        return;
+    let draft = match emit::draft(&actor, KIND, deed) {
+        Ok(draft) => draft,
+        Err(verdict) => return verdict,
     };
     let report = Report {
         kind: KIND,
@@ -115,7 +139,13 @@ pub fn report(operation: &Operation, outcome: Outcome) {
         (*record).target = operation.target.append(draft.scratch);
         (*record).fstype = operation.fstype.append(draft.scratch);
     }
-    draft.submit();
+    let verdict = escape::verdict(&actor, || operation.is_escape(access));
+    if asked == 0 {
+        draft.submit_judged(verdict, outcome.origin.means);
+    } else {
+        draft.submit_asked(verdict, outcome.origin.means);
+    }
+    verdict
 }
 
 /// The `struct path` that an argument points to.
@@ -129,7 +159,7 @@ fn place(path: u64) -> Location {
 }
 
 #[inline(always)]
-fn mounted(source: u64, target: u64, fstype: u64, flags: u64, outcome: Outcome) {
+fn mounted(source: u64, target: u64, fstype: u64, flags: u64, outcome: Outcome) -> Verdict {
     let operation = Operation {
         flags,
         source: Text::kernel(source),
@@ -137,7 +167,7 @@ fn mounted(source: u64, target: u64, fstype: u64, flags: u64, outcome: Outcome) 
         fstype: Text::kernel(fstype),
         ..Operation::new(MountOp::MOUNT)
     };
-    report(&operation, outcome);
+    report(&operation, outcome)
 }
 
 #[inline(always)]
@@ -169,29 +199,33 @@ fn pivoted(put_old: u64, new_root: u64, outcome: Outcome) {
     report(&operation, outcome);
 }
 
-/// fsconfig(2) made a superblock. mount(2) comes here too, and has its own hook.
+/// fsconfig(2) made a superblock. mount(2) comes here too, and has its own hook, which knows types of filesystems by their names only.
 #[inline(always)]
-fn made(superblock: u64, outcome: Outcome) {
+fn made(superblock: u64, outcome: Outcome) -> Verdict {
+    let mut asked = 0;
     if syscall::current_number() != SYS_FSCONFIG {
-        return;
+        if Kptr(superblock).read_or_zero::<u64>(offset!(sb_bdev)) == 0 {
+            return Verdict::NONE;
+        }
+        asked = ASKED;
     }
+    let asked = forget(asked);
     let operation = Operation::new(MountOp::FSMOUNT).of(Location {
         dentry: Kptr(superblock).read_or_zero(offset!(sb_root)),
         mnt: 0,
     });
-    report(&operation, outcome);
+    judged(&operation, outcome, asked)
 }
 
 /// `sb_mount(const char *dev_name, const struct path *path, const char *type, unsigned long flags, void *data)`.
 #[lsm(hook = "sb_mount")]
 pub fn lsm_sb_mount(ctx: LsmContext) -> i32 {
-    mounted(ctx.arg(0), ctx.arg(1), ctx.arg(2), ctx.arg(3), LSM);
-    0
+    policy::errno(mounted(ctx.arg(0), ctx.arg(1), ctx.arg(2), ctx.arg(3), LSM))
 }
 
 #[fentry(function = "security_sb_mount")]
 pub fn fentry_sb_mount(ctx: FEntryContext) -> i32 {
-    mounted(ctx.arg(0), ctx.arg(1), ctx.arg(2), ctx.arg(3), FENTRY);
+    policy::end(mounted(ctx.arg(0), ctx.arg(1), ctx.arg(2), ctx.arg(3), FENTRY));
     0
 }
 
@@ -237,12 +271,11 @@ pub fn fentry_sb_pivotroot(ctx: FEntryContext) -> i32 {
 /// `sb_kern_mount(struct super_block *sb)`.
 #[lsm(hook = "sb_kern_mount")]
 pub fn lsm_sb_kern_mount(ctx: LsmContext) -> i32 {
-    made(ctx.arg(0), LSM);
-    0
+    policy::errno(made(ctx.arg(0), LSM))
 }
 
 #[fentry(function = "security_sb_kern_mount")]
 pub fn fentry_sb_kern_mount(ctx: FEntryContext) -> i32 {
-    made(ctx.arg(0), FENTRY);
+    policy::end(made(ctx.arg(0), FENTRY));
     0
 }

@@ -5,6 +5,7 @@ use crate::header::Origin;
 use crate::hooks::mount::{self, Operation, Outcome};
 use crate::kernel::{Kptr, read_user};
 use crate::path::Location;
+use crate::policy;
 use crate::syscall::{self, Syscall};
 use crate::text::Text;
 use agent_common::event::MountOp;
@@ -33,7 +34,7 @@ pub fn exit_mount(ctx: BtfTracePointContext) -> i32 {
         fstype: Text::user(call.arg::<2>()),
         ..Operation::new(MountOp::MOUNT)
     };
-    mount::report(&operation, outcome(&call, Origin::ARGUMENTS));
+    policy::end(mount::report(&operation, outcome(&call, Origin::ARGUMENTS)));
     0
 }
 
@@ -101,7 +102,7 @@ pub fn exit_fsmount(ctx: BtfTracePointContext) -> i32 {
     if let Some(location) = location(call.ret as u32) {
         operation = operation.of(location);
     }
-    mount::report(&operation, outcome(&call, Origin::DESCRIPTOR));
+    policy::end(mount::report(&operation, outcome(&call, Origin::DESCRIPTOR)));
     0
 }
 

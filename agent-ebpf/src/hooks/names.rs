@@ -141,7 +141,7 @@ pub fn report(change: &Change, report: Report) {
         object: [old.number(), new.number()],
         detail: u64::from(change.rdev),
     };
-    let Some(draft) = emit::draft(&actor, report.kind, deed) else {
+    let Ok(draft) = emit::draft(&actor, report.kind, deed) else {
         return;
     };
     let urgent = if old.is_watched() || new.is_watched() {

@@ -2,6 +2,7 @@
 //! A file that is simply not there tells nothing; what may not be written does, and a control that this kernel lacks.
 
 use crate::emit;
+use crate::escape;
 use crate::file;
 use crate::global::offset;
 use crate::header::{self, Origin, Report};
@@ -13,6 +14,7 @@ use crate::task::{self, Actor, Deed};
 use crate::text::Text;
 use agent_common::event::{EventKind, FileObject, FileOpenEvent, StrRef};
 use agent_common::limits::MAX_PATH;
+use agent_common::magic::is_kernel_interface;
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
 
@@ -78,7 +80,7 @@ pub struct Asked {
 #[btf_tracepoint(function = "sys_exit")]
 pub fn refused_open(ctx: BtfTracePointContext) -> i32 {
     let call = Syscall::of(&ctx);
-    if is_telling(&call) {
+    if is_telling(&call) && !(call.ret == EPERM && escape::was_told(KIND)) {
         report(&call);
     }
     0
@@ -114,7 +116,7 @@ fn is_control(asked: &Asked) -> bool {
         return start == *b"/proc/" || start[..5] == *b"/sys/";
     }
     let superblock = Kptr(Kptr(from.dentry).read_or_zero(offset!(dentry_sb)));
-    file::is_kernel_interface(superblock.read_or_zero::<u64>(offset!(sb_magic)) as u32)
+    is_kernel_interface(superblock.read_or_zero::<u64>(offset!(sb_magic)) as u32)
 }
 
 /// What open(2) and its kin were asked for; of a resolved file the kernel keeps no O_TRUNC and no O_CREAT.
@@ -176,7 +178,7 @@ pub fn unresolved(actor: &Actor, asked: &Asked, how: u16, report: Report) {
         object: [Text::Memory(asked.path).identity(), file::place(from.dentry)],
         detail: i64::from(report.ret) as u64,
     };
-    let Some(draft) = emit::draft(actor, KIND, deed) else {
+    let Ok(draft) = emit::draft(actor, KIND, deed) else {
         return;
     };
     let record: *mut FileOpenEvent = draft.begin(actor, report);

@@ -4,18 +4,22 @@
 
 use crate::count;
 use crate::emit;
+use crate::escape;
 use crate::global::offset;
 use crate::header::{Origin, Report};
 use crate::hooks::call::{self, Told};
 use crate::hooks::receive;
 use crate::kernel::{Kptr, Task, number};
+use crate::label;
+use crate::policy;
 use crate::process::{self, Target};
 use crate::procfs;
-use crate::syscall::Syscall;
+use crate::syscall::{self, Syscall};
 use crate::task::{self, Deed};
 use crate::text::Text;
 use agent_common::counter::Outcome;
 use agent_common::event::{CallName, EventKind, PtraceEvent, PtraceOp, RecordFlags};
+use agent_common::policy::Verdict;
 use aya_ebpf::macros::{btf_tracepoint, fentry, lsm};
 use aya_ebpf::programs::{BtfTracePointContext, FEntryContext, LsmContext};
 
@@ -38,6 +42,14 @@ const MODE_GETFD: u32 = 0x12;
 const FMODE_PATH: u32 = 0x4000;
 /// In a key's access: the attempt failed.
 const FAILED: u16 = 0x100;
+/// In a key's access: to enter its namespaces.
+const ENTERS: u16 = 0x200;
+/// setns(2), and of 32-bit programs.
+const SETNS: [u32; 2] = if cfg!(bpf_target_arch = "x86_64") {
+    [308, 346]
+} else {
+    [268, 375]
+};
 
 /// An access.
 #[derive(Clone, Copy)]
@@ -47,26 +59,32 @@ struct Access {
     target: Target,
     /// Lineage entry of the target's image; 0: not known.
     exec_id: u64,
+    /// By a descriptor of the process, which shows no file of a namespace.
+    enters: bool,
 }
 
 /// `ptrace_access_check(struct task_struct *child, unsigned int mode)`, all kernels.
 #[lsm(hook = "ptrace_access_check")]
 pub fn lsm_ptrace(ctx: LsmContext) -> i32 {
-    checked(ctx.arg(0), ctx.arg(1), Origin::LSM);
-    0
+    policy::errno(checked(ctx.arg(0), ctx.arg(1), Origin::LSM))
 }
 
 /// `security_ptrace_access_check`, the same arguments.
 #[fentry(function = "security_ptrace_access_check")]
 pub fn fentry_ptrace(ctx: FEntryContext) -> i32 {
-    checked(ctx.arg(0), ctx.arg(1), Origin::FENTRY);
+    policy::end(checked(ctx.arg(0), ctx.arg(1), Origin::FENTRY));
     0
 }
 
 #[inline(always)]
-fn checked(child: Task, mode: u32, origin: Origin) {
-    let known = process::known(child);
+fn checked(child: Task, mode: u32, origin: Origin) -> Verdict {
+    // The host's ps asks for each process.
+    if label::of(task::current()).is_none() {
+        return Verdict::NONE;
+    }
+    let known = process::described(child);
     let access = Access {
+        enters: syscall::is_in(SETNS[0], SETNS[1]),
         op: PtraceOp::ACCESS_CHECK,
         request: mode,
         target: known.target,
@@ -78,7 +96,7 @@ fn checked(child: Task, mode: u32, origin: Origin) {
         flags: 0,
         ret: 0,
     };
-    accessed(&access, report);
+    accessed(&access, report)
 }
 
 /// ptrace(request, pid, …): what begins to trace, and what changes who is traced.
@@ -154,7 +172,7 @@ pub fn exit_process_vm_writev(ctx: BtfTracePointContext) -> i32 {
 pub fn exit_pidfd_getfd(ctx: BtfTracePointContext) -> i32 {
     let call = Syscall::of(&ctx);
     let target = process::by_pidfd(call.arg::<0>() as u32);
-    returned(&call, PtraceOp::ACCESS_CHECK, MODE_GETFD, target);
+    policy::end(returned(&call, PtraceOp::ACCESS_CHECK, MODE_GETFD, target));
     if call.ret >= 0 {
         receive::came(call.ret as u32, call.flags());
     }
@@ -163,8 +181,8 @@ pub fn exit_pidfd_getfd(ctx: BtfTracePointContext) -> i32 {
 
 /// The current task has opened a file.
 #[inline(always)]
-pub fn opened(file: Kptr, call: &Syscall) {
-    opened_of_process(number(file.0), call.flags(), call.result());
+pub fn opened(file: Kptr, call: &Syscall) -> Verdict {
+    Verdict(opened_of_process(number(file.0), call.flags(), call.result()))
 }
 
 /// Global, as those in [`crate::scratch`]. Own files are most of what is opened in procfs.
@@ -190,6 +208,7 @@ extern "C" fn opened_of_process(file: u64, flags: u32, ret: i32) -> u32 {
         request,
         target,
         exec_id: 0,
+        enters: false,
     };
     let report = Report {
         kind: KIND,
@@ -197,22 +216,22 @@ extern "C" fn opened_of_process(file: u64, flags: u32, ret: i32) -> u32 {
         flags,
         ret,
     };
-    accessed(&access, report);
-    0
+    accessed(&access, report).0
 }
 
 #[inline(always)]
 fn by_number(call: &Syscall, op: PtraceOp, request: u32, number: u32) {
-    returned(call, op, request, process::by_number(number));
+    policy::end(returned(call, op, request, process::by_number(number)));
 }
 
 #[inline(always)]
-fn returned(call: &Syscall, op: PtraceOp, request: u32, target: Option<Kptr>) {
+fn returned(call: &Syscall, op: PtraceOp, request: u32, target: Option<Kptr>) -> Verdict {
     let access = Access {
         op,
         request,
         target: target.map_or(Target::UNKNOWN, Target::of_task),
         exec_id: 0,
+        enters: false,
     };
     let report = Report {
         kind: KIND,
@@ -220,28 +239,33 @@ fn returned(call: &Syscall, op: PtraceOp, request: u32, target: Option<Kptr>) {
         flags: call.flags(),
         ret: call.result(),
     };
-    accessed(&access, report);
+    accessed(&access, report)
 }
 
 /// Judges and reports it. Another container's process, or the host's, is no profile's business.
 #[inline(always)]
-fn accessed(access: &Access, report: Report) {
-    let Some(actor) = task::enter(KIND) else { return };
+fn accessed(access: &Access, report: Report) -> Verdict {
+    let Some(actor) = task::enter(KIND) else {
+        return Verdict::NONE;
+    };
     let own = access.target.is_own(&actor);
     let reads = access.op == PtraceOp::ACCESS_CHECK && access.request & MODE_ATTACH == 0;
     if access.target.tgid == 0 || own && reads {
-        return count::outcome(KIND, Outcome::SUPPRESSED_UNWATCHED, actor.slot());
+        count::outcome(KIND, Outcome::SUPPRESSED_UNWATCHED, actor.slot());
+        return Verdict::NONE;
     }
     let failed = if report.ret < 0 { FAILED } else { 0 };
+    let enters = if access.enters { ENTERS } else { 0 };
     // Reading /proc of every process of the host is one behaviour, attaching to each is not.
     let tgid = if own || reads { 0 } else { access.target.tgid };
     let deed = Deed {
-        access: access.op.0 as u16 | failed,
+        access: access.op.0 as u16 | failed | enters,
         object: [u64::from(access.target.slot), u64::from(tgid)],
         detail: u64::from(access.request),
     };
-    let Some(draft) = emit::draft(&actor, KIND, deed) else {
-        return;
+    let draft = match emit::draft(&actor, KIND, deed) {
+        Ok(draft) => draft,
+        Err(verdict) => return verdict,
     };
     let deviation = if own || reads { 0 } else { RecordFlags::DEVIATION };
     let report = Report {
@@ -257,5 +281,9 @@ fn accessed(access: &Access, report: Report) {
         (*record).target_slot = access.target.slot;
         (*record).target_exec_id = access.exec_id;
     }
-    draft.submit();
+    let verdict = escape::verdict(&actor, || {
+        report.ret >= 0 && (!reads || access.enters) && escape::is_of_host(access.target.slot)
+    });
+    draft.submit_judged(verdict, report.origin.means);
+    verdict
 }

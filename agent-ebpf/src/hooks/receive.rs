@@ -225,7 +225,7 @@ fn is_telling(sk: Kptr, socket: &Socket) -> bool {
 #[inline(never)]
 fn write(actor: &Actor, of: (Kptr, Kptr), socket: &Socket, report: &Report) -> u32 {
     let (file, sk) = of;
-    let Some(draft) = emit::draft(actor, KIND, socket.deed()) else {
+    let Ok(draft) = emit::draft(actor, KIND, socket.deed()) else {
         return 0;
     };
     let report = Report {

@@ -1,17 +1,19 @@
-//! A new image is executed: lineage for every process of the host, a record for containers.
+//! A new image is executed in a container: lineage, and a record.
 
 use crate::arguments::arguments;
+use crate::atomic;
 use crate::cgroup::{self, Lifecycle};
-use crate::emit;
+use crate::emit::{self, Draft};
 use crate::file::{self, OpenFile};
 use crate::global::{offset, setting};
 use crate::header::{self, Origin, Report};
 use crate::kernel::{Kptr, Task};
 use crate::label;
 use crate::lineage;
-use crate::maps::SLOT_STATE;
+use crate::maps::{SLOT_CONTROL, SLOT_STATE};
 use crate::path;
-use crate::scratch::{self, Memory};
+use crate::policy;
+use crate::scratch::{self, Memory, Scratch};
 use crate::slot;
 use crate::stdio;
 use crate::task::{self, Deed};
@@ -19,9 +21,12 @@ use crate::text::Text;
 use agent_common::counter::Outcome;
 use agent_common::event::{ContainerOp, EventKind, ExecEvent, FileFlags, RecordFlags, StrRef};
 use agent_common::limits::{MAX_ARGS, MAX_PATH};
+use agent_common::magic;
+use agent_common::policy::Verdict;
 use agent_common::slot::{NO_SLOT, SlotFlags, SlotRef, SlotState, TaskFlags, TaskLabel};
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
+use core::ptr::addr_of_mut;
 
 const KIND: EventKind = EventKind::EXEC;
 
@@ -33,42 +38,70 @@ struct Before {
     exe_dev: u32,
 }
 
+/// What is executed, by the kernel's own description.
+struct Image {
+    bprm: Kptr,
+    /// See [`script`].
+    script: u64,
+}
+
 /// `sched_process_exec(struct task_struct *p, pid_t old_pid, struct linux_binprm *bprm)`, all kernels. Fires when the
 /// new image is in place: arguments, credentials and namespaces are the new ones.
 #[btf_tracepoint(function = "sched_process_exec")]
 pub fn sched_process_exec(ctx: BtfTracePointContext) -> i32 {
     let task: Task = ctx.arg(0);
     let bprm = Kptr(ctx.arg(2));
-    let Some(label) = label::of(task) else { return 0 };
+    let Some(label) = label::of(task) else {
+        label::forget_image(task);
+        return 0;
+    };
     let Some(file) = bprm.follow(offset!(bprm_file)) else {
         return unreadable(task);
     };
     let Some(open) = OpenFile::read(file) else {
         return unreadable(task);
     };
-    // SAFETY: a live map value; only its own task changes it.
-    let (before, exec_id) = unsafe {
+    let exec_id = lineage::next_id();
+    // SAFETY: a live map value; but for who moves it, only its own task changes it.
+    let before = unsafe {
+        let parent = match atomic::exchange(addr_of_mut!((*label).exec_id), exec_id) {
+            0 => label::image_of_parent(task),
+            known => known,
+        };
         let before = Before {
-            exec_id: (*label).exec_id,
+            exec_id: parent,
             exe_id: (*label).exe_id,
             exe_dev: (*label).exe_dev,
         };
-        (*label).exec_id = lineage::next_id();
         (*label).exe_id = file::identity(file, &open.object);
         (*label).exe_dev = open.object.dev;
-        (before, (*label).exec_id)
+        before
     };
     leave_runtime(task, label);
     lineage::record(task, label, before.exec_id, &open);
     let script = script(task, bprm, exec_id);
-    report(label, &before, &open, bprm, script);
+    let mut verdict = Verdict::NONE;
+    let scratch = report(label, &before, &open, &Image { bprm, script }, &mut verdict);
+    if !scratch.is_null() {
+        let draft = Draft { scratch };
+        verdict = policy::exec(scratch, policy_of(label));
+        draft.submit_judged(verdict, Origin::TRACEPOINT.means);
+    }
+    policy::end(verdict);
     0
+}
+
+/// The policy is read again: the stack has no room for it meanwhile. Of another epoch's verdict nobody asks.
+#[inline(always)]
+fn policy_of(label: *const TaskLabel) -> u16 {
+    // SAFETY: live map values.
+    unsafe { SLOT_CONTROL.get((*label).slot) }.map_or(0, |control| control.policy)
 }
 
 /// Of a script what tells it from others of its interpreter: its name, and where a relative one begins. One that was opened before
 /// has a descriptor's number for a name, which tells nothing: each is a behaviour of its own. 0: no script.
 #[inline(never)]
-fn script(task: Task, bprm: Kptr, exec_id: u64) -> u64 {
+pub fn script(task: Task, bprm: Kptr, exec_id: u64) -> u64 {
     let name = bprm.read_or_zero::<u64>(offset!(bprm_filename));
     if name == bprm.read_or_zero::<u64>(offset!(bprm_interp)) {
         return 0;
@@ -145,14 +178,20 @@ fn go_live(task: Task, state: *mut SlotState, label: &TaskLabel) {
     cgroup::report(task, &live);
 }
 
-/// The record, for containers. The label is not looked for again: the stack would not do ("combined stack size of 4 calls is
+/// The record, for containers, but for its verdict; null: its outcome is booked, and the verdict is known. The label is not looked for again: the stack would not do ("combined stack size of 4 calls is
 /// 544. Too large", 6.1).
 #[inline(never)]
-fn report(label: *mut TaskLabel, before: &Before, open: &OpenFile, bprm: Kptr, script: u64) -> u32 {
+fn report(
+    label: *mut TaskLabel,
+    before: &Before,
+    open: &OpenFile,
+    image: &Image,
+    known: &mut Verdict,
+) -> *mut Scratch {
     let task = task::current();
     // SAFETY: a live map value.
     let Some(mut actor) = task::admit_labelled(KIND, task, unsafe { *label }) else {
-        return 0;
+        return core::ptr::null_mut();
     };
     // The old image acts, the new one, which the label names already, is the object.
     let object = [actor.label.exe_id, u64::from(open.object.dev)];
@@ -163,10 +202,14 @@ fn report(label: *mut TaskLabel, before: &Before, open: &OpenFile, bprm: Kptr, s
     let deed = Deed {
         access: (open.object.flags & FileFlags::UPPER) | (stdio.inet as u16) << 8,
         object,
-        detail: script,
+        detail: image.script,
     };
-    let Some(draft) = emit::draft(&actor, KIND, deed) else {
-        return 0;
+    let draft = match emit::draft(&actor, KIND, deed) {
+        Ok(draft) => draft,
+        Err(verdict) => {
+            *known = verdict;
+            return core::ptr::null_mut();
+        }
     };
     let report = Report {
         kind: KIND,
@@ -191,18 +234,17 @@ fn report(label: *mut TaskLabel, before: &Before, open: &OpenFile, bprm: Kptr, s
                 (*record).cwd = path::append(draft.scratch, cwd, root);
             }
         }
-        let name = bprm.follow(offset!(bprm_filename)).map_or(0, |name| name.0);
+        let name = image.bprm.follow(offset!(bprm_filename)).map_or(0, |name| name.0);
         (*record).filename = scratch::append_str(draft.scratch, Memory::Kernel(name), MAX_PATH as u32);
     }
-    draft.submit();
-    0
+    draft.scratch
 }
 
 /// Code that is not in the image.
 #[inline(always)]
 fn deviation(open: &OpenFile) -> u32 {
     let flags = open.object.flags;
-    if flags & (FileFlags::UPPER | FileFlags::MEMFD) != 0 || open.object.magic == file::TMPFS {
+    if flags & (FileFlags::UPPER | FileFlags::MEMFD) != 0 || open.object.magic == magic::TMPFS {
         RecordFlags::DEVIATION
     } else {
         0

@@ -16,6 +16,7 @@ use crate::text::Text;
 use agent_common::counter::Outcome;
 use agent_common::event::{AttributeEvent, AttributeOp, EventKind, FileObject, RecordFlags, StrRef};
 use agent_common::limits::MAX_PATH;
+use agent_common::magic;
 use aya_ebpf::macros::{btf_tracepoint, fentry, lsm};
 use aya_ebpf::programs::{BtfTracePointContext, FEntryContext, LsmContext};
 
@@ -280,7 +281,7 @@ pub fn change_of(change: &Change, subject: Subject, report: Report) {
 #[inline(always)]
 fn of_place(actor: &Actor, change: &Change, place: Location, report: Report) {
     let object = file::at(place).unwrap_or_default();
-    if object.magic != file::OVERLAY && task::acts_for_overlay(actor.task) {
+    if object.magic != magic::OVERLAY && task::acts_for_overlay(actor.task) {
         return count::outcome(KIND, Outcome::SUPPRESSED_DUPLICATE, actor.slot());
     }
     let deed = Deed {
@@ -288,7 +289,7 @@ fn of_place(actor: &Actor, change: &Change, place: Location, report: Report) {
         object: [identity(change.op, place, &object), u64::from(object.dev)],
         detail: change.value ^ change.name.identity(),
     };
-    let Some(draft) = emit::draft(actor, KIND, deed) else {
+    let Ok(draft) = emit::draft(actor, KIND, deed) else {
         return;
     };
     let record: *mut AttributeEvent = draft.begin(actor, report);
@@ -352,7 +353,7 @@ fn of_name(actor: &Actor, change: &Change, directory: i32, name: Memory, report:
         object: [named, file::place(from.dentry)],
         detail: value_in_key(change) ^ change.name.identity(),
     };
-    let Some(draft) = emit::draft(actor, KIND, deed) else {
+    let Ok(draft) = emit::draft(actor, KIND, deed) else {
         return;
     };
     let record: *mut AttributeEvent = draft.begin(actor, report);

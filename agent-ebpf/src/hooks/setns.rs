@@ -1,11 +1,14 @@
 //! A task enters namespaces. No LSM hook sees it: the call's return, on every kernel.
 
 use crate::emit;
+use crate::escape;
 use crate::header::{Origin, Report};
 use crate::namespaces;
+use crate::policy;
 use crate::syscall::Syscall;
 use crate::task::{self, Deed};
 use agent_common::event::{EventKind, RecordFlags, SetnsEvent};
+use agent_common::policy::Verdict;
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
 
@@ -18,13 +21,15 @@ pub fn exit_setns(ctx: BtfTracePointContext) -> i32 {
     if call.ret != 0 {
         return 0;
     }
-    entered(call);
+    policy::end(entered(call));
     0
 }
 
 #[inline(always)]
-fn entered(call: Syscall) {
-    let Some(actor) = task::enter(KIND) else { return };
+fn entered(call: Syscall) -> Verdict {
+    let Some(actor) = task::enter(KIND) else {
+        return Verdict::NONE;
+    };
     let now = namespaces::of_children(actor.task);
     let compared = namespaces::compare(&now, actor.label.slot);
     let deed = Deed {
@@ -35,8 +40,9 @@ fn entered(call: Syscall) {
         ],
         detail: namespaces::pair(compared.host, compared.gained),
     };
-    let Some(draft) = emit::draft(&actor, KIND, deed) else {
-        return;
+    let draft = match emit::draft(&actor, KIND, deed) {
+        Ok(draft) => draft,
+        Err(verdict) => return verdict,
     };
     let deviation = if compared.gained != 0 {
         RecordFlags::DEVIATION
@@ -58,5 +64,8 @@ fn entered(call: Syscall) {
         (*record).gained_mask = compared.gained;
         (*record).reserved = 0;
     }
-    draft.submit();
+    // Before the task's next instruction: entered is all that it has.
+    let verdict = escape::verdict(&actor, || compared.gained != 0);
+    draft.submit_judged(verdict, report.origin.means);
+    verdict
 }

@@ -14,20 +14,26 @@ const SO_ATTACH_BPF: u32 = 50;
 const SO_ATTACH_REUSEPORT_CBPF: u32 = 51;
 const SO_ATTACH_REUSEPORT_EBPF: u32 = 52;
 
-/// setsockopt(fd, level, option, value, len). Servers make these calls by thousands: the option comes first.
+/// setsockopt(fd, level, option, value, len).
 #[btf_tracepoint(function = "sys_exit")]
 pub fn exit_setsockopt(ctx: BtfTracePointContext) -> i32 {
     let call = Syscall::of_socket(&ctx);
+    if attaches(&call) {
+        attached(&call, call.arg::<2>() as u32);
+    }
+    0
+}
+
+/// Servers set options by thousands.
+#[inline(always)]
+pub fn attaches(call: &Syscall) -> bool {
     // As the kernel takes them: the upper halves of registers do not count.
     let (level, option) = (call.arg::<1>() as u32, call.arg::<2>() as u32);
     let attaches = matches!(
         option,
         SO_ATTACH_FILTER | SO_ATTACH_BPF | SO_ATTACH_REUSEPORT_CBPF | SO_ATTACH_REUSEPORT_EBPF
     );
-    if level == SOL_SOCKET && attaches {
-        attached(&call, option);
-    }
-    0
+    level == SOL_SOCKET && attaches
 }
 
 #[inline(always)]

@@ -28,7 +28,7 @@ pub fn cgroup_listen(ctx: SockOpsContext) -> u32 {
         return GO_ON;
     }
     if let Some(actor) = task::enter(EventKind::LISTEN) {
-        listen::listening(&actor, Kptr(sk as u64), Origin::TRACEPOINT, 0);
+        listen::listening(&actor, Kptr(sk as u64), Origin::TOLD, 0);
     }
     GO_ON
 }

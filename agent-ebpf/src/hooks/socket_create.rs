@@ -1,13 +1,11 @@
 //! A socket of a family or type that few programs have a use for. Attempts too: that a container asks for packet sockets
 //! tells, whether it gets them or not.
 
-use crate::count;
 use crate::emit;
 use crate::header::{Origin, Report};
 use crate::socket::{AF_INET, AF_INET6, AF_UNIX, IPPROTO_UDPLITE, SOCK_DGRAM, SOCK_STREAM};
 use crate::syscall::Syscall;
 use crate::task::{self, Deed};
-use agent_common::counter::Outcome;
 use agent_common::event::{EventKind, SocketEvent};
 use aya_ebpf::macros::{btf_tracepoint, fentry, lsm};
 use aya_ebpf::programs::{BtfTracePointContext, FEntryContext, LsmContext};
@@ -63,18 +61,13 @@ pub fn fentry_socket_create(ctx: FEntryContext) -> i32 {
 #[btf_tracepoint(function = "sys_exit")]
 pub fn exit_socket(ctx: BtfTracePointContext) -> i32 {
     let call = Syscall::of_socket(&ctx);
-    let asked = Asked::new(
-        call.arg::<0>() as u32,
-        call.arg::<1>() as u32,
-        call.arg::<2>() as u32,
-    );
     let report = Report {
         kind: KIND,
         origin: Origin::ARGUMENTS,
         flags: call.flags(),
         ret: if call.ret < 0 { call.result() } else { 0 },
     };
-    created(asked, report);
+    created(Asked::of(&call), report);
     0
 }
 
@@ -95,17 +88,17 @@ fn creating(asked: Asked, kern: u32, origin: Origin) {
 
 #[inline(always)]
 pub fn created(asked: Asked, report: Report) {
-    let Some(actor) = task::enter(KIND) else { return };
     if !asked.is_unusual() {
-        return count::outcome(KIND, Outcome::SUPPRESSED_UNWATCHED, actor.slot());
+        return;
     }
+    let Some(actor) = task::enter(KIND) else { return };
     let failed = if report.ret < 0 { FAILED } else { 0 };
     let deed = Deed {
         access: asked.socket_type | failed,
         object: [u64::from(asked.family), 0],
         detail: u64::from(asked.protocol),
     };
-    let Some(draft) = emit::draft(&actor, KIND, deed) else {
+    let Ok(draft) = emit::draft(&actor, KIND, deed) else {
         return;
     };
     let record: *mut SocketEvent = draft.begin(&actor, report);
@@ -128,8 +121,18 @@ impl Asked {
         }
     }
 
+    /// By the arguments of socket(2).
     #[inline(always)]
-    fn is_unusual(self) -> bool {
+    pub fn of(call: &Syscall) -> Self {
+        Self::new(
+            call.arg::<0>() as u32,
+            call.arg::<1>() as u32,
+            call.arg::<2>() as u32,
+        )
+    }
+
+    #[inline(always)]
+    pub fn is_unusual(self) -> bool {
         match self.family {
             AF_UNIX => false,
             AF_INET | AF_INET6 => self.is_unusual_inet(),

@@ -10,15 +10,12 @@ use crate::kernel::{Kptr, read_user};
 use crate::syscall::{self, Syscall};
 use crate::text::Text;
 use agent_common::event::{CallName, RecordFlags};
+use agent_common::mode::{FMODE_READ, FMODE_WRITE, S_IFMT, S_IFREG};
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
 
 /// What copies files moves more at once.
 const FEW: u64 = 4096;
-const FMODE_READ: u32 = 1;
-const FMODE_WRITE: u32 = 2;
-const S_IFMT: u16 = 0o170_000;
-const S_IFREG: u16 = 0o100_000;
 const S_IFIFO: u16 = 0o010_000;
 
 /// splice(fd_in, off_in, fd_out, off_out, len, flags).

@@ -2,6 +2,8 @@
 
 use crate::count;
 use crate::heartbeat;
+use crate::hooks::setsockopt;
+use crate::hooks::socket_create::Asked;
 use crate::kernel::Task;
 use crate::label;
 use crate::maps::{SYSCALLS, WANTED_SYSCALLS};
@@ -9,9 +11,23 @@ use crate::syscall::Syscall;
 use crate::task;
 use agent_common::counter::KernelError;
 use agent_common::settings::MAX_SYSCALLS;
-use agent_common::slot::NO_SLOT;
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
+
+/// Numbers of mmap(2) and mprotect(2), whose third arguments are what may be done with the memory, of socket(2) and setsockopt(2).
+const MMAP: u32 = native(9, 222);
+const MPROTECT: u32 = native(10, 226);
+const SOCKET: u32 = native(41, 198);
+const SETSOCKOPT: u32 = native(54, 208);
+const PROT_EXEC: u32 = 4;
+
+const fn native(x86_64: u32, aarch64: u32) -> u32 {
+    if cfg!(bpf_target_arch = "x86_64") {
+        x86_64
+    } else {
+        aarch64
+    }
+}
 
 /// `sys_exit(struct pt_regs *regs, long ret)`, all kernels. Runs for every system call of the host: the bitmap comes first.
 #[btf_tracepoint(function = "sys_exit")]
@@ -33,6 +49,9 @@ pub fn sys_exit(ctx: BtfTracePointContext) -> i32 {
     if wanted >> (number & 63) & 1 == 0 {
         return 0;
     }
+    if tells_nothing(&call, number) {
+        return 0;
+    }
     if !in_container(task::current()) && !heartbeat::may_have_returned(&call, number) {
         return 0;
     }
@@ -42,8 +61,22 @@ pub fn sys_exit(ctx: BtfTracePointContext) -> i32 {
     0
 }
 
+/// What programs do all day, by its arguments: mappings that execute nothing, ordinary sockets and their options. Before anybody asks
+/// who does it.
+#[inline(always)]
+fn tells_nothing(call: &Syscall, number: u32) -> bool {
+    if call.is_compat() {
+        return false;
+    }
+    match number {
+        MMAP | MPROTECT => call.arg::<2>() as u32 & PROT_EXEC == 0,
+        SOCKET => !Asked::of(call).is_unusual(),
+        SETSOCKOPT => !setsockopt::attaches(call),
+        _ => false,
+    }
+}
+
 #[inline(always)]
 fn in_container(task: Task) -> bool {
-    // SAFETY: a live map value.
-    label::of(task).is_some_and(|label| unsafe { (*label).slot != NO_SLOT })
+    label::of(task).is_some()
 }

@@ -26,7 +26,7 @@ pub fn bound(sk: Kptr, address: Address, report: Report) {
 #[inline(always)]
 fn write(actor: &Actor, address: Address, deed: Deed, report: Report) {
     let file = address.file();
-    let Some(draft) = emit::draft(actor, KIND, deed) else {
+    let Ok(draft) = emit::draft(actor, KIND, deed) else {
         return;
     };
     let record: *mut UnixConnectEvent = draft.begin(actor, report);

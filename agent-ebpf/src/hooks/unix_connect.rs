@@ -71,7 +71,7 @@ fn connects(named: Kptr, credited: Kptr, report: Report) {
 fn write(actor: &Actor, named: Kptr, peer: Target, report: Report) {
     let address = Address::of_socket(named);
     let file = address.file();
-    let Some(draft) = emit::draft(actor, KIND, address.deed(socket::net_ns(named))) else {
+    let Ok(draft) = emit::draft(actor, KIND, address.deed(socket::net_ns(named))) else {
         return;
     };
     let record: *mut UnixConnectEvent = draft.begin(actor, report);

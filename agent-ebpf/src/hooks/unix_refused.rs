@@ -79,7 +79,7 @@ fn write(actor: &Actor, attempt: &Attempt) {
     let urgent = urgent(watched);
     let mut deed = address.deed(header::network_namespace(Kptr(actor.task as u64)));
     deed.access = attempt.access;
-    let Some(draft) = emit::draft(actor, KIND, deed) else {
+    let Ok(draft) = emit::draft(actor, KIND, deed) else {
         return;
     };
     let report = Report {

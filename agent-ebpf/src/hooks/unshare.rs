@@ -99,7 +99,7 @@ fn made(whose: Task, asked: u32, access: u16, report: Report) {
         object: [u64::from(asked), 0],
         detail: report.ret as u64,
     };
-    let Some(draft) = emit::draft(&actor, KIND, deed) else {
+    let Ok(draft) = emit::draft(&actor, KIND, deed) else {
         return;
     };
     let report = Report {

@@ -6,8 +6,7 @@ use crate::detect::Class;
 use crate::event::{Clock, EnrichedEvent, FileFlags, Payload};
 use crate::process::Process;
 use crate::profile::{CompiledProfile, Mode, ProfileState};
-
-const TMPFS_MAGIC: u32 = 0x0102_1994;
+use agent_common::magic;
 
 pub(super) fn container(container: &Container) -> AlertContainer {
     let known = container.known();
@@ -97,7 +96,7 @@ fn arguments(process: &Process) -> Vec<String> {
 fn in_image(process: &Process) -> Option<bool> {
     const CHANGED: u16 = FileFlags::UPPER | FileFlags::MEMFD | FileFlags::UNLINKED;
     let file = process.file;
-    if file.flags & CHANGED != 0 || file.magic == TMPFS_MAGIC {
+    if file.flags & CHANGED != 0 || file.magic == magic::TMPFS {
         return Some(false);
     }
     (file.flags & FileFlags::OVERLAY != 0).then_some(true)

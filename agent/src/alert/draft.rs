@@ -85,6 +85,17 @@ fn rank(finding: &Finding) -> (Severity, Severity) {
     (finding.severity, finding.rule.severity)
 }
 
+/// What the kernel did about it.
+fn action(flags: RecordFlags) -> Action {
+    if flags.has(RecordFlags::DENIED) {
+        Action::Denied
+    } else if flags.has(RecordFlags::KILLED) {
+        Action::Killed
+    } else {
+        Action::Alerted
+    }
+}
+
 fn of_record(context: &DetectContext<'_>, top: &Finding, findings: &[Finding]) -> Alert {
     let event = context.event;
     let container = event.container.as_deref();
@@ -104,7 +115,7 @@ fn of_record(context: &DetectContext<'_>, top: &Finding, findings: &[Finding]) -
         class: top.rule.class,
         rule: top.rule.id.to_owned(),
         severity: top.severity,
-        action: Action::Alerted,
+        action: action(event.raw.header.flags),
         revision: 0,
         also,
         summary: top.summary.clone(),

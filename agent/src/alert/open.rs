@@ -154,6 +154,7 @@ impl OpenAlert {
         all.extend([self.alert.rule.clone(), draft.alert.rule.clone()]);
         self.add(draft.steps);
         let worse = draft.rank > self.rank;
+        let draft_action = draft.alert.action;
         if worse {
             self.rank = draft.rank;
             self.summary.clone_from(&draft.alert.summary);
@@ -164,7 +165,11 @@ impl OpenAlert {
         all.remove(&self.alert.rule);
         self.alert.also = all.into_iter().collect();
         self.show_steps();
-        if !worse && self.alert.also.len() == rules && self.steps.len() == steps {
+        let acted = draft_action > self.alert.action;
+        if acted {
+            self.alert.action = draft_action;
+        }
+        if !worse && !acted && self.alert.also.len() == rules && self.steps.len() == steps {
             return None;
         }
         self.alert.revision += 1;
@@ -176,6 +181,7 @@ impl OpenAlert {
             id: self.alert.id,
             revision: self.alert.revision,
             lossy: self.alert.lossy,
+            action: self.alert.action,
             repeat: self.alert.repeat.clone(),
             ..worse
         };

@@ -5,7 +5,8 @@ use super::output::say_json;
 use super::permission::Need;
 use super::{Exit, Failure, Output, missing_capabilities, require_capabilities, say};
 use crate::kernel::{
-    Capability, CapabilityReport, Coverage, Features, ProgramStats, Sensor, SensorConfig, Sight, coverage,
+    Capability, CapabilityReport, Coverage, EnforcementReport, Features, KernelError, ProgramStats, Sensor,
+    SensorConfig, Sight, coverage,
 };
 use clap::Args;
 use serde::Serialize;
@@ -31,6 +32,8 @@ struct Report {
     missing_capabilities: Vec<&'static str>,
     programs: Vec<Program>,
     capabilities: Vec<Row>,
+    /// How profiles can be enforced.
+    enforcement: Vec<Enforceable>,
     /// What the attached capabilities show of each behaviour.
     coverage: Vec<Coverage>,
 }
@@ -54,6 +57,21 @@ struct Program {
     memory_bytes: u64,
 }
 
+/// What becomes of what an enforced profile does not name, and of an escape where those are denied.
+#[derive(Debug, Serialize)]
+struct Enforceable {
+    /// `exec`, `write`, `read`, `listen`, `connect`, `capabilities`; `escape.…`.
+    section: &'static str,
+    /// `lsm`, `cgroup`, `signal`.
+    means: Option<&'static str>,
+    /// `denied`, `killed`; `None`: nothing.
+    action: Option<&'static str>,
+    /// What it cannot keep anybody from.
+    gap: Option<&'static str>,
+    /// Why no better backend is used, or none.
+    reason: Option<String>,
+}
+
 /// One capability of the sensor.
 #[derive(Debug, Serialize)]
 struct Row {
@@ -69,8 +87,12 @@ struct Row {
 pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
     require_capabilities()?;
     let features = Features::read()?;
-    let sensor = Sensor::load(SensorConfig::default())?;
-    let report = gather(&features, &sensor)?;
+    let mut sensor = Sensor::load(SensorConfig {
+        watches: true,
+        ..SensorConfig::default()
+    })?;
+    let enforcement = sensor.enforceable().into_iter().map(Enforceable::from).collect();
+    let report = gather(&features, &sensor, enforcement)?;
     drop(sensor);
     match args.output {
         Output::Json => say_json(&report)?,
@@ -91,7 +113,7 @@ fn rows(sensor: &Sensor) -> Vec<Row> {
     rows
 }
 
-fn gather(features: &Features, sensor: &Sensor) -> Result<Report, Failure> {
+fn gather(features: &Features, sensor: &Sensor, enforcement: Vec<Enforceable>) -> Result<Report, Failure> {
     let mounts = &features.cgroups;
     let view = match (&mounts.v2, &mounts.v1) {
         (Some(_), Some(_)) => "hybrid",
@@ -116,6 +138,7 @@ fn gather(features: &Features, sensor: &Sensor) -> Result<Report, Failure> {
             .collect(),
         programs: sensor.program_stats().into_iter().map(Program::from).collect(),
         capabilities: rows(sensor),
+        enforcement,
         coverage: coverage(sensor.reports()),
     })
 }
@@ -127,6 +150,27 @@ impl From<ProgramStats> for Program {
             verified_instructions: stats.verified_instructions,
             machine_code_bytes: stats.machine_code_bytes,
             memory_bytes: stats.memory_bytes,
+        }
+    }
+}
+
+impl From<(&'static str, Result<EnforcementReport, KernelError>)> for Enforceable {
+    fn from((section, tried): (&'static str, Result<EnforcementReport, KernelError>)) -> Self {
+        match tried {
+            Ok(report) => Self {
+                section,
+                means: Some(report.means.name()),
+                action: Some(report.means.action()),
+                gap: report.gap,
+                reason: report.reason,
+            },
+            Err(error) => Self {
+                section,
+                means: None,
+                action: None,
+                gap: None,
+                reason: Some(error.to_string()),
+            },
         }
     }
 }
@@ -148,6 +192,7 @@ fn render(report: &Report) -> String {
     // Writing to a String cannot fail.
     let _written = head(&mut text, report)
         .and_then(|()| table(&mut text, &report.capabilities))
+        .and_then(|()| enforcement(&mut text, &report.enforcement))
         .and_then(|()| blind_spots(&mut text, &report.coverage));
     text
 }
@@ -205,6 +250,21 @@ fn table(text: &mut String, rows: &[Row]) -> std::fmt::Result {
         let line = format!("{:<13} {backend:<11} {trust:<10} {reason}", row.capability);
         writeln!(text, "{}", line.trim_end())?;
         last = row.reason.as_ref().or(last);
+    }
+    Ok(())
+}
+
+fn enforcement(text: &mut String, rows: &[Enforceable]) -> std::fmt::Result {
+    writeln!(
+        text,
+        "\n{:<13} {:<11} {:<10} GAP",
+        "ENFORCEMENT", "MEANS", "ACTION"
+    )?;
+    for row in rows {
+        let (means, action) = (row.means.unwrap_or("none"), row.action.unwrap_or("none"));
+        let gap = row.gap.or(row.reason.as_deref()).unwrap_or_default();
+        let line = format!("{:<13} {means:<11} {action:<10} {gap}", row.section);
+        writeln!(text, "{}", line.trim_end())?;
     }
     Ok(())
 }

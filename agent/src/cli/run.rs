@@ -1,7 +1,7 @@
 //! `agent run`.
 
 use super::{Exit, Failure, RunFlags, require_capabilities};
-use crate::config::{Config, Sources, load};
+use crate::config::{Config, OnExit, Sources, load};
 use crate::daemon::{self, Outlets, SensorParts, Settings};
 use crate::kernel::{KernelError, SensorConfig};
 use crate::telemetry::http::Ready;
@@ -38,7 +38,7 @@ pub(super) fn run(file: Option<&PathBuf>, args: &RunArgs) -> Result<Exit, Failur
             prepared = prepared.record(file, args.record_max_mib << 20)?;
         }
         let (outlets, links) = Outlets::start(&settings.config).await?;
-        let sensor = match daemon::load_sensor(SensorConfig::default()) {
+        let sensor = match daemon::load_sensor(sensor_config(&settings.config, args)) {
             Ok(sensor) => sensor,
             Err(refused) => {
                 stop(outlets).await;
@@ -52,6 +52,17 @@ pub(super) fn run(file: Option<&PathBuf>, args: &RunArgs) -> Result<Exit, Failur
     // A write to a stdout that nobody reads must not keep the process: the alert is in the spool.
     runtime.shutdown_background();
     ended
+}
+
+fn sensor_config(config: &Config, args: &RunArgs) -> SensorConfig {
+    SensorConfig {
+        enforces: config.enforces,
+        denies_escapes: config.escapes.is_some(),
+        keeps: config.on_exit == OnExit::Keep,
+        keeps_in: Some(config.keep_in.clone()),
+        watches: args.record.is_some(),
+        ..SensorConfig::default()
+    }
 }
 
 /// Reads the configuration in a way that can be repeated, and starts logging.

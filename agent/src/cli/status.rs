@@ -4,7 +4,10 @@ use super::output::say_json;
 use super::{ClientFlags, Exit, Failure, Output, block_on, client_socket, say};
 use crate::control::client::Client;
 use crate::control::protocol::{Answer, Request};
-use crate::control::{ContainerCounters, ContainerStatus, KindCounters, RecordCounters, StatusReport};
+use crate::control::{
+    ContainerCounters, ContainerStatus, EnforcementStatus, KindCounters, PolicyStatus, RecordCounters,
+    StatusReport,
+};
 use clap::Args;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -109,6 +112,7 @@ fn render(report: &StatusReport) -> String {
     // Writing to a String cannot fail.
     let _written = head(&mut text, report)
         .and_then(|()| sensor(&mut text, report))
+        .and_then(|()| policies(&mut text, report))
         .and_then(|()| containers(&mut text, report))
         .and_then(|()| delivery(&mut text, report));
     text
@@ -130,6 +134,34 @@ fn head(text: &mut String, report: &StatusReport) -> std::fmt::Result {
     writeln!(text, "{}", report.headline())?;
     for problem in &report.problems {
         writeln!(text, "  ! {problem}")?;
+    }
+    Ok(())
+}
+
+fn policies(text: &mut String, report: &StatusReport) -> std::fmt::Result {
+    let PolicyStatus {
+        profiles,
+        entries,
+        left_to_daemon,
+        refused,
+        enforced,
+    } = &report.policies;
+    if *profiles == 0 && *refused == 0 && enforced.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        text,
+        "\nPROFILES          {profiles} in the kernel, {entries} entries, {left_to_daemon} left to the daemon, {refused} refused"
+    )?;
+    for EnforcementStatus {
+        section,
+        means,
+        action,
+        gap,
+    } in enforced
+    {
+        let line = format!("  {section:<16} {means:<11} {action:<10} {gap}");
+        writeln!(text, "{}", line.trim_end())?;
     }
     Ok(())
 }

@@ -92,7 +92,10 @@ async fn alone(file: Option<&PathBuf>, args: &WatchArgs) -> Result<(), Failure> 
     require_capabilities()?;
     logs::start(&config.log, std::env::var("VIGIA_LOG").ok().as_deref())?;
     let prepared = daemon::prepare(config)?;
-    let sensor = daemon::load_sensor(SensorConfig::default())?;
+    let sensor = daemon::load_sensor(SensorConfig {
+        watches: true,
+        ..SensorConfig::default()
+    })?;
     let tasks = Tasks::new();
     let stream = daemon::watch_alone(config, prepared, sensor, args.filter(), &tasks)?;
     let stop = tasks.token();

@@ -3,6 +3,7 @@
 
 mod destination;
 mod docker;
+mod escapes;
 mod files;
 mod injected;
 mod layers;
@@ -37,6 +38,7 @@ pub use validate::{Problem, validate};
 
 use crate::detect::{Class, Severity};
 use crate::format::Format;
+use crate::profile::Matching;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -61,6 +63,12 @@ pub struct Config {
     pub sinks: Vec<SinkConfig>,
     pub spool: Spool,
     pub on_exit: OnExit,
+    /// What complete profiles have in mode `enforce` is denied.
+    pub enforces: bool,
+    /// `Some`: escapes are denied in every container but these.
+    pub escapes: Option<Matching>,
+    /// Where what denies is pinned by [`OnExit::Keep`].
+    pub keep_in: PathBuf,
     pub log: RawLog,
 }
 

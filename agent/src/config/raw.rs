@@ -68,11 +68,46 @@ pub struct RawSocket {
     pub socket: Option<String>,
 }
 
-/// Denying. This version detects only.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// Denying what profiles do not name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RawEnforcement {
+    /// Classes that a complete profile has in mode `enforce` are denied. Otherwise they are monitored, and alerts say what would have been
+    /// denied.
     pub enabled: bool,
+    pub escapes: RawEscapes,
+    /// Folder of a BPF filesystem for `on_exit: keep`. Its parent must be there.
+    pub keep_in: PathBuf,
+}
+
+/// Denying what is an escape beyond doubt, whatever a profile says.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawEscapes {
+    /// In every container, from its first program on.
+    pub deny: bool,
+    /// But in these.
+    pub except: RawExcept,
+}
+
+/// Containers, as a profile's `match` names them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawExcept {
+    /// Patterns of repository and tag. They hold from the moment the image's name is known.
+    pub images: Vec<String>,
+    /// Patterns of paths of control groups, as the host has them.
+    pub cgroups: Vec<String>,
+}
+
+impl Default for RawEnforcement {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            escapes: RawEscapes::default(),
+            keep_in: "/sys/fs/bpf/vigia".into(),
+        }
+    }
 }
 
 /// The buffer on disk between detection and sinks.
@@ -89,8 +124,9 @@ pub struct RawSpool {
 pub enum OnExit {
     /// Nothing stays in the kernel.
     #[default]
-    Detach,
-    /// Pinned programs stay and go on denying.
+    #[serde(alias = "detach")]
+    Release,
+    /// What denies is pinned, and goes on when the agent has ended, however it did.
     Keep,
 }
 

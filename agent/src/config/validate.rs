@@ -1,6 +1,7 @@
 //! `RawConfig` to `Config`: after this, every value is usable as it is.
 
 use super::docker::{self, DockerVariables};
+use super::escapes;
 use super::raw::{OnExit, RawConfig};
 use super::runtimes;
 use super::sinks::sinks;
@@ -50,20 +51,14 @@ pub fn validate(raw: &RawConfig, variables: &DockerVariables) -> Result<Config, 
     ] {
         absolute(name, path)?;
     }
-    if raw.enforcement.enabled {
-        return Err(Problem::new(
-            "enforcement.enabled",
-            "enforcement is not in this version",
-            "set `enforcement.enabled: false`; deviations raise alerts",
-        ));
-    }
-    if raw.on_exit == OnExit::Keep {
+    if raw.on_exit == OnExit::Keep && !raw.enforcement.enabled {
         return Err(Problem::new(
             "on_exit",
-            "`keep` is not in this version: nothing is pinned that could stay",
-            "write `on_exit: detach`",
+            "nothing is enforced that `keep` could keep",
+            "write `on_exit: release`, or `enforcement: {enabled: true}`",
         ));
     }
+    absolute("enforcement.keep_in", &raw.enforcement.keep_in)?;
     Ok(Config {
         node: node(raw)?,
         state_dir: raw.state_dir.clone(),
@@ -75,6 +70,9 @@ pub fn validate(raw: &RawConfig, variables: &DockerVariables) -> Result<Config, 
         sinks: sinks(raw.sinks.as_deref())?,
         spool: spool(raw)?,
         on_exit: raw.on_exit,
+        enforces: raw.enforcement.enabled,
+        escapes: escapes::escapes(&raw.enforcement)?,
+        keep_in: raw.enforcement.keep_in.clone(),
         log: raw.log.clone(),
     })
 }

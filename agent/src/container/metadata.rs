@@ -1,4 +1,5 @@
 use super::Labels;
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -44,6 +45,9 @@ pub struct ContainerMetadata {
     /// Networks that the user defined (not the runtime's default bridge).
     pub user_networks: Vec<String>,
     pub addresses: Vec<IpAddr>,
+    /// Networks that the addresses are in, where the runtime says so.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub subnets: Vec<IpNet>,
     pub mounts: Vec<MountPoint>,
     /// Entrypoint and command of the container as configured.
     pub command: Vec<String>,
@@ -51,6 +55,20 @@ pub struct ContainerMetadata {
     pub exposed_ports: Vec<String>,
     /// Initial pid of the container, host namespace; 0: not running or not known.
     pub pid: u32,
+}
+
+impl ContainerMetadata {
+    /// Its addresses, each in its network; alone, where that is not known.
+    #[must_use]
+    pub fn places(&self) -> Vec<IpNet> {
+        let place = |address: &IpAddr| {
+            let mut subnets = self.subnets.iter();
+            let subnet = subnets.find(|subnet| subnet.contains(address));
+            let within = subnet.and_then(|subnet| IpNet::new(*address, subnet.prefix_len()).ok());
+            within.unwrap_or_else(|| IpNet::from(*address))
+        };
+        self.addresses.iter().map(place).collect()
+    }
 }
 
 /// An image by its names.

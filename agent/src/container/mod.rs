@@ -15,6 +15,10 @@ pub use metadata::{ContainerMetadata, ImageRef, Metadata, MountPoint, Pod};
 pub use runtime::{ContainerRuntime, RuntimeError, RuntimeEvent};
 
 use crate::event::{BootTime, ContainerId, SlotKey};
+use std::net::IpAddr;
+
+/// Addresses kept per container.
+const MAX_ADDRESSES: usize = 64;
 
 /// A container as it is known now. Shared as `Arc`: a change makes a new value.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,6 +52,14 @@ impl Container {
                 cgroup::CgroupClass::Container(identity) => identity.runtime,
                 cgroup::CgroupClass::HostUnit | cgroup::CgroupClass::Unknown => None,
             })
+    }
+
+    /// Its addresses; IPv4 as such. More than a runtime tells of a container are its error, and left out.
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        let all = self
+            .known()
+            .map_or(&[][..], |metadata| metadata.addresses.as_slice());
+        all.iter().take(MAX_ADDRESSES).map(IpAddr::to_canonical)
     }
 
     /// Name for people: the runtime's, else the short id.

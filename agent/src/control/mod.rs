@@ -13,8 +13,8 @@ mod taps;
 mod tests;
 
 pub use status::{
-    CapabilityStatus, ContainerCounters, ContainerStatus, KindCounters, QueueStatus, RecordCounters,
-    SinkStatus, SpoolStatus, StatusReport, TableStatus,
+    CapabilityStatus, ContainerCounters, ContainerStatus, EnforcementStatus, KindCounters, PolicyStatus,
+    QueueStatus, RecordCounters, SinkStatus, SpoolStatus, StatusReport, TableStatus,
 };
 pub use taps::{Filter, TapItem, TapLine, TapStream, Taps};
 

@@ -30,6 +30,8 @@ pub struct StatusReport {
     pub containers: Vec<ContainerStatus>,
     /// Profiles by state.
     pub profiles: BTreeMap<String, u64>,
+    /// Profiles in the kernel.
+    pub policies: PolicyStatus,
     pub alerts: u64,
     pub sinks: Vec<SinkStatus>,
     pub spool: SpoolStatus,
@@ -58,6 +60,7 @@ impl Default for StatusReport {
             records: RecordCounters::default(),
             containers: Vec::new(),
             profiles: BTreeMap::new(),
+            policies: PolicyStatus::default(),
             alerts: 0,
             sinks: Vec::new(),
             spool: SpoolStatus::default(),
@@ -99,6 +102,35 @@ pub struct CapabilityStatus {
     pub trust: String,
     /// Why not a better backend; empty: there is none.
     pub reason: String,
+}
+
+/// Profiles as the kernel has them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PolicyStatus {
+    /// Of containers that run.
+    pub profiles: u64,
+    pub entries: u64,
+    /// Entries that only the daemon can match: see docs/profiles.md.
+    pub left_to_daemon: u64,
+    /// Containers whose profile the kernel did not take.
+    pub refused: u64,
+    /// What is denied now.
+    pub enforced: Vec<EnforcementStatus>,
+}
+
+/// How a section of profiles is enforced, or an escape denied.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EnforcementStatus {
+    /// `exec`, `write`, `read`, `listen`, `connect`, `capabilities`; `escape.…`.
+    pub section: String,
+    /// `lsm`, `cgroup`, `signal`.
+    pub means: String,
+    /// `denied`, `killed`.
+    pub action: String,
+    /// What it cannot keep anybody from; empty: nothing.
+    pub gap: String,
 }
 
 /// `seen = repeated + sent + suppressed + lost`.

@@ -4,10 +4,14 @@ use crate::control::{KindCounters, StatusReport};
 use crate::detect::SensorFinding;
 use crate::engine::KernelView;
 use crate::event::SlotKey;
+use crate::profile::{CompiledProfile, ImageName};
 use crate::telemetry::Metrics;
 use crate::telemetry::http::Ready;
 use agent_common::counter::SlotBooks;
+use ipnet::IpNet;
 use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
 
 /// How much of a container's activity leaves the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,9 +36,24 @@ pub trait SensorMaps: KernelView + Send + 'static {
     /// Changes what leaves the kernel for a container. One that is gone is ignored.
     fn export(&mut self, container: SlotKey, export: Export);
 
+    /// Somebody looks at what no rule looks at, or nobody any more: the former is seen from now on. Called often.
+    fn watch(&mut self, on: bool);
+
     /// What a container did was judged by what holds no longer: each of its behaviours leaves the kernel once more. One
     /// that is gone is ignored.
     fn renew(&mut self, container: SlotKey);
+
+    /// Tells the kernel what a container may do. One that is gone is ignored.
+    fn assign(&mut self, container: SlotKey, profile: Option<&Arc<CompiledProfile>>, own: &[IpNet]);
+
+    /// Tells it which addresses a container of `image` has; none: it is gone.
+    fn peer(&mut self, container: SlotKey, image: Option<&ImageName>, addresses: &[IpAddr]);
+
+    /// Tells it which addresses the host has. Called often.
+    fn host(&mut self, addresses: &[IpAddr]);
+
+    /// Whether the container is excepted from what is denied in every one. One that is gone is ignored.
+    fn except(&mut self, container: SlotKey, excepted: bool);
 
     /// A container is gone: its slot can be used again, after a while.
     fn release(&mut self, container: SlotKey);

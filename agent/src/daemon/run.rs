@@ -156,6 +156,7 @@ fn start(
         profiles,
         source: sensor.source,
         kernel: sensor.maps,
+        exceptions: config.escapes.clone().unwrap_or_default(),
         runtimes,
         links,
         findings: sensor.findings,

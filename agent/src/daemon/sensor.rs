@@ -3,7 +3,10 @@
 //! Both are used by one task, one after the other: the lock between them is never waited for.
 
 mod heartbeat;
+mod resting;
 mod rings;
+mod start;
+mod status;
 mod watch;
 
 use super::books::{BookMetrics, kernel_books};
@@ -12,34 +15,40 @@ use super::maps::{Export, KernelBooks, SensorMaps};
 use super::run::SensorParts;
 use super::usage;
 use crate::container::SlotReader;
-use crate::control::{CapabilityStatus, StatusReport};
+use crate::control::StatusReport;
 use crate::detect::{SensorFinding, WATCHED_NAMES};
-use crate::engine::{KernelView, Occurrences, RunningContainer};
+use crate::engine::{KernelView, Occurrences};
 use crate::event::{BootTime, ExecId, SlotKey};
-use crate::kernel::{Capability, CapabilityReport, ContainerSlot, KernelError, Sensor, SensorConfig};
+use crate::kernel::{KernelError, MapUsage, Sensor, SensorConfig};
 use crate::process::LineageReader;
+use crate::profile::{CompiledProfile, ImageName};
 use crate::telemetry::Metrics;
 use crate::telemetry::http::Ready;
 use agent_common::behaviour::BehaviourKey;
 use agent_common::counter::SlotBooks;
 use agent_common::lineage::LineageEntry;
 use agent_common::slot::{SlotControl, SlotRef, SlotState};
+use ipnet::IpNet;
+use resting::Resting;
 use rings::Rings;
-use std::collections::{BTreeSet, VecDeque};
+use start::{degraded, hidden, ready, running};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use watch::Watch;
 
 /// How often maps are counted, key by key.
 const SELDOM: Duration = Duration::from_secs(10);
-/// How long a slot rests after its container is gone: late records of it still find their container.
-const SLOT_REST: Duration = Duration::from_secs(30);
 
 struct Live {
     sensor: Sensor,
-    /// Slots of containers that are gone, oldest first.
-    resting: VecDeque<(SlotRef, Instant)>,
+    resting: Resting,
     lost_ends: LostEnds,
+    /// Containers whose profile the kernel did not take.
+    policies_refused: u64,
+    /// Why, of those that run.
+    unenforced: BTreeMap<SlotKey, String>,
     watch: Watch,
     /// What was attached at load.
     ready: Ready,
@@ -70,8 +79,10 @@ pub fn load(config: SensorConfig) -> Result<SensorParts, KernelError> {
     let live = Live {
         watch: Watch::of(&sensor),
         sensor,
-        resting: VecDeque::new(),
+        resting: Resting::default(),
         lost_ends: LostEnds::default(),
+        policies_refused: 0,
+        unenforced: BTreeMap::new(),
         ready,
         timed: None,
         books: None,
@@ -86,53 +97,8 @@ pub fn load(config: SensorConfig) -> Result<SensorParts, KernelError> {
     })
 }
 
-fn ready(reports: &[CapabilityReport]) -> Ready {
-    let attached = |required: &Capability| {
-        reports
-            .iter()
-            .any(|report| report.capability == *required && report.backend.is_some())
-    };
-    if Capability::REQUIRED.iter().all(attached) {
-        Ready::Yes
-    } else {
-        Ready::Blind
-    }
-}
-
 fn key(SlotRef { slot, generation }: SlotRef) -> SlotKey {
     SlotKey { slot, generation }
-}
-
-fn running(found: ContainerSlot) -> RunningContainer {
-    let ContainerSlot { slot, state } = found;
-    RunningContainer {
-        key: SlotKey {
-            slot,
-            generation: state.generation,
-        },
-        created: BootTime(state.created_boot_ns),
-        flags: state.flags.0,
-        id: String::from_utf8_lossy(found.id()).into_owned(),
-    }
-}
-
-fn degraded(report: &CapabilityReport) -> Option<SensorFinding> {
-    // A worse way that works is shown in `agent check`; blindness is an alert.
-    report
-        .backend
-        .is_none()
-        .then(|| SensorFinding::CapabilityDegraded {
-            capability: report.capability.name().to_owned(),
-            reason: report.reason_not_better.clone().unwrap_or_default(),
-        })
-}
-
-/// Containers that the start-up scan cannot find.
-fn hidden(reason: String) -> SensorFinding {
-    SensorFinding::CapabilityDegraded {
-        capability: Capability::Identity.name().to_owned(),
-        reason,
-    }
 }
 
 fn lock(live: &Shared) -> MutexGuard<'_, Live> {
@@ -181,6 +147,12 @@ impl SensorMaps for Maps {
         }
     }
 
+    fn watch(&mut self, on: bool) {
+        if let Err(error) = lock(&self.0).sensor.watch(on) {
+            tracing::warn!(%error, "watchers do not see everything");
+        }
+    }
+
     fn renew(&mut self, container: SlotKey) {
         let SlotKey { slot, generation } = container;
         if let Err(error) = lock(&self.0).sensor.slots.renew(SlotRef { slot, generation }) {
@@ -188,10 +160,51 @@ impl SensorMaps for Maps {
         }
     }
 
+    fn assign(&mut self, container: SlotKey, profile: Option<&Arc<CompiledProfile>>, own: &[IpNet]) {
+        let mut live = lock(&self.0);
+        let assigned = live.sensor.assign(container, profile, own);
+        live.unenforced.remove(&container);
+        if let Err(error) = assigned {
+            let problem = format!("a profile is not in the kernel: {error}");
+            // What ends is no problem any more, whatever the kernel said to that.
+            live.unenforced.extend(profile.map(|_| (container, problem)));
+            let profile = profile.map_or("none", |profile| profile.name());
+            tracing::warn!(%error, profile, slot = container.slot, "a profile is not in the kernel");
+            live.policies_refused += 1;
+        }
+    }
+
+    fn peer(&mut self, container: SlotKey, image: Option<&ImageName>, addresses: &[IpAddr]) {
+        let mut live = lock(&self.0);
+        if let Err(error) = live.sensor.peer(container, image, addresses) {
+            tracing::warn!(%error, slot = container.slot, "a container's addresses are in no policy");
+            let problem =
+                format!("a container's addresses are in no policy, contacts with it are not denied: {error}");
+            // With the container it is over; what ends is no problem.
+            if !addresses.is_empty() {
+                live.unenforced.insert(container, problem);
+            }
+        }
+    }
+
+    fn host(&mut self, addresses: &[IpAddr]) {
+        if let Err(error) = lock(&self.0).sensor.host(addresses) {
+            tracing::warn!(%error, "the host's addresses are in no policy");
+        }
+    }
+
+    fn except(&mut self, container: SlotKey, excepted: bool) {
+        if let Err(error) = lock(&self.0).sensor.slots.except(container, excepted) {
+            tracing::warn!(%error, slot = container.slot, "what a container is excepted from could not be changed");
+        }
+    }
+
     fn release(&mut self, container: SlotKey) {
+        self.assign(container, None, &[]);
         let SlotKey { slot, generation } = container;
-        let resting = &mut lock(&self.0).resting;
-        resting.push_back((SlotRef { slot, generation }, Instant::now()));
+        lock(&self.0)
+            .resting
+            .add(SlotRef { slot, generation }, Instant::now());
     }
 
     fn inspect(&mut self) -> Vec<SensorFinding> {
@@ -232,28 +245,13 @@ impl SensorMaps for Maps {
     }
 
     fn describe(&mut self, report: &mut StatusReport) {
-        let live = lock(&self.0);
-        report.capabilities = live.sensor.reports().iter().map(capability).collect();
-        report.problems.extend(live.watch.problems());
-        for (name, map) in usage::maps(&live.sensor.slots.usage()) {
-            report.maps.insert(name.to_owned(), map);
-        }
-        let hidden = live.sensor.slots.obstacle();
-        report
-            .problems
-            .extend(hidden.map(|reason| format!("identity: {reason}")));
-        match live.sensor.books.read() {
-            Ok(totals) => {
-                let KernelBooks { kinds, errors } = kernel_books(&totals);
-                (report.events, report.kernel_errors) = (kinds, errors);
-            }
-            Err(error) => report.problems.push(format!("the kernel's counters: {error}")),
-        }
+        lock(&self.0).describe(report);
     }
 
     fn collect(&mut self, metrics: &Metrics) {
         let mut live = lock(&self.0);
-        live.recycle(Instant::now());
+        let Live { resting, sensor, .. } = &mut *live;
+        resting.recycle(&mut sensor.slots, Instant::now());
         live.collect_books(metrics);
         live.watch.collect(metrics);
         live.collect_maps(metrics, Instant::now());
@@ -282,11 +280,16 @@ impl Live {
         books.set(&totals);
     }
 
+    fn usage(&self) -> Vec<MapUsage> {
+        let slots = self.sensor.slots.usage();
+        slots.into_iter().chain(self.sensor.policies.usage()).collect()
+    }
+
     /// How full maps are.
     fn collect_maps(&mut self, metrics: &Metrics, now: Instant) {
         if self.timed.is_none_or(|last| now.duration_since(last) >= SELDOM) {
             self.timed = Some(now);
-            usage::collect_maps(&self.sensor.slots.usage(), metrics);
+            usage::collect_maps(&self.usage(), metrics);
         }
     }
 
@@ -294,7 +297,7 @@ impl Live {
         if !self.lost_ends.is_due(now) {
             return Vec::new();
         }
-        let resting: BTreeSet<SlotKey> = self.resting.iter().map(|(slot, _)| key(*slot)).collect();
+        let resting: BTreeSet<SlotKey> = self.resting.slots().map(key).collect();
         let gone = self.sensor.slots.gone().map(key);
         let lost = self
             .lost_ends
@@ -303,61 +306,5 @@ impl Live {
             tracing::warn!(containers = lost.len(), "records of containers' ends were lost");
         }
         lost
-    }
-
-    fn recycle(&mut self, now: Instant) {
-        while let Some((slot, since)) = self.resting.front().copied() {
-            if now.duration_since(since) < SLOT_REST {
-                return;
-            }
-            self.resting.pop_front();
-            if let Err(error) = self.sensor.slots.recycle(slot) {
-                tracing::warn!(%error, "a slot stays out of use");
-            }
-        }
-    }
-}
-
-fn capability(report: &CapabilityReport) -> CapabilityStatus {
-    CapabilityStatus {
-        capability: report.capability.name().to_owned(),
-        backend: report.backend.map_or("none", |backend| backend.name()).to_owned(),
-        trust: report.backend.map_or("blind", |_| report.trust.name()).to_owned(),
-        reason: report.reason_not_better.clone().unwrap_or_default(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::event::Trust;
-    use crate::kernel::Backend;
-
-    #[test]
-    fn ready_means_that_what_is_required_is_attached() {
-        let reports = |blind: &[Capability]| -> Vec<CapabilityReport> {
-            let all = [
-                Capability::Identity,
-                Capability::Exec,
-                Capability::FileOpen,
-                Capability::Mount,
-            ];
-            all.into_iter()
-                .map(|capability| CapabilityReport {
-                    capability,
-                    backend: (!blind.contains(&capability)).then_some(Backend::Tracepoint),
-                    trust: Trust::RACY,
-                    reason_not_better: None,
-                    programs: Vec::new(),
-                    left_out: Vec::new(),
-                })
-                .collect()
-        };
-        assert_eq!(ready(&reports(&[])), Ready::Yes);
-        assert_eq!(ready(&reports(&[Capability::Mount])), Ready::Yes, "it degrades");
-        for required in Capability::REQUIRED {
-            assert_eq!(ready(&reports(&[required])), Ready::Blind);
-        }
-        assert_eq!(ready(&[]), Ready::Blind);
     }
 }

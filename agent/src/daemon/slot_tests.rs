@@ -19,17 +19,7 @@ async fn a_new_profile_has_what_its_containers_do_judged_again() {
     let dir = tempfile::tempdir().unwrap();
     let (links, requests) = links(dir.path());
     let mut running = start_with(links, requests, |_| {});
-    let image = ImageRef {
-        reference: "nginx:1.25".to_owned(),
-        ..ImageRef::default()
-    };
-    let metadata = Arc::new(ContainerMetadata {
-        image,
-        ..ContainerMetadata::default()
-    });
-    let id = ContainerId::from(ID);
-    let described = RuntimeEvent::Described { id, metadata };
-    running.runtimes.try_send(described).unwrap();
+    running.runtimes.try_send(described("nginx:1.25")).unwrap();
     running
         .during(tokio::time::sleep(Duration::from_millis(20)))
         .await;
@@ -41,7 +31,39 @@ async fn a_new_profile_has_what_its_containers_do_judged_again() {
         };
         running.ask(adopt).await;
     }
-    assert_eq!(running.journal(), ["1 renewed"], "the second profile is the same");
+    assert_eq!(
+        running.journal(),
+        ["1 no profile", "1 web", "1 renewed"],
+        "the second profile is the same"
+    );
+}
+
+#[tokio::test]
+async fn a_container_is_excepted_when_its_image_is_known() {
+    let dir = tempfile::tempdir().unwrap();
+    let (links, requests) = links(dir.path());
+    let mut running = start_with(links, requests, |task| {
+        task.exceptions.images = vec!["acme/cni".parse().unwrap()];
+    });
+    running.runtimes.try_send(described("nginx:1.25")).unwrap();
+    assert_eq!(running.noted(1).await, ["1 no profile"], "it is another's");
+    running.runtimes.try_send(described("acme/cni:2")).unwrap();
+    assert_eq!(running.noted(3).await[1..], ["1 excepted", "1 no profile"]);
+}
+
+fn described(image: &str) -> RuntimeEvent {
+    let image = ImageRef {
+        reference: image.to_owned(),
+        ..ImageRef::default()
+    };
+    let metadata = Arc::new(ContainerMetadata {
+        image,
+        ..ContainerMetadata::default()
+    });
+    RuntimeEvent::Described {
+        id: ContainerId::from(ID),
+        metadata,
+    }
 }
 
 #[tokio::test]

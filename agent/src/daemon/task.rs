@@ -18,7 +18,7 @@ use crate::detect::SensorFinding;
 use crate::engine::{Engine, Input, Output, RunningContainer};
 use crate::event::BootTime;
 use crate::host::{HostFacts, HostSources};
-use crate::profile::ProfileSet;
+use crate::profile::{Matching, ProfileSet};
 use crate::source::{EventSource, RawBatch, SourceError};
 use requests::Session;
 use std::sync::Arc;
@@ -44,6 +44,8 @@ pub struct EngineTask {
     pub profiles: Arc<ProfileSet>,
     pub source: Box<dyn EventSource>,
     pub kernel: Box<dyn SensorMaps>,
+    /// Containers in which escapes are not denied.
+    pub exceptions: Matching,
     pub runtimes: mpsc::Receiver<RuntimeEvent>,
     pub links: EngineLinks,
     /// What does not work of the sensor: the first alerts.
@@ -134,6 +136,7 @@ impl State {
             metric.with_label_values(&[equation]);
         }
         self.handle(Input::Tick(boot_time()));
+        self.task.kernel.host(&self.task.host.addresses);
         let profiles = std::mem::take(&mut self.task.profiles);
         self.handle(Input::Profiles(profiles));
         for container in std::mem::take(&mut self.task.running) {
@@ -212,9 +215,13 @@ impl State {
 
     fn read_host(&mut self, now: Instant) {
         let EngineTask {
-            host, host_sources, ..
+            host,
+            host_sources,
+            kernel,
+            ..
         } = &mut self.task;
         host.refresh(host_sources);
+        kernel.host(&host.addresses);
         let host = Box::new(host.clone());
         self.handle(Input::Host(host));
         self.host_read = now;
@@ -227,6 +234,8 @@ impl State {
             exports,
             ..
         } = self;
+        let watched = !task.links.taps.is_empty() || !sessions.is_empty() || task.recorder.is_some();
+        task.kernel.watch(watched);
         if task.links.taps.is_empty() && sessions.is_empty() && exports.is_empty() {
             return;
         }
@@ -251,6 +260,7 @@ impl State {
             links,
             engine,
             kernel,
+            exceptions,
             host,
             ..
         } = &mut self.task;
@@ -261,6 +271,21 @@ impl State {
                     links.measure(&alert, host.clock.wall(boot_time()));
                 }
                 Output::Renew(slot) => kernel.renew(slot),
+                Output::Policy {
+                    container,
+                    profile,
+                    own,
+                } => {
+                    let known = engine.index().get(container);
+                    let excepted = known.is_some_and(|container| exceptions.covers(container));
+                    kernel.except(container, excepted);
+                    kernel.assign(container, profile.as_ref(), &own);
+                }
+                Output::Peer {
+                    container,
+                    image,
+                    addresses,
+                } => kernel.peer(container, image.as_ref(), &addresses),
                 Output::Released(slot) => kernel.release(slot),
                 Output::Activity(event) if links.taps.is_empty() => drop(event),
                 Output::Activity(event) => {
@@ -321,7 +346,7 @@ fn container_item(container: &crate::container::Container) -> TapItem<'_> {
     }
 }
 
-fn boot_time() -> BootTime {
+pub(super) fn boot_time() -> BootTime {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
     BootTime(seconds * 1_000_000_000 + u64::try_from(time.tv_nsec).unwrap_or(0))

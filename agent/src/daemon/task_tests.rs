@@ -11,7 +11,7 @@ use crate::engine::{Engine, KernelView, Output, RunningContainer};
 use crate::event::{BootTime, ExecId, SlotKey};
 use crate::host::{HostFacts, HostSources};
 use crate::process::LineageReader;
-use crate::profile::RoleSet;
+use crate::profile::{CompiledProfile, ImageName, Matching, RoleSet};
 use crate::recording::{Reader, RecordedProfiles, Start, Writer, replay};
 use crate::source::{EventSource, RawBatch, SourceError};
 use crate::telemetry::Metrics;
@@ -21,6 +21,8 @@ use agent_common::counter::{Outcome, SlotBooks};
 use agent_common::lineage::LineageEntry;
 use agent_common::slot::{SlotFlags, SlotState};
 use async_trait::async_trait;
+use ipnet::IpNet;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
@@ -94,6 +96,27 @@ impl SensorMaps for Fake {
         books.outcomes[Outcome::SENT.0 as usize] = 2;
         (container == KEY).then_some(books)
     }
+
+    fn assign(&mut self, container: SlotKey, profile: Option<&Arc<CompiledProfile>>, _: &[IpNet]) {
+        let name = profile.map_or("no profile", |profile| profile.name());
+        self.note(format!("{} {name}", container.slot));
+    }
+
+    fn peer(&mut self, container: SlotKey, image: Option<&ImageName>, addresses: &[IpAddr]) {
+        if let Some(image) = image.filter(|_| !addresses.is_empty()) {
+            self.note(format!("{} is {image} at {}", container.slot, addresses.len()));
+        }
+    }
+
+    fn host(&mut self, _: &[IpAddr]) {}
+
+    fn except(&mut self, container: SlotKey, excepted: bool) {
+        if excepted {
+            self.note(format!("{} excepted", container.slot));
+        }
+    }
+
+    fn watch(&mut self, _: bool) {}
 
     fn renew(&mut self, container: SlotKey) {
         self.note(format!("{} renewed", container.slot));
@@ -193,6 +216,7 @@ pub(super) fn start_with(
         host: host(),
         host_sources: HostSources::default(),
         profiles: Arc::default(),
+        exceptions: Matching::default(),
         recorder: None,
     };
     change(&mut task);
@@ -240,7 +264,7 @@ impl Running {
     }
 
     /// Until the journal has so many entries.
-    async fn noted(&mut self, entries: usize) -> Vec<String> {
+    pub(super) async fn noted(&mut self, entries: usize) -> Vec<String> {
         let begun = Instant::now();
         while self.journal().len() < entries {
             assert!(begun.elapsed() < LONG, "{:?}", self.journal());

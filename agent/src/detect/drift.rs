@@ -1,9 +1,11 @@
 //! Code that is not in the image. Decided by the file that was executed, not by its name; of a script, whose
 //! interpreter is that file, only the name is known.
 
+mod capability;
 mod script;
 #[cfg(test)]
 mod tests;
+mod write;
 
 use super::program::{called, inner_ancestors, is_builder};
 use super::rules::drift;
@@ -12,8 +14,8 @@ use crate::container::MountPoint;
 use crate::event::{Exec, FileFlags, Payload, RecordFlags};
 use crate::process::ExecSession;
 use crate::profile::{ExecQuery, ProfileState};
+use agent_common::magic;
 
-const TMPFS_MAGIC: u32 = 0x0102_1994;
 const IN_TEMPORARY: &str = "it is in a place for temporary files";
 const ON_VOLUME: &str = "it is on a writable volume";
 /// Places where everybody may write.
@@ -25,6 +27,12 @@ pub(super) struct DriftDetector;
 
 impl Detector for DriftDetector {
     fn inspect(&mut self, context: &DetectContext<'_>, findings: &mut Vec<Finding>) {
+        if let Payload::FileOpen(open) = &context.event.raw.payload {
+            findings.extend(write::outside_profile(context, open));
+        }
+        if let Payload::Capable(used) = &context.event.raw.payload {
+            findings.extend(capability::outside_profile(context, used));
+        }
         let Payload::Exec(exec) = &context.event.raw.payload else {
             return;
         };
@@ -61,7 +69,7 @@ fn memory(context: &DetectContext<'_>, exec: &Exec) -> Option<Finding> {
 }
 
 fn temporary(context: &DetectContext<'_>, exec: &Exec) -> Option<Finding> {
-    if !is_temporary(&exec.path.bytes) && exec.file.magic != TMPFS_MAGIC {
+    if !is_temporary(&exec.path.bytes) && exec.file.magic != magic::TMPFS {
         return None;
     }
     let finding = finding(context, &drift::EXEC_FROM_TMP, IN_TEMPORARY);
@@ -91,7 +99,7 @@ fn weighed(context: &DetectContext<'_>, finding: Finding) -> Finding {
 }
 
 fn volume(context: &DetectContext<'_>, exec: &Exec) -> Option<Finding> {
-    if exec.file.flags & FileFlags::OVERLAY != 0 || exec.file.magic == TMPFS_MAGIC {
+    if exec.file.flags & FileFlags::OVERLAY != 0 || exec.file.magic == magic::TMPFS {
         return None;
     }
     let mount = writable_mount(context, &exec.path.bytes)?;
@@ -120,16 +128,21 @@ fn outside_profile(context: &DetectContext<'_>, exec: &Exec) -> Option<Finding> 
     let parent = inner_ancestors(context.event)
         .next()
         .map(|parent| parent.exe.bytes.as_slice());
-    // In another root the name of a script leads to another file.
-    let chrooted = context.event.raw.header.flags.has(RecordFlags::CHROOTED);
-    let script = exec.script().filter(|_| !chrooted);
+    let script = exec.script();
     let query = ExecQuery {
         path: &process.exe.bytes,
         arguments: &exec.arguments().skip(1).collect::<Vec<_>>(),
         script: script.as_ref(),
         parent,
     };
-    if process.exe.is_empty() || profile.exec(&query) {
+    let flags = context.event.raw.header.flags;
+    // Of one that was denied the process is still the one that asked.
+    if flags.has(RecordFlags::DENIED) || process.exe.is_empty() {
+        return None;
+    }
+    // Who made another root names its files as he likes.
+    let named = !process.exe.truncated && !flags.has(RecordFlags::CHROOTED);
+    if named && profile.exec(&query) {
         return None;
     }
     let doubtful = profile.state() != ProfileState::Complete || process.exec_session == ExecSession::Attached;

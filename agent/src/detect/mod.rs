@@ -2,6 +2,8 @@
 //! replay finds what the live run found.
 
 mod context;
+mod credential;
+mod denied;
 mod document;
 mod drift;
 mod escape;
@@ -11,6 +13,7 @@ mod program;
 mod rule;
 mod rules;
 mod sensor;
+mod tampering;
 #[cfg(test)]
 pub(crate) mod testing;
 mod watched;
@@ -115,6 +118,10 @@ impl Default for Detectors {
                 Box::new(listener::ListenerDetector),
                 Box::new(lateral::LateralDetector::default()),
                 Box::new(drift::DriftDetector),
+                Box::new(credential::CredentialDetector),
+                Box::new(tampering::TamperingDetector),
+                // Last: it says what the others did not.
+                Box::new(denied::DeniedDetector),
             ],
         }
     }

@@ -2,8 +2,8 @@
 //!
 //! Names are never proof of innocence: a name only makes a rule look closer.
 
-use crate::event::{EnrichedEvent, SlotKey};
-use crate::process::Process;
+use crate::event::{EnrichedEvent, FileFlags, SlotKey};
+use crate::process::{ExecSession, Process};
 
 const SHELLS: [&str; 12] = [
     "sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "fish", "csh", "tcsh", "rbash", "busybox",
@@ -89,6 +89,25 @@ pub(super) fn is_service(name: &[u8]) -> bool {
 /// A package manager, compiler or build tool.
 pub(super) fn is_builder(name: &[u8]) -> bool {
     contains(&BUILDERS, name)
+}
+
+/// The process executes a file of the image that is called one of these: who brought his own is nobody by its name.
+pub(super) fn is_of_image(process: &Process, names: &[&str]) -> bool {
+    const BROUGHT: u16 = FileFlags::UPPER | FileFlags::MEMFD | FileFlags::UNLINKED;
+    process.file.flags & BROUGHT == 0 && contains(names, &called(process))
+}
+
+/// A package manager or build tool is at work: the process is one, or descends from one.
+pub(super) fn builds(event: &EnrichedEvent) -> bool {
+    is_builder(&called(&event.process)) || inner_ancestors(event).any(|above| is_builder(&called(above)))
+}
+
+/// What the container was made for: its first process, or the same program again. A shell may be anything.
+pub(super) fn is_main(event: &EnrichedEvent) -> bool {
+    let process = &event.process;
+    let first = inner_ancestors(event).last().unwrap_or(process);
+    let by_entrypoint = process.exec_session == ExecSession::Entrypoint;
+    by_entrypoint && !is_shell(&called(process)) && process.exe == first.exe
 }
 
 fn contains(names: &[&str], name: &[u8]) -> bool {

@@ -4,10 +4,12 @@ use crate::detect::SensorFinding;
 use crate::enrich::KernelTables;
 use crate::event::{BootTime, ContainerOp, EnrichedEvent, KernelString, Lifecycle, SlotKey};
 use crate::host::HostFacts;
-use crate::profile::ProfileSet;
+use crate::profile::{CompiledProfile, ImageName, ProfileSet};
 use agent_common::behaviour::BehaviourKey;
 use agent_common::slot::SlotFlags;
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// What the engine is fed, in the order in which it must see it. Everything that decides about alerts is here, so a
@@ -71,6 +73,19 @@ pub enum Output {
     /// What the container did was judged without its image and not kept: each of its behaviours is to leave the kernel
     /// once more.
     Renew(SlotKey),
+    /// What the container may do by the profile that its image has; `None`: it has none.
+    Policy {
+        container: SlotKey,
+        profile: Option<Arc<CompiledProfile>>,
+        /// Its addresses, in their networks where these are known.
+        own: Vec<IpNet>,
+    },
+    /// Who has these addresses now, and no others; none: the container is gone.
+    Peer {
+        container: SlotKey,
+        image: Option<ImageName>,
+        addresses: Vec<IpAddr>,
+    },
     /// The last cgroup of the slot is gone: it can be used again, once what is still on its way has arrived.
     Released(SlotKey),
 }

@@ -146,6 +146,7 @@ impl Engine {
             }
             Input::Profiles(profiles) => {
                 let renewed = self.set_profiles(profiles);
+                outputs.extend(self.policies(&renewed));
                 outputs.extend(renewed.into_iter().map(Output::Renew));
             }
             Input::Tick(time) => self.tick(time, kernel, outputs),
@@ -343,6 +344,7 @@ impl Engine {
         for change in self.enricher.index_mut().take_changes() {
             match change {
                 IndexChange::Resolved(container) => {
+                    self.place(&container, outputs);
                     let (scope, events) = self.waiting.resolved(container.key);
                     self.judge_kept(&container, events, scope, outputs);
                     if self.waiting.catches_up(container.key) {
@@ -362,13 +364,28 @@ impl Engine {
                     let events = self.waiting.gone(container.key);
                     self.judge_kept(&container, events, Scope::All, outputs);
                     self.forget(container.key);
+                    outputs.push(Self::no_peer(container.key));
                     for open in self.alerts.ended(&container.id) {
                         self.close(open, kernel, outputs);
                     }
                 }
                 IndexChange::Forgotten(container) => self.forget(container.key),
-                IndexChange::Appeared(_) | IndexChange::Live(_) | IndexChange::Updated(_) => {}
+                IndexChange::Updated(container) => self.place(&container, outputs),
+                // Most have one only by their image.
+                IndexChange::Appeared(container) if self.profiles.of_container(&container).is_some() => {
+                    outputs.push(self.policy(&container));
+                }
+                IndexChange::Appeared(_) | IndexChange::Live(_) => {}
             }
+        }
+    }
+
+    /// What the kernel is to know of a container whose names are known.
+    fn place(&self, container: &Container, outputs: &mut Vec<Output>) {
+        outputs.push(self.policy(container));
+        // Names may come after the end.
+        if self.is_live(container.key) {
+            outputs.push(Self::peer(container));
         }
     }
 

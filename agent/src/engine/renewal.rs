@@ -1,8 +1,10 @@
 //! Behaviours that were judged by what holds no longer leave the kernel once more: new profiles, and names that came after
 //! what was done without them.
 
-use super::{Arc, Container, Engine, ProfileSet};
+use super::{Arc, Container, Engine, Output, ProfileSet};
+use crate::container::ContainerMetadata;
 use crate::event::SlotKey;
+use crate::profile::ImageName;
 
 impl Engine {
     /// Puts other profiles in force. Returns the containers that have another one now: what they did so far was judged
@@ -14,6 +16,41 @@ impl Engine {
         };
         let live = self.enricher.index().live();
         live.filter(changed).map(|container| container.key).collect()
+    }
+
+    /// What the kernel is to know of the container's profile.
+    pub(super) fn policy(&self, container: &Container) -> Output {
+        Output::Policy {
+            container: container.key,
+            profile: self.profiles.of_container(container).map(Arc::clone),
+            own: container.known().map_or_else(Vec::new, ContainerMetadata::places),
+        }
+    }
+
+    /// What it is to know of the container as others' peer.
+    pub(super) fn peer(container: &Container) -> Output {
+        let image = container.known().map(|known| &known.image.reference);
+        Output::Peer {
+            container: container.key,
+            image: image.and_then(|reference| ImageName::parse(reference)),
+            addresses: container.addresses().collect(),
+        }
+    }
+
+    /// That it is none any more.
+    pub(super) fn no_peer(container: SlotKey) -> Output {
+        Output::Peer {
+            container,
+            image: None,
+            addresses: Vec::new(),
+        }
+    }
+
+    /// The same for containers that are `named`.
+    pub(super) fn policies(&self, named: &[SlotKey]) -> Vec<Output> {
+        let live = self.enricher.index().live();
+        let named = live.filter(|container| named.contains(&container.key));
+        named.map(|container| self.policy(container)).collect()
     }
 }
 
@@ -76,6 +113,53 @@ mod tests {
         assert_eq!(run.alerts[0].metadata, "unavailable");
         run.feed(described("nginx:1.25"));
         assert_eq!(run.renewed.len(), 1);
+    }
+
+    fn has(addresses: &[&str]) -> Input {
+        let metadata = ContainerMetadata {
+            addresses: addresses.iter().map(|text| text.parse().unwrap()).collect(),
+            subnets: vec!["172.17.0.0/16".parse().unwrap()],
+            ..ContainerMetadata::default()
+        };
+        let Input::Runtime(RuntimeEvent::Described { id, metadata: named }) = described("postgres:16") else {
+            unreachable!()
+        };
+        let metadata = Arc::new(ContainerMetadata {
+            image: named.image.clone(),
+            ..metadata
+        });
+        Input::Runtime(RuntimeEvent::Described { id, metadata })
+    }
+
+    #[test]
+    fn the_kernel_is_told_who_has_which_address_until_the_container_ends() {
+        let mut run = Run::new();
+        run.feed(found(SlotFlags::LIVE)).feed(has(&[]));
+        run.feed(has(&["172.17.0.2", "::ffff:10.0.0.1"]));
+        run.feed(lifecycle(ContainerOp::GONE, 2));
+        // Names that come after the end are nobody's address.
+        run.feed(has(&["172.17.0.3"]));
+        let told: Vec<_> = run
+            .peers
+            .iter()
+            .map(|(_, image, addresses)| {
+                let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+                (image.as_ref().map(ToString::to_string), addresses.join(" "))
+            })
+            .collect();
+        let image = || Some("postgres:16".to_owned());
+        let (none, both) = (String::new, "172.17.0.2 10.0.0.1".to_owned());
+        assert_eq!(told, [(image(), none()), (image(), both), (None, none())]);
+    }
+
+    #[test]
+    fn an_address_is_told_in_its_network_where_that_is_known() {
+        let Input::Runtime(RuntimeEvent::Described { metadata, .. }) = has(&["172.17.0.2", "10.0.0.1"])
+        else {
+            unreachable!()
+        };
+        let places: Vec<_> = metadata.places().iter().map(ToString::to_string).collect();
+        assert_eq!(places, ["172.17.0.2/16", "10.0.0.1/32"]);
     }
 
     fn profiles(listen: &str) -> Arc<ProfileSet> {

@@ -7,6 +7,7 @@
 use crate::container::Container;
 use crate::event::{BootTime, EnrichedEvent, FileFlags, KernelString, Payload, SlotKey, Timestamp};
 use crate::process::ExecSession;
+use agent_common::magic;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
@@ -18,7 +19,6 @@ const MAX_PROGRAMS: usize = 64;
 const MAX_TOTAL: usize = 16_384;
 /// Bytes of a path that is kept.
 const MAX_PATH: usize = 256;
-const TMPFS_MAGIC: u32 = 0x0102_1994;
 
 /// A program and, within the container, who started it.
 pub(super) type Program = (Vec<u8>, Option<Vec<u8>>);
@@ -46,7 +46,7 @@ impl Startups {
         };
         let changed = exec.file.flags & (FileFlags::UPPER | FileFlags::MEMFD | FileFlags::UNLINKED) != 0;
         let starts = BootTime(event.raw.header.time_boot_ns).since(container.first_seen) <= STARTUP;
-        let of_image = !changed && exec.file.magic != TMPFS_MAGIC;
+        let of_image = !changed && exec.file.magic != magic::TMPFS;
         let below_entrypoint = event.process.exec_session == ExecSession::Entrypoint;
         if event.raw.header.ret >= 0 && starts && of_image && below_entrypoint {
             self.keep(event, container.key);
@@ -140,7 +140,7 @@ mod tests {
         executed(&mut startups, &dropped);
         let mut in_memory = early("/tmp/x");
         in_memory.exe.file = FileObject {
-            magic: TMPFS_MAGIC,
+            magic: magic::TMPFS,
             ..FileObject::default()
         };
         executed(&mut startups, &in_memory);

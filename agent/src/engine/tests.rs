@@ -10,10 +10,12 @@ use crate::event::{
     Clock, ContainerId, ContainerOp, EventHeader, EventKind, ExecId, FileObject, SlotKey, SocketAddress,
 };
 use crate::process::LineageReader;
+use crate::profile::ImageName;
 use agent_common::behaviour::BehaviourKey;
 use agent_common::event::{ContainerEvent, FileOpenEvent, NetEvent, RecordFlags, StrRef};
 use agent_common::lineage::LineageEntry;
 use agent_common::slot::{SlotFlags, SlotState};
+use std::net::IpAddr;
 use std::time::Duration;
 use zerocopy::{FromZeros, IntoBytes};
 
@@ -32,9 +34,9 @@ impl LineageReader for Tables {
             _ => return None,
         };
         let mut entry = LineageEntry::new_zeroed();
-        (entry.tgid, entry.parent) = (tgid, parent);
+        (entry.head.tgid, entry.head.parent) = (tgid, parent);
         entry.path[..path.len()].copy_from_slice(path);
-        entry.path_len = u16::try_from(path.len()).unwrap();
+        entry.head.path_len = u16::try_from(path.len()).unwrap();
         Some(entry)
     }
 }
@@ -60,6 +62,7 @@ pub(super) struct Run {
     pub(super) alerts: Vec<Alert>,
     pub(super) renewed: Vec<SlotKey>,
     pub(super) released: Vec<SlotKey>,
+    pub(super) peers: Vec<(SlotKey, Option<ImageName>, Vec<IpAddr>)>,
 }
 
 impl Run {
@@ -81,6 +84,7 @@ impl Run {
             alerts: Vec::new(),
             renewed: Vec::new(),
             released: Vec::new(),
+            peers: Vec::new(),
         }
     }
 
@@ -92,7 +96,12 @@ impl Run {
                 Output::Alert(alert) => self.alerts.push(*alert),
                 Output::Renew(container) => self.renewed.push(container),
                 Output::Released(container) => self.released.push(container),
-                Output::Activity(_) => {}
+                Output::Peer {
+                    container,
+                    image,
+                    addresses,
+                } => self.peers.push((container, image, addresses)),
+                Output::Activity(_) | Output::Policy { .. } => {}
             }
         }
         self

@@ -26,9 +26,9 @@ impl LineageReader for TwoEntries {
             _ => return None,
         };
         let mut entry = LineageEntry::new_zeroed();
-        (entry.tgid, entry.parent) = (tgid, parent);
+        (entry.head.tgid, entry.head.parent) = (tgid, parent);
         entry.path[..4].copy_from_slice(b"/bin");
-        entry.path_len = 4;
+        entry.head.path_len = 4;
         Some(entry)
     }
 }

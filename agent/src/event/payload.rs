@@ -2,6 +2,7 @@ use super::{
     AttributeOp, CallName, ContainerOp, CredentialsOp, EventHeader, ExecId, FileObject, KernelString, MmapOp,
     ModuleOp, MountOp, Namespaces, PtraceOp, RecordFlags, SlotKey, SocketAddress,
 };
+use agent_common::mode::{FMODE_READ, FMODE_WRITE};
 
 /// A decoded record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,19 +107,16 @@ pub struct FileOpen {
 }
 
 impl FileOpen {
-    const FMODE_READ: u32 = 1;
-    const FMODE_WRITE: u32 = 2;
-
     /// Opened for writing.
     #[must_use]
     pub fn writes(&self) -> bool {
-        self.f_mode & Self::FMODE_WRITE != 0
+        self.f_mode & FMODE_WRITE != 0
     }
 
     /// Opened for reading.
     #[must_use]
     pub fn reads(&self) -> bool {
-        self.f_mode & Self::FMODE_READ != 0
+        self.f_mode & FMODE_READ != 0
     }
 }
 
@@ -265,6 +263,18 @@ pub struct Received {
 pub struct Capable {
     pub capability: u32,
     pub user_ns: u32,
+}
+
+impl Capable {
+    /// `CAP_CHOWN`; the number where it has no name here.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let known = caps::all();
+        let named = known
+            .into_iter()
+            .find(|known| u32::from(known.index()) == self.capability);
+        named.map_or_else(|| self.capability.to_string(), |named| named.to_string())
+    }
 }
 
 /// A signal. Fields: see `agent_common::event::SignalEvent`.

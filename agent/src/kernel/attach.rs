@@ -3,38 +3,29 @@
 use super::backend::{Attach, Backend, Capability, Hook, Need, Plan, Way};
 use super::error::KernelError;
 use super::feature::Features;
-use super::loader::{CapabilityReport, LeftOut, SensorConfig};
+use super::loader::SensorConfig;
+use super::place::{CgroupLinks, place, unload};
 use super::plan::{CGROUPS, DISPATCHER, TASKS, natively_beside, plans};
 use super::refusal::{explain, is_refusal};
+use super::report::{self, CapabilityReport, LeftOut};
 use super::syscalls::numbers;
 use agent_common::event::Trust;
 use agent_common::settings::{MAX_SYSCALLS, SYSCALL_WORDS, SyscallMask};
 use aya::maps::{Array, MapData, ProgramArray};
-use aya::programs::cgroup_sock_addr::CgroupSockAddrLinkId;
-use aya::programs::sock_ops::SockOpsLinkId;
-use aya::programs::{CgroupAttachMode, Program, ProgramError};
-use aya::sys::SyscallError;
+use aya::programs::{Program, ProgramError};
 use aya::{Btf, Ebpf};
-use std::collections::BTreeMap;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 const HIDDEN: &str = "/proc/kallsyms does not tell addresses of the kernel (CAP_SYSLOG, or sysctl kernel.kptr_restrict=1 or less)";
-
-/// By program: the cgroup, and the link to it, which others can detach.
-pub(super) type CgroupLinks = BTreeMap<&'static str, (OwnedFd, CgroupLink)>;
-
-/// A link to a cgroup, by the type of program.
-pub(super) enum CgroupLink {
-    SockAddr(CgroupSockAddrLinkId),
-    SockOps(SockOpsLinkId),
-}
 
 /// Attaches hooks, and remembers what the kernel refused.
 pub(super) struct Attacher<'a> {
     ebpf: &'a mut Ebpf,
     btf: &'a Btf,
     features: &'a Features,
-    config: SensorConfig,
+    /// See [`SensorConfig`].
+    backend: Option<Backend>,
+    /// See [`SensorConfig`].
+    capabilities: Option<&'static [Capability]>,
     pub(super) table: ProgramArray<MapData>,
     wanted: Array<MapData, SyscallMask>,
     mask: SyscallMask,
@@ -48,7 +39,7 @@ impl<'a> Attacher<'a> {
         ebpf: &'a mut Ebpf,
         btf: &'a Btf,
         features: &'a Features,
-        config: SensorConfig,
+        config: &SensorConfig,
     ) -> Result<Self, KernelError> {
         let table = super::map(ebpf, "SYSCALLS", ProgramArray::try_from)?;
         let wanted = super::map(ebpf, "WANTED_SYSCALLS", Array::try_from)?;
@@ -56,7 +47,8 @@ impl<'a> Attacher<'a> {
             ebpf,
             btf,
             features,
-            config,
+            backend: config.backend,
+            capabilities: config.capabilities,
             table,
             wanted,
             mask: SyscallMask {
@@ -81,8 +73,8 @@ impl<'a> Attacher<'a> {
 
     pub(super) fn plans(&mut self) -> Result<Vec<CapabilityReport>, KernelError> {
         let mut reports = vec![
-            fixed(Capability::Identity, &[CGROUPS, TASKS]),
-            fixed(Capability::Exec, &[TASKS]),
+            report::fixed(Capability::Identity, &[CGROUPS, TASKS]),
+            report::fixed(Capability::Exec, &[TASKS]),
         ];
         for plan in plans() {
             let beside = natively_beside(plan.capability);
@@ -119,7 +111,7 @@ impl<'a> Attacher<'a> {
                 continue;
             }
             match self.way(way) {
-                Ok(left_out) => return taken(plan.capability, way, left_out, reasons),
+                Ok(left_out) => return report::taken(plan.capability, way, left_out, reasons),
                 Err(reason) => add(&mut reasons, format!("{}: {reason}", way.backend.name())),
             }
         }
@@ -134,11 +126,15 @@ impl<'a> Attacher<'a> {
     }
 
     fn is_asked_for(&self, plan: &Plan, way: &Way) -> bool {
-        let wanted = self.config.capabilities;
+        let natively = self.refused.is_some() || self.backend == Some(Backend::Tracepoint);
+        if way.natively && !natively {
+            return false;
+        }
+        let wanted = self.capabilities;
         if wanted.is_some_and(|wanted| !wanted.contains(&plan.capability)) {
             return false;
         }
-        let Some(only) = self.config.backend else {
+        let Some(only) = self.backend else {
             return true;
         };
         let best = plan
@@ -197,48 +193,25 @@ impl<'a> Attacher<'a> {
 
     /// Loads a program and puts it in its place.
     fn hook(&mut self, hook: &Hook) -> Result<(), ProgramError> {
-        let program = self
-            .ebpf
-            .program_mut(hook.program)
-            .ok_or(ProgramError::UnexpectedProgramType)?;
-        match (hook.attach, program) {
-            (Attach::Tracepoint(name), Program::BtfTracePoint(program)) => {
-                program.load(name, self.btf)?;
-                program.attach()?;
+        let Attach::Syscalls(names) = hook.attach else {
+            let place = place(self.ebpf, self.btf, self.features, hook)?;
+            self.cgroup_links.extend(place.map(|place| (hook.program, place)));
+            return Ok(());
+        };
+        let Some(Program::BtfTracePoint(program)) = self.ebpf.program_mut(hook.program) else {
+            return Err(ProgramError::UnexpectedProgramType);
+        };
+        program.load(DISPATCHER.program, self.btf)?;
+        for name in names {
+            let numbers = numbers(name);
+            if let Some(number) = numbers.native {
+                self.table.set(number, program.fd()?, 0)?;
+                set(&mut self.mask.native, number);
             }
-            (Attach::Syscalls(names), Program::BtfTracePoint(program)) => {
-                program.load(DISPATCHER.program, self.btf)?;
-                for name in names {
-                    let numbers = numbers(name);
-                    if let Some(number) = numbers.native {
-                        self.table.set(number, program.fd()?, 0)?;
-                        set(&mut self.mask.native, number);
-                    }
-                    if let Some(number) = numbers.compat {
-                        self.table.set(MAX_SYSCALLS + number, program.fd()?, 0)?;
-                        set(&mut self.mask.compat, number);
-                    }
-                }
+            if let Some(number) = numbers.compat {
+                self.table.set(MAX_SYSCALLS + number, program.fd()?, 0)?;
+                set(&mut self.mask.compat, number);
             }
-            (Attach::Lsm(name), Program::Lsm(program)) => {
-                program.load(name, self.btf)?;
-                program.attach()?;
-            }
-            (Attach::Fentry(name), Program::FEntry(program)) => {
-                program.load(name, self.btf)?;
-                program.attach()?;
-            }
-            (Attach::Fexit(name), Program::FExit(program)) => {
-                program.load(name, self.btf)?;
-                program.attach()?;
-            }
-            (Attach::CgroupRoot, program) => {
-                load_for_cgroup(program)?;
-                let root = cgroup2_root(self.features)?;
-                let link = attach_to_cgroup(program, root.as_fd())?;
-                self.cgroup_links.insert(hook.program, (root, link));
-            }
-            _ => return Err(ProgramError::UnexpectedProgramType),
         }
         Ok(())
     }
@@ -250,7 +223,8 @@ impl<'a> Attacher<'a> {
                 self.forget(names);
             }
             self.cgroup_links.remove(hook.program);
-            if let Some(program) = self.ebpf.program_mut(hook.program)
+            if !matches!(hook.attach, Attach::Shared)
+                && let Some(program) = self.ebpf.program_mut(hook.program)
                 && let Err(error) = unload(program)
             {
                 tracing::debug!(program = hook.program, %error, "not unloaded");
@@ -271,64 +245,10 @@ impl<'a> Attacher<'a> {
     }
 }
 
-fn load_for_cgroup(program: &mut Program) -> Result<(), ProgramError> {
-    match program {
-        Program::CgroupSockAddr(program) => program.load(),
-        Program::SockOps(program) => program.load(),
-        _ => Err(ProgramError::UnexpectedProgramType),
-    }
-}
-
 /// Two ways of one backend may fail for the same reason.
 fn add(reasons: &mut Vec<String>, reason: String) {
     if !reasons.contains(&reason) {
         reasons.push(reason);
-    }
-}
-
-/// A link may share its place with others always; the kernel refuses flags that say so.
-pub(super) fn attach_to_cgroup(
-    program: &mut Program,
-    root: BorrowedFd<'_>,
-) -> Result<CgroupLink, ProgramError> {
-    match program {
-        Program::CgroupSockAddr(program) => {
-            let link = program.attach(root, CgroupAttachMode::Single)?;
-            Ok(CgroupLink::SockAddr(link))
-        }
-        Program::SockOps(program) => {
-            let link = program.attach(root, CgroupAttachMode::Single)?;
-            Ok(CgroupLink::SockOps(link))
-        }
-        _ => Err(ProgramError::UnexpectedProgramType),
-    }
-}
-
-pub(super) fn detach_from_cgroup(program: &mut Program, link: CgroupLink) -> Result<(), ProgramError> {
-    match (program, link) {
-        (Program::CgroupSockAddr(program), CgroupLink::SockAddr(link)) => program.detach(link),
-        (Program::SockOps(program), CgroupLink::SockOps(link)) => program.detach(link),
-        _ => Err(ProgramError::UnexpectedProgramType),
-    }
-}
-
-fn cgroup2_root(features: &Features) -> Result<OwnedFd, SyscallError> {
-    features.cgroup2_root().map_err(|io_error| SyscallError {
-        call: "open of the cgroup2 root",
-        io_error,
-    })
-}
-
-pub(super) fn unload(program: &mut Program) -> Result<(), ProgramError> {
-    match program {
-        Program::BtfTracePoint(program) => program.unload(),
-        Program::Lsm(program) => program.unload(),
-        Program::FEntry(program) => program.unload(),
-        Program::FExit(program) => program.unload(),
-        Program::CgroupSockAddr(program) => program.unload(),
-        Program::RawTracePoint(program) => program.unload(),
-        Program::SockOps(program) => program.unload(),
-        _ => Err(ProgramError::UnexpectedProgramType),
     }
 }
 
@@ -341,45 +261,5 @@ fn set(mask: &mut [u64; SYSCALL_WORDS], number: u32) {
 fn clear(mask: &mut [u64; SYSCALL_WORDS], number: u32) {
     if let Some(word) = mask.get_mut(number as usize / 64) {
         *word &= !(1 << (number % 64));
-    }
-}
-
-/// A way that works, and why no better one or not all of it.
-fn taken(
-    capability: Capability,
-    way: &Way,
-    left_out: Vec<LeftOut>,
-    mut reasons: Vec<String>,
-) -> CapabilityReport {
-    let missing = left_out.iter().filter_map(|left| {
-        let reason = left.reason.as_ref()?;
-        Some(format!("without {}: {reason}", left.program))
-    });
-    reasons.extend(missing);
-    let is_left_out = |program: &&str| left_out.iter().any(|left| left.program == *program);
-    let programs = way.hooks.iter().map(|hook| hook.program);
-    CapabilityReport {
-        capability,
-        backend: Some(way.backend),
-        trust: way.trust,
-        reason_not_better: (!reasons.is_empty()).then(|| reasons.join("; ")),
-        programs: programs.filter(|program| !is_left_out(program)).collect(),
-        left_out,
-    }
-}
-
-/// A capability that has one way only.
-fn fixed(capability: Capability, hooks: &[&'static [Hook]]) -> CapabilityReport {
-    CapabilityReport {
-        capability,
-        backend: Some(Backend::Tracepoint),
-        trust: Trust::RESOLVED,
-        reason_not_better: None,
-        programs: hooks
-            .iter()
-            .flat_map(|hooks| hooks.iter())
-            .map(|hook| hook.program)
-            .collect(),
-        left_out: Vec::new(),
     }
 }

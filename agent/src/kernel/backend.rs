@@ -109,6 +109,8 @@ pub(super) enum Attach {
     Fexit(&'static str),
     /// `cgroup_sock_addr` or `sock_ops` at the root of cgroup2.
     CgroupRoot,
+    /// Another capability's, which attached it before.
+    Shared,
 }
 
 /// A program of the object and its place.
@@ -137,6 +139,8 @@ pub(super) struct Way {
     pub(super) backend: Backend,
     pub(super) trust: Trust,
     pub(super) hooks: &'static [Hook],
+    /// Only where nothing better than tracepoints loads: beside others its programs would report twice.
+    pub(super) natively: bool,
 }
 
 /// A capability with its ways, best first.

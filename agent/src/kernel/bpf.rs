@@ -1,12 +1,24 @@
 //! Commands of bpf(2) that aya has no function for.
 
 use agent_common::settings::HEARTBEAT_COMMAND;
+use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
+const BPF_OBJ_PIN: u32 = 6;
 const BPF_PROG_TEST_RUN: u32 = 10;
 const BPF_MAP_FREEZE: u32 = 22;
 const BPF_MAP_LOOKUP_BATCH: u32 = 24;
+
+/// `union bpf_attr` of BPF_OBJ_PIN.
+#[repr(C)]
+struct Pin {
+    pathname: u64,
+    bpf_fd: u32,
+    file_flags: u32,
+}
 
 /// `union bpf_attr` of BPF_MAP_FREEZE.
 #[repr(C)]
@@ -112,11 +124,26 @@ pub(super) unsafe fn read_array<T>(map: BorrowedFd<'_>, values: &mut [T], each: 
     }
 }
 
-/// Runs a raw tracepoint's program with these arguments.
+/// Pins what a descriptor of this process stands for.
 ///
 /// # Errors
 /// When the kernel refuses.
-pub(super) fn run(program: BorrowedFd<'_>, arguments: &[u64]) -> io::Result<()> {
+pub(super) fn pin(descriptor: u32, path: &Path) -> io::Result<()> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let mut attributes = Pin {
+        pathname: path.as_ptr() as u64,
+        bpf_fd: descriptor,
+        file_flags: 0,
+    };
+    // SAFETY: the kernel reads the path, which lives until it is done.
+    unsafe { call(BPF_OBJ_PIN, &mut attributes) }
+}
+
+/// Runs a raw tracepoint's program with these arguments: what it returns.
+///
+/// # Errors
+/// When the kernel refuses.
+pub(super) fn run(program: BorrowedFd<'_>, arguments: &[u64]) -> io::Result<u32> {
     let mut attributes = Run {
         prog_fd: number(program),
         ctx_size_in: u32::try_from(size_of_val(arguments)).unwrap_or(u32::MAX),
@@ -124,7 +151,8 @@ pub(super) fn run(program: BorrowedFd<'_>, arguments: &[u64]) -> io::Result<()> 
         ..Run::default()
     };
     // SAFETY: the kernel only reads the arguments, as many as there are.
-    unsafe { call(BPF_PROG_TEST_RUN, &mut attributes) }
+    unsafe { call(BPF_PROG_TEST_RUN, &mut attributes)? };
+    Ok(attributes.retval)
 }
 
 /// Calls the sensor's own programs; the kernel does not know the command, and says so.

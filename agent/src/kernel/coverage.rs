@@ -6,7 +6,7 @@ mod table;
 mod tests;
 
 use super::backend::{Backend, Capability};
-use super::loader::{CapabilityReport, LeftOut};
+use super::report::{CapabilityReport, LeftOut};
 use agent_common::event::Trust;
 use serde::Serialize;
 

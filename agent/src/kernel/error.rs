@@ -37,6 +37,14 @@ pub enum KernelError {
     Abi { object: u32, expected: u32 },
     #[error("the object has no map {0}")]
     NoMap(&'static str),
+    #[error("profiles cannot be enforced for `{section}` here: {reason}")]
+    Unenforceable { section: &'static str, reason: String },
+    #[error("`{operation}` cannot be denied here: {reason}")]
+    Undeniable { operation: &'static str, reason: String },
+    #[error("no container has this profile")]
+    NoPolicy,
+    #[error("more than {0} profiles are in use")]
+    TooManyPolicies(u16),
     #[error("map {map}: {source}")]
     Map {
         map: &'static str,

@@ -76,6 +76,7 @@ impl Features {
             bpf_call: numbers("bpf").native.unwrap_or(MISSING),
             helper_starter: symbols::address(HELPER_STARTER).unwrap_or(0),
             hash_key: std::array::from_fn(|_| RandomState::new().build_hasher().finish()),
+            policy_key: std::array::from_fn(|_| RandomState::new().build_hasher().finish()),
             heartbeat_key: RandomState::new().build_hasher().finish(),
             host: host_namespaces()?,
             registers: registers(&types),

@@ -1,8 +1,8 @@
 //! Finds out when somebody else detaches programs or changes maps, and puts it right.
 
-use super::attach::{CgroupLinks, attach_to_cgroup, detach_from_cgroup};
 use super::error::KernelError;
 use super::links::Links;
+use super::place::{CgroupLinks, attach_to_cgroup, detach_from_cgroup};
 use super::slots::Slots;
 use aya::Ebpf;
 use aya::programs::{Program, ProgramError};
@@ -51,6 +51,16 @@ impl Guard {
         Self { links, cgroup_links }
     }
 
+    /// Something was attached or detached.
+    pub(super) fn reread(&mut self, ebpf: &Ebpf) {
+        let programs = programs(ebpf);
+        self.links = self.links.renewed(Links::read(&programs)).of(&programs);
+    }
+
+    pub(super) fn cgroup_links(&mut self) -> &mut CgroupLinks {
+        &mut self.cgroup_links
+    }
+
     pub(super) fn inspect(&mut self, ebpf: &mut Ebpf, slots: &mut Slots) -> Vec<Change> {
         let mut changes = self.links(ebpf);
         changes.extend(map("SLOT_CONTROL", slots.controls.restore()));
@@ -87,7 +97,7 @@ impl Guard {
 }
 
 /// Names of the loaded programs by id.
-fn programs(ebpf: &Ebpf) -> BTreeMap<u64, String> {
+pub(super) fn programs(ebpf: &Ebpf) -> BTreeMap<u64, String> {
     let id = |(name, program): (&str, &Program)| {
         let id = program.info().ok()?.id();
         Some((id.into(), name.to_owned()))

@@ -53,6 +53,13 @@ impl Links {
         Self(now.0.into_iter().chain(missing).collect())
     }
 
+    /// Without those of programs that were unloaded.
+    pub(super) fn of(mut self, programs: &BTreeMap<u64, String>) -> Self {
+        self.0
+            .retain(|link| programs.values().any(|name| *name == link.program));
+        self
+    }
+
     /// Programs whose link was detached, replaced, or given another program.
     pub(super) fn lost(&self) -> Vec<String> {
         let lost = |link: &&Link| held(&link.descriptor).as_ref() != Some(&link.held);
@@ -64,22 +71,40 @@ impl Links {
     }
 }
 
+/// Program and descriptor of each link of ours to one of `programs`, also of those that others cannot detach.
+pub(super) fn descriptors(programs: &BTreeMap<u64, String>) -> Vec<(String, u32)> {
+    let entries = std::fs::read_dir("/proc/self/fdinfo").into_iter().flatten();
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let link = |descriptor: String| {
+        let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{descriptor}")).ok()?;
+        let program = programs.get(&linked(&text)?)?.clone();
+        Some((program, descriptor.parse().ok()?))
+    };
+    names.filter_map(link).collect()
+}
+
+/// The program of a link, whatever it is a link to.
+fn linked(text: &str) -> Option<u64> {
+    value(text, "link_id").and_then(|_| value(text, "prog_id"))
+}
+
 fn held(descriptor: &str) -> Option<Held> {
     parse(&std::fs::read_to_string(format!("/proc/self/fdinfo/{descriptor}")).ok()?)
 }
 
 /// Lines `name:\tvalue`; `None`: no link, or one to something else.
 fn parse(text: &str) -> Option<Held> {
-    let value = |name: &str| {
-        let mut fields = text.lines().filter_map(|line| line.split_once(':'));
-        let (_, value) = fields.find(|(field, _)| *field == name)?;
-        value.trim().parse().ok()
-    };
     Some(Held {
-        link: value("link_id")?,
-        program: value("prog_id")?,
-        cgroup: value("cgroup_id")?,
+        link: value(text, "link_id")?,
+        program: value(text, "prog_id")?,
+        cgroup: value(text, "cgroup_id")?,
     })
+}
+
+fn value(text: &str, name: &str) -> Option<u64> {
+    let mut fields = text.lines().filter_map(|line| line.split_once(':'));
+    let (_, value) = fields.find(|(field, _)| *field == name)?;
+    value.trim().parse().ok()
 }
 
 #[cfg(test)]
@@ -100,6 +125,8 @@ mod tests {
         assert_eq!(parse("pos:\t0\nflags:\t02\n"), None);
         let tracing = "link_type:\ttracing\nlink_id:\t9\nprog_id:\t42\n";
         assert_eq!(parse(tracing), None, "nobody else can detach it");
+        assert_eq!(linked(tracing), Some(42), "and yet it can be kept");
+        assert_eq!(linked("prog_type:\t26\nprog_id:\t41\n"), None);
         assert_eq!(parse("prog_type:\t26\nprog_id:\t41\n"), None);
         assert!(Links::read(&BTreeMap::new()).lost().is_empty());
     }

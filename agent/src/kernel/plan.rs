@@ -1,10 +1,14 @@
 //! The attach set, as data: each capability with the ways to provide it, best first.
 
+mod enforcement;
 mod files;
 mod names;
 mod network;
 mod processes;
 mod rights;
+
+pub use enforcement::Means;
+pub(super) use enforcement::{DENIALS, Denial};
 
 use super::backend::{Attach, Backend, Capability, Hook, Need, Plan, Way};
 use agent_common::event::Trust;
@@ -54,6 +58,23 @@ const fn way(backend: Backend, trust: Trust, hooks: &'static [Hook]) -> Way {
         backend,
         trust,
         hooks,
+        natively: false,
+    }
+}
+
+/// Only where nothing better than tracepoints loads.
+const fn natively(way: Way) -> Way {
+    Way {
+        natively: true,
+        ..way
+    }
+}
+
+const fn shared(program: &'static str) -> Hook {
+    Hook {
+        program,
+        attach: Attach::Shared,
+        need: Need::Never,
     }
 }
 

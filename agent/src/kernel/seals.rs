@@ -11,13 +11,16 @@ use std::os::fd::{AsFd, OwnedFd};
 /// Maps whose last write by the daemon is at load. The others: rings (their readers write positions), what the daemon decides
 /// (compared instead: see [`super::guard`]), states of slots (compared by the daemon), free slots (programs refuse what is not free), and
 /// books, which have to balance.
-const SEALED: [&str; 14] = [
+const SEALED: [&str; 17] = [
     "TASKS",
     "CGROUPS",
     "CONTAINER_IDS",
     "BEHAVIOURS",
+    "DEVIATIONS",
     "LINEAGE",
+    "LONG_LINEAGE",
     "SEED",
+    "FORKS_SEEN_SINCE",
     "QUOTAS",
     "COUNTERS",
     "ERRORS",

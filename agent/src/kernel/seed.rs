@@ -1,4 +1,5 @@
-//! Processes that run before the sensor: their lineage from procfs, so that ancestries reach back to init.
+//! What procfs tells of processes: the lineage of those that run before the sensor, so that ancestries reach back to init, and arguments
+//! that the kernel half could not read.
 
 use super::lineage::KernelLineage;
 use super::slots::Slots;
@@ -37,33 +38,61 @@ fn exec_id(pid: u32) -> u64 {
     EXEC_ID_FROM_PROCFS | u64::from(pid)
 }
 
-/// What procfs tells of a process (of the container in `slot`, or of the host); `None` when it is gone, or a thread of the kernel.
-fn read(pid: u32, slot: Option<SlotRef>) -> Option<LineageEntry> {
+/// Adds the arguments of a process that still executes what the entry says. One that is gone keeps none.
+pub(super) fn add_arguments(entry: &mut LineageEntry) {
+    let pid = entry.head.tgid;
+    let Ok(args) = std::fs::read(format!("/proc/{pid}/cmdline")) else {
+        return;
+    };
+    let executes = stat(pid).map(|(_, start)| (start, file(pid).ino));
+    if executes == Some((entry.head.start_boot_ns / tick_ns(), entry.head.file.ino)) {
+        put_arguments(entry, &args);
+    }
+}
+
+fn put_arguments(entry: &mut LineageEntry, args: &[u8]) {
+    (entry.head.args_len, entry.head.flags) = put::<LINEAGE_ARGS>(
+        args,
+        &mut entry.args,
+        entry.head.flags,
+        LineageFlags::ARGS_TRUNCATED,
+    );
+}
+
+/// Parent and start, in ticks of procfs since boot.
+fn stat(pid: u32) -> Option<(u32, u64)> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name may contain anything, parentheses too: fields count from the last one.
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-    let parent: u32 = fields.get(1)?.parse().ok()?;
-    let start_ticks: u64 = fields.get(19)?.parse().ok()?;
+    Some((fields.get(1)?.parse().ok()?, fields.get(19)?.parse().ok()?))
+}
+
+/// What procfs tells of a process (of the container in `slot`, or of the host); `None` when it is gone, or a thread of the kernel.
+fn read(pid: u32, slot: Option<SlotRef>) -> Option<LineageEntry> {
+    let (parent, start_ticks) = stat(pid)?;
     let args = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let exe = executable(pid, &args)?;
     let cwd = std::fs::read_link(format!("/proc/{pid}/cwd")).unwrap_or_default();
     let mut entry = LineageEntry::new_zeroed();
-    entry.parent = if parent == 0 { 0 } else { exec_id(parent) };
-    entry.start_boot_ns = start_ticks.saturating_mul(1_000_000_000 / ticks_per_second());
-    entry.time_boot_ns = entry.start_boot_ns;
-    entry.tgid = pid;
-    (entry.uid, entry.ns_tgid) = status(pid).unwrap_or((0, pid));
-    (entry.slot, entry.generation) = slot.map_or((NO_SLOT, 0), |slot| (slot.slot, slot.generation));
-    entry.file = file(pid);
-    entry.flags = LineageFlags::FROM_PROCFS;
-    (entry.path_len, entry.flags) =
-        put::<LINEAGE_PATH>(&exe, &mut entry.path, entry.flags, LineageFlags::PATH_TRUNCATED);
-    (entry.args_len, entry.flags) =
-        put::<LINEAGE_ARGS>(&args, &mut entry.args, entry.flags, LineageFlags::ARGS_TRUNCATED);
-    (entry.cwd_len, entry.flags) = put::<LINEAGE_CWD>(
+    entry.head.parent = if parent == 0 { 0 } else { exec_id(parent) };
+    entry.head.start_boot_ns = start_ticks.saturating_mul(tick_ns());
+    entry.head.time_boot_ns = entry.head.start_boot_ns;
+    entry.head.tgid = pid;
+    (entry.head.uid, entry.head.ns_tgid) = status(pid).unwrap_or((0, pid));
+    (entry.head.slot, entry.head.generation) = slot.map_or((NO_SLOT, 0), |slot| (slot.slot, slot.generation));
+    entry.head.file = file(pid);
+    entry.head.flags = LineageFlags::FROM_PROCFS;
+    (entry.head.path_len, entry.head.flags) = put::<LINEAGE_PATH>(
+        &exe,
+        &mut entry.path,
+        entry.head.flags,
+        LineageFlags::PATH_TRUNCATED,
+    );
+    put_arguments(&mut entry, &args);
+    (entry.head.cwd_len, entry.head.flags) = put::<LINEAGE_CWD>(
         cwd.as_os_str().as_bytes(),
         &mut entry.cwd,
-        entry.flags,
+        entry.head.flags,
         LineageFlags::CWD_TRUNCATED,
     );
     Some(entry)
@@ -89,8 +118,8 @@ fn put<const N: usize>(text: &[u8], field: &mut [u8; N], flags: u32, cut: u32) -
     (u16::try_from(len).unwrap_or(0), flags)
 }
 
-fn ticks_per_second() -> u64 {
-    rustix::param::clock_ticks_per_second().max(1)
+fn tick_ns() -> u64 {
+    1_000_000_000 / rustix::param::clock_ticks_per_second().max(1)
 }
 
 /// Effective uid, and the process id in the innermost namespace.
@@ -141,8 +170,31 @@ mod tests {
             generation: 2,
         };
         let entry = read(own, Some(slot)).unwrap();
-        assert_eq!((entry.slot, entry.generation, entry.tgid), (7, 2, own));
-        assert!(entry.args_len > 0 && entry.path_len > 0);
-        assert_eq!(read(own, None).unwrap().slot, NO_SLOT);
+        assert_eq!(
+            (entry.head.slot, entry.head.generation, entry.head.tgid),
+            (7, 2, own)
+        );
+        assert!(entry.head.args_len > 0 && entry.head.path_len > 0);
+        assert_eq!(read(own, None).unwrap().head.slot, NO_SLOT);
+    }
+
+    #[test]
+    fn arguments_are_added_of_the_image_that_is_meant() {
+        let entry = read(std::process::id(), None).unwrap();
+        let without = |change: fn(&mut LineageEntry)| {
+            let mut entry = entry;
+            entry.head.args_len = 0;
+            change(&mut entry);
+            add_arguments(&mut entry);
+            entry.head.args_len
+        };
+        assert_eq!(without(|_| ()), entry.head.args_len);
+        assert_eq!(without(|entry| entry.head.file.ino += 1), 0, "another image");
+        assert_eq!(
+            without(|entry| entry.head.start_boot_ns += 1_000_000_000),
+            0,
+            "another process"
+        );
+        assert_eq!(without(|entry| entry.head.tgid = u32::MAX), 0, "gone");
     }
 }

@@ -5,10 +5,10 @@ use super::behaviours::Behaviours;
 use super::cgroups::CgroupMounts;
 use super::error::KernelError;
 use super::feature::{Features, hidden_processes};
+use super::policies::Assignment;
 use super::scan;
 use super::states::SlotStates;
 use super::told::{Controls, Names};
-use agent_common::behaviour::{BehaviourKey, BehaviourValue};
 use agent_common::counter::SlotBooks;
 use agent_common::limits::{CANDIDATE_SLOTS, CGROUP_ENTRIES, MAX_CONTAINER_ID, MAX_SLOTS};
 use agent_common::slot::{
@@ -16,6 +16,7 @@ use agent_common::slot::{
 };
 use aya::Ebpf;
 use aya::maps::{Array, HashMap, Map, MapData, MapError, Queue};
+use std::collections::BTreeSet;
 use zerocopy::FromZeros;
 
 /// The maps of identity.
@@ -28,7 +29,9 @@ pub struct Slots {
     /// Programs that are loaded later ask for it by this descriptor.
     _state_map: MapData,
     pub(super) controls: Controls,
-    behaviours: Behaviours,
+    pub(super) behaviours: Behaviours,
+    /// Slots that were recycled since deviations were swept.
+    pub(super) given_back: BTreeSet<u32>,
     pub(super) names: Names,
     books: Array<MapData, SlotBooks>,
     pub(super) mounts: CgroupMounts,
@@ -42,7 +45,7 @@ pub struct MapUsage {
     pub capacity: u64,
 }
 
-fn keys<K: aya::Pod, V: aya::Pod>(map: &HashMap<MapData, K, V>) -> u64 {
+pub(super) fn keys<K: aya::Pod, V: aya::Pod>(map: &HashMap<MapData, K, V>) -> u64 {
     let found = map.keys().take_while(Result::is_ok).count();
     u64::try_from(found).unwrap_or(u64::MAX)
 }
@@ -81,7 +84,7 @@ fn is_container(state: &SlotState, slot: SlotRef) -> bool {
 }
 
 /// Every behaviour is new once more.
-fn renewed(control: SlotControl) -> SlotControl {
+pub(super) fn renewed(control: SlotControl) -> SlotControl {
     SlotControl {
         epoch: control.epoch.wrapping_add(1),
         ..control
@@ -93,6 +96,7 @@ fn renewed(control: SlotControl) -> SlotControl {
 fn for_next_owner(control: SlotControl) -> SlotControl {
     SlotControl {
         flags: 0,
+        policy: 0,
         ..renewed(control)
     }
 }
@@ -118,6 +122,7 @@ impl Slots {
             _state_map: state_map,
             controls: Controls::take(ebpf)?,
             behaviours: Behaviours::take(ebpf)?,
+            given_back: BTreeSet::new(),
             names: Names::take(ebpf)?,
             books: super::map(ebpf, "SLOT_BOOKS", Array::try_from)?,
             mounts: features.cgroups.clone(),
@@ -216,6 +221,7 @@ impl Slots {
         self.states.renew(slot.slot, generation);
         let control = self.control(slot.slot);
         self.set_control(slot.slot, for_next_owner(control))?;
+        self.given_back.insert(slot.slot);
         self.give_back(SlotRef {
             slot: slot.slot,
             generation,
@@ -236,6 +242,24 @@ impl Slots {
         }
         let control = self.control(slot.slot);
         self.set_control(slot.slot, renewed(control))
+    }
+
+    /// Gives a slot its policy.
+    ///
+    /// # Errors
+    /// When the map refuses it.
+    pub(super) fn set_policy(&mut self, slot: u32, assigned: Assignment) -> Result<(), KernelError> {
+        let before = self.control(slot);
+        let control = if assigned.renews { renewed(before) } else { before };
+        let control = SlotControl {
+            policy: assigned.policy,
+            ..control
+        };
+        if control == before {
+            Ok(())
+        } else {
+            self.set_control(slot, control)
+        }
     }
 
     /// What the kernel is told about a slot.
@@ -259,25 +283,9 @@ impl Slots {
         (books.generation == slot.generation).then_some(books)
     }
 
-    /// Takes a behaviour out of the kernel's cache: its next occurrence leaves the kernel again. Returns what was
-    /// counted; `None` when the cache had evicted it.
-    pub fn rearm(&mut self, key: &BehaviourKey) -> Option<BehaviourValue> {
-        let value = self.behaviours.counted(key)?;
-        if let Err(error) = self.behaviours.forget(key) {
-            tracing::warn!(%error, "a behaviour was not re-armed");
-        }
-        Some(value)
-    }
-
-    /// How often a behaviour occurred.
-    #[must_use]
-    pub fn occurrences(&self, key: &BehaviourKey) -> Option<u64> {
-        Some(self.behaviours.counted(key)?.count)
-    }
-
     /// What each map that grows and shrinks with containers holds, and how much it can hold. Those that forget the oldest (behaviours,
     /// lineage) are not among them: they stay full.
-    pub fn usage(&self) -> [MapUsage; 5] {
+    pub fn usage(&self) -> [MapUsage; 6] {
         let (mut containers, mut candidates, mut gone) = (0, 0, 0);
         for slot in FIRST_SLOT..SHARED_SLOT {
             let flags = self.state(slot).map_or(0, |state| state.flags.0);
@@ -301,6 +309,7 @@ impl Slots {
             usage("slots", containers, slots),
             usage("candidate_slots", candidates, CANDIDATE_SLOTS),
             usage("slots_resting", gone, slots + CANDIDATE_SLOTS),
+            self.behaviours.usage(),
         ]
     }
 
@@ -316,6 +325,7 @@ impl Slots {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use agent_common::behaviour::BehaviourKey;
     use std::collections::HashSet;
 
     fn behaviour(control: SlotControl) -> BehaviourKey {
@@ -330,6 +340,7 @@ mod tests {
     fn the_next_owner_of_a_slot_inherits_neither_behaviours_nor_a_watcher() {
         let mut control = SlotControl {
             epoch: u32::MAX - 2,
+            policy: 3,
             flags: SlotControl::EXPORT_ALL,
         };
         let mut cache = HashSet::new();
@@ -337,7 +348,7 @@ mod tests {
             assert!(cache.insert(behaviour(control)), "owner {owner} inherits");
             assert!(!cache.insert(behaviour(control)), "a repeat is one");
             control = for_next_owner(control);
-            assert_eq!(control.flags, 0);
+            assert_eq!((control.flags, control.policy), (0, 0));
         }
     }
 
@@ -362,13 +373,14 @@ mod tests {
     }
 
     #[test]
-    fn a_renewal_changes_the_keys_and_not_who_watches() {
+    fn a_renewal_changes_the_keys_and_neither_who_watches_nor_the_policy() {
         let control = SlotControl {
             epoch: 3,
+            policy: 1,
             flags: SlotControl::EXPORT_ALL,
         };
         let after = renewed(control);
         assert_ne!(behaviour(after), behaviour(control));
-        assert_eq!(after.flags, control.flags);
+        assert_eq!((after.flags, after.policy), (control.flags, 1));
     }
 }

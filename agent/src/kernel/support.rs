@@ -20,6 +20,7 @@ fn place(hook: &Hook) -> String {
         Attach::Fentry(name) => format!("fentry `{name}`"),
         Attach::Fexit(name) => format!("fexit `{name}`"),
         Attach::CgroupRoot => format!("cgroup `{}`", hook.program),
+        Attach::Shared => "the same as `listen`".to_owned(),
     }
 }
 
@@ -49,12 +50,20 @@ fn table() -> String {
             backend,
             trust,
             hooks,
+            natively,
         } in plan.ways
         {
             row(
                 &mut text,
                 plan.capability.name(),
-                (backend.name(), trust.name()),
+                (
+                    if *natively {
+                        "tracepoint alone"
+                    } else {
+                        backend.name()
+                    },
+                    trust.name(),
+                ),
                 hooks,
             );
         }

@@ -32,11 +32,17 @@ pub(super) fn digest<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Optio
 }
 
 pub(super) fn capability<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    let name = String::deserialize(deserializer)?;
+    let written = String::deserialize(deserializer)?;
+    let upper = written.to_ascii_uppercase();
+    let name = if upper.starts_with("CAP_") {
+        upper
+    } else {
+        format!("CAP_{upper}")
+    };
     if name.parse::<caps::Capability>().is_err() {
         return Err(de::Error::custom(format!(
             "capability `{}` is not known; write it as CAP_NET_BIND_SERVICE",
-            name.escape_debug()
+            written.escape_debug()
         )));
     }
     Ok(name)
@@ -44,17 +50,25 @@ pub(super) fn capability<'de, D: Deserializer<'de>>(deserializer: D) -> Result<S
 
 pub(super) fn matching<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Matching, D::Error> {
     let matching = Matching::deserialize(deserializer)?;
-    if matching.digest.is_none() && matching.image_id.is_none() && matching.images.is_empty() {
+    let images = matching.digest.is_some() || matching.image_id.is_some() || !matching.images.is_empty();
+    if !images && matching.cgroups.is_empty() {
         return Err(de::Error::custom(
-            "`match` matches no image; give `digest`, `image_id` or `images`",
+            "`match` matches nothing; give `digest`, `image_id`, `images` or `cgroups`",
         ));
     }
     Ok(matching)
 }
 
 pub(super) fn modes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<Class, Mode>, D::Error> {
-    let modes = BTreeMap::<Class, Available>::deserialize(deserializer)?;
-    Ok(modes.into_iter().map(|(class, mode)| (class, mode.0)).collect())
+    let modes = BTreeMap::<Class, Mode>::deserialize(deserializer)?;
+    let denies = |(class, mode): &(&Class, &Mode)| **mode == Mode::Enforce && !ENFORCEABLE.contains(class);
+    match modes.iter().find(denies) {
+        None => Ok(modes),
+        Some((class, _)) => Err(de::Error::custom(format!(
+            "profiles do not say what may be done of class `{}`, so it cannot be enforced; `drift`, `listener`, `lateral` and `credential` can",
+            class.name()
+        ))),
+    }
 }
 
 pub(super) fn contacts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Connect>, D::Error> {
@@ -62,19 +76,8 @@ pub(super) fn contacts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec
     Ok(contacts.into_iter().map(|contact| contact.0).collect())
 }
 
-/// A mode that this build has: it can only watch, and a profile that asks for more must not look as if it got it.
-struct Available(Mode);
-
-impl<'de> Deserialize<'de> for Available {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Mode::deserialize(deserializer)? {
-            Mode::Enforce => Err(de::Error::custom(
-                "enforcement is not available yet; use `monitor`, which alerts",
-            )),
-            mode => Ok(Self(mode)),
-        }
-    }
-}
+/// Classes whose deviations the kernel can deny.
+const ENFORCEABLE: [Class; 4] = [Class::Drift, Class::Listener, Class::Lateral, Class::Credential];
 
 /// A contact that says whom, where or by whom: one that says nothing would allow everything.
 struct Narrowed(Connect);

@@ -1,9 +1,9 @@
-//! The one place where a profile becomes something that decides: the matcher of the daemon now, the kernel's tables
-//! from the same value later.
+//! The one place where a profile becomes something that decides: the daemon's matcher here, the kernel's tables in
+//! [`super::tables`]. Where both decide they decide alike.
 
 use super::model::{Connect, Exec, Listen, Mode, Profile, ProfileState, Source};
 use super::value::{PathPattern, Port, Protocol};
-use super::{ImageName, Matching};
+use super::{ImageName, Matching, PolicyTables, sensitive};
 use crate::detect::Class;
 use crate::event::{KernelString, Script};
 use crate::host::PortRange;
@@ -13,12 +13,16 @@ use std::net::IpAddr;
 #[derive(Debug, PartialEq)]
 pub struct CompiledProfile {
     profile: Profile,
+    tables: PolicyTables,
 }
 
 /// Makes a profile decide.
 #[must_use]
 pub fn compile(profile: Profile) -> CompiledProfile {
-    CompiledProfile { profile }
+    CompiledProfile {
+        tables: PolicyTables::of(&profile),
+        profile,
+    }
 }
 
 /// A listener as it was observed.
@@ -73,6 +77,12 @@ impl CompiledProfile {
     #[must_use]
     pub fn document(&self) -> &Profile {
         &self.profile
+    }
+
+    /// What it is in the kernel.
+    #[must_use]
+    pub fn tables(&self) -> &PolicyTables {
+        &self.tables
     }
 
     /// `metadata.name`.
@@ -142,6 +152,42 @@ impl CompiledProfile {
     #[must_use]
     pub fn exec(&self, query: &ExecQuery<'_>) -> bool {
         self.profile.exec.iter().any(|entry| executes(entry, query))
+    }
+
+    /// True when the file may be written by the executable. Of a path that was cut nobody knows where it begins.
+    #[must_use]
+    pub fn write(&self, path: &KernelString, exe: &[u8]) -> bool {
+        let entries = &self.profile.files.write;
+        !path.truncated
+            && entries
+                .iter()
+                .any(|entry| entry.path.covers(&path.bytes) && by(entry.exe.as_ref(), exe))
+    }
+
+    /// Whether the file may be read by the executable. `None`: that is not judged, for the file is not sensitive and not named, or where its
+    /// path begins is not known, or the profile says nothing of reading.
+    #[must_use]
+    pub fn read(&self, path: &KernelString, exe: &[u8]) -> Option<bool> {
+        let entries = self.profile.files.read.as_ref().filter(|_| !path.truncated)?;
+        let mut named = entries
+            .iter()
+            .filter(|entry| entry.path.covers(&path.bytes))
+            .peekable();
+        let judged = named.peek().is_some() || sensitive::is_sensitive(&path.bytes);
+        judged.then(|| named.any(|entry| by(entry.exe.as_ref(), exe)))
+    }
+
+    /// Whether the capability may be used, by its number. `None`: the profile says nothing of capabilities.
+    #[must_use]
+    pub fn capability(&self, number: u32) -> Option<bool> {
+        let entries = self.profile.capabilities.as_ref()?;
+        Some(entries.iter().any(|entry| entry.number() == Some(number)))
+    }
+
+    /// True when the profile says anything about files that are written; otherwise none of them is a deviation.
+    #[must_use]
+    pub fn describes_writes(&self) -> bool {
+        !self.profile.files.write.is_empty()
     }
 
     /// True when the profile says anything about executables; otherwise none of them is a deviation.

@@ -3,19 +3,20 @@
 //! the profile `partial`.
 
 mod declared;
+mod entries;
 mod found;
 #[cfg(test)]
 mod tests;
 
-use super::model::{ApiVersion, Kind, PathEntry};
+use super::model::{ApiVersion, Kind};
 use super::value::{AddressScope, Cidr, Port, Protocol};
 use super::{
-    Connect, Exec, Files, ImageName, ImagePattern, Listen, Matching, PathPattern, Profile, ProfileMetadata,
-    ProfileState, Provenance, Source, generalise,
+    Files, ImageName, ImagePattern, Matching, PathPattern, Profile, ProfileMetadata, ProfileState,
+    Provenance, Source, generalise, sensitive,
 };
 use crate::container::{Container, ImageRef};
 use crate::event::peer_address;
-use crate::event::{EnrichedEvent, FileOpen, Net, Payload, SlotKey, Timestamp};
+use crate::event::{EnrichedEvent, FileOpen, Net, Payload, RecordFlags, SlotKey, Timestamp};
 use crate::host::PortRange;
 use declared::Declared;
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,6 +35,10 @@ pub struct Learner {
     listen: BTreeMap<Listener, Seen>,
     connect: BTreeMap<Contact, (Peer, Seen)>,
     write: BTreeMap<PathPattern, Seen>,
+    /// Sensitive files, and by which executable.
+    read: BTreeMap<(PathPattern, Option<PathPattern>), Seen>,
+    /// By number.
+    capabilities: BTreeMap<u32, Seen>,
     declared: Declared,
     containers: BTreeSet<SlotKey>,
     /// Behaviours that found no room.
@@ -98,6 +103,8 @@ impl Learner {
             listen: BTreeMap::new(),
             connect: BTreeMap::new(),
             write: BTreeMap::new(),
+            read: BTreeMap::new(),
+            capabilities: BTreeMap::new(),
             declared: Declared::default(),
             containers: BTreeSet::new(),
             overflowed: 0,
@@ -121,7 +128,17 @@ impl Learner {
             {
                 self.listen(event, net, container.key);
             }
-            Payload::FileOpen(open) if open.writes() => self.write(event, open, container.key),
+            Payload::Capable(used) if event.raw.header.ret == 0 => {
+                self.capability(used.capability, event.time, container.key);
+            }
+            Payload::FileOpen(open) => {
+                if open.writes() {
+                    self.write(event, open, container.key);
+                }
+                if open.reads() && is_secret(event, open) {
+                    self.read(event, open, container.key);
+                }
+            }
             _ => {}
         }
     }
@@ -238,6 +255,24 @@ impl Learner {
         self.write.entry(path).or_default().at(event.time, container);
     }
 
+    fn read(&mut self, event: &EnrichedEvent, open: &FileOpen, container: SlotKey) {
+        let Some(path) = generalise::path(&open.path.bytes) else {
+            return self.overflow();
+        };
+        let key = (path, generalise::path(&event.process.exe.bytes));
+        if !self.read.contains_key(&key) && self.read.len() >= MAX_ENTRIES {
+            return self.overflow();
+        }
+        self.read.entry(key).or_default().at(event.time, container);
+    }
+
+    fn capability(&mut self, number: u32, time: Timestamp, container: SlotKey) {
+        if number >= u64::BITS {
+            return self.overflow();
+        }
+        self.capabilities.entry(number).or_default().at(time, container);
+    }
+
     fn overflow(&mut self) {
         self.overflowed += 1;
     }
@@ -274,9 +309,9 @@ impl Learner {
             connect: self.connect_entries(),
             files: Files {
                 write: self.write_entries(),
-                read: Vec::new(),
+                read: Some(self.read_entries()),
             },
-            capabilities: Vec::new(),
+            capabilities: self.capability_entries(),
         }
     }
 
@@ -287,65 +322,16 @@ impl Learner {
             digest: self.image.digest.clone(),
             image_id: self.image.id.clone(),
             images: pattern.into_iter().collect(),
+            cgroups: Vec::new(),
         }
     }
+}
 
-    fn exec_entries(&self) -> Vec<Exec> {
-        let entry = |(path, started): (&PathPattern, &Started)| Exec {
-            path: path.clone(),
-            parents: if started.before {
-                Vec::new()
-            } else {
-                started.parents.iter().cloned().collect()
-            },
-            args: None,
-            provenance: started.seen.provenance(),
-        };
-        let seen = self.exec.iter().map(entry);
-        seen.chain(self.declared_exec()).collect()
-    }
-
-    fn listen_entries(&self) -> Vec<Listen> {
-        let entries = self
-            .listen
-            .iter()
-            .map(|((proto, port, address, exe), seen)| Listen {
-                proto: *proto,
-                port: *port,
-                address: *address,
-                exe: exe.clone(),
-                provenance: seen.provenance(),
-            });
-        entries.chain(self.declared_listen()).collect()
-    }
-
-    fn connect_entries(&self) -> Vec<Connect> {
-        let entries = self.connect.iter().map(|((_, proto, port, exe), (peer, seen))| {
-            let (cidr, image) = match peer {
-                Peer::Image(image) => (None, Some(image.clone())),
-                Peer::Network(cidr) => (Some(*cidr), None),
-            };
-            Connect {
-                cidr,
-                image,
-                dns: None,
-                proto: *proto,
-                port: *port,
-                exe: exe.clone(),
-                provenance: seen.provenance(),
-            }
-        });
-        entries.collect()
-    }
-
-    fn write_entries(&self) -> Vec<PathEntry> {
-        let entries = self.write.iter().map(|(path, seen)| PathEntry {
-            path: path.clone(),
-            exe: None,
-            provenance: seen.provenance(),
-        });
-        entries.collect()
-    }
+/// A file whose reading profiles judge.
+fn is_secret(event: &EnrichedEvent, open: &FileOpen) -> bool {
+    let chrooted = event.raw.header.flags.has(RecordFlags::CHROOTED);
+    let named = !chrooted && !open.path.truncated && open.file.is_profiled();
+    named && sensitive::is_sensitive(&open.path.bytes)
 }
 
 fn scope(address: Option<IpAddr>) -> AddressScope {

@@ -5,16 +5,7 @@ use super::model::{Connect, Profile};
 /// Sentences for whoever wrote the profile.
 #[must_use]
 pub fn warnings(profile: &Profile) -> Vec<String> {
-    let unused = [
-        ("files", !profile.files.is_empty()),
-        ("capabilities", !profile.capabilities.is_empty()),
-    ];
-    let sections = unused
-        .into_iter()
-        .filter(|(_, present)| *present)
-        .map(|(section, _)| format!("`{section}` is kept, but no rule uses it yet"));
-    let names = profile.connect.iter().filter_map(unresolved);
-    sections.chain(names).collect()
+    profile.connect.iter().filter_map(unresolved).collect()
 }
 
 fn unresolved(entry: &Connect) -> Option<String> {

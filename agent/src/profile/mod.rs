@@ -18,9 +18,11 @@ mod model;
 mod parse;
 mod place;
 mod role;
+mod sensitive;
 mod set;
 mod standing;
 pub mod store;
+mod tables;
 mod value;
 
 #[cfg(test)]
@@ -42,4 +44,5 @@ pub use place::UniqueKey;
 pub use role::{Forbidden, Role, RoleSet};
 pub use set::ProfileSet;
 pub use standing::{Standing, StandingListener};
+pub use tables::{NetworkEntryKey, PathEntryKey, PeerEntry, PolicyTables, PortKey, sensitive_paths};
 pub use value::{AddressScope, Cidr, PathPattern, Port, Protocol};

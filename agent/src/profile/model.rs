@@ -2,6 +2,7 @@
 
 use super::value::{AddressScope, Cidr, PathPattern, Port, Protocol};
 use super::{ArgumentPatterns, DnsName, ImageName, ImagePattern, check};
+use crate::container::Container;
 use crate::detect::Class;
 use crate::event::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -38,8 +39,9 @@ pub struct Profile {
     pub connect: Vec<Connect>,
     #[serde(default, skip_serializing_if = "Files::is_empty")]
     pub files: Files,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub capabilities: Vec<Capability>,
+    /// Missing: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capabilities: Option<Vec<Capability>>,
 }
 
 /// The version of the format.
@@ -65,7 +67,7 @@ pub struct ProfileMetadata {
     pub labels: BTreeMap<String, String>,
 }
 
-/// Which images the profile is for: the first of digest, image id and patterns that is given and matches.
+/// Which images the profile is for: the first of digest, image id and patterns that is given and matches; else which control groups.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Matching {
@@ -85,9 +87,23 @@ pub struct Matching {
     pub image_id: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub images: Vec<ImagePattern>,
+    /// Paths of control groups, as the host has them: for containers without an image (plain runc, systemd-nspawn), or whose image no
+    /// profile matches.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cgroups: Vec<PathPattern>,
 }
 
 impl Matching {
+    /// Whether it matches a container by its image, as soon as that is known, or by its control group.
+    #[must_use]
+    pub fn covers(&self, container: &Container) -> bool {
+        let image = container
+            .known()
+            .and_then(|known| ImageName::parse(&known.image.reference));
+        image.is_some_and(|image| self.specificity(&image).is_some())
+            || self.cgroup_specificity(&container.cgroup).is_some()
+    }
+
     /// How specific the best matching pattern is; `None` when no pattern matches.
     #[must_use]
     pub fn specificity(&self, image: &ImageName) -> Option<usize> {
@@ -96,6 +112,16 @@ impl Matching {
             .filter(|pattern| pattern.matches(image))
             .map(ImagePattern::specificity)
             .max()
+    }
+
+    /// How specific the best matching pattern of control groups is; `None` when none matches.
+    #[must_use]
+    pub fn cgroup_specificity(&self, cgroup: &str) -> Option<usize> {
+        let matching = self
+            .cgroups
+            .iter()
+            .filter(|pattern| pattern.matches(cgroup.as_bytes()));
+        matching.map(|pattern| pattern.as_str().len()).max()
     }
 }
 
@@ -242,16 +268,16 @@ pub struct Files {
     /// Files and folders (with all below) that may be written.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub write: Vec<PathEntry>,
-    /// Sensitive files that may be read.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub read: Vec<PathEntry>,
+    /// Sensitive files and folders (with all below) that may be read; missing: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read: Option<Vec<PathEntry>>,
 }
 
 impl Files {
     /// True when nothing is named.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.write.is_empty() && self.read.is_empty()
+        self.write.is_empty() && self.read.is_none()
     }
 }
 
@@ -266,13 +292,22 @@ pub struct PathEntry {
     pub provenance: Provenance,
 }
 
-/// A capability that the image needs.
+/// A capability that the image uses.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Capability {
-    /// `CAP_NET_BIND_SERVICE`.
+    /// `CAP_NET_BIND_SERVICE`; read in any case, and without `CAP_`.
     #[serde(deserialize_with = "check::capability")]
     pub name: String,
     #[serde(default)]
     pub provenance: Provenance,
+}
+
+impl Capability {
+    /// Number of the kernel; `None` where the name is not known.
+    #[must_use]
+    pub fn number(&self) -> Option<u32> {
+        let known = self.name.parse::<caps::Capability>().ok()?;
+        Some(u32::from(known.index()))
+    }
 }

@@ -20,7 +20,18 @@ const MAX_REPLAYED: usize = 10_000;
 /// # Errors
 /// [`ProfileError::Invalid`] with line, column, reason and what to do; [`ProfileError::TooLarge`].
 pub fn parse(text: &str, file: &Path) -> Result<Profile, ProfileError> {
-    document(text, file)
+    let profile: Profile = document(text, file)?;
+    match super::place::unready(&profile) {
+        None => Ok(profile),
+        Some(class) => Err(ProfileError::Invalid {
+            place: super::place::place_of_mode(class, text, file),
+            reason: format!(
+                "a profile that is `{}` cannot be enforced: what it does not know yet would be denied; write `monitor`, or make it \
+                 `state: complete`",
+                profile.state.word()
+            ),
+        }),
+    }
 }
 
 /// Reads any document of ours within the bounds above.

@@ -1,9 +1,12 @@
 //! Where in a file a profile says what it is called and what it matches: asked for only when two profiles clash.
 
 use super::error::Place;
+use super::model::{Mode, Profile, ProfileState};
 use super::parse::options;
+use crate::detect::Class;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// What only one profile may have.
@@ -42,6 +45,32 @@ struct OutlineMetadata {
 struct OutlineMatching {
     digest: Option<Spanned<String>>,
     image_id: Option<Spanned<String>>,
+}
+
+/// The class that is enforced although the profile is not complete.
+pub(super) fn unready(profile: &Profile) -> Option<Class> {
+    let mut modes = profile.mode.iter();
+    let (class, _) = modes.find(|(_, mode)| **mode == Mode::Enforce)?;
+    (profile.state != ProfileState::Complete).then_some(*class)
+}
+
+#[derive(Deserialize)]
+struct Modes {
+    mode: BTreeMap<Class, Spanned<Mode>>,
+}
+
+/// The place of the mode of `class` in `text`, which was read from `file`.
+pub(super) fn place_of_mode(class: Class, text: &str, file: &Path) -> Place {
+    let modes = serde_saphyr::from_str_with_options::<Modes>(text, options()).ok();
+    let mode = modes.and_then(|modes| modes.mode.get(&class).map(|mode| mode.referenced));
+    mode.map_or_else(
+        || Place::whole(file),
+        |location| Place {
+            file: file.to_owned(),
+            line: location.line(),
+            column: location.column(),
+        },
+    )
 }
 
 /// The place of `key` in `text`, which was read from `file`; the file as a whole when it is not there any more.

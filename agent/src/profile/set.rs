@@ -51,10 +51,17 @@ impl ProfileSet {
         self.profiles.push(Arc::new(compile(profile)));
     }
 
-    /// The profile of a container: `None` while its image is not known, or no profile matches.
+    /// The profile of a container: by its image as soon as that is known, else by its control group.
     #[must_use]
     pub fn of_container(&self, container: &Container) -> Option<&Arc<CompiledProfile>> {
-        self.of_image(&container.known()?.image)
+        let known = container.known();
+        let by_image = known.and_then(|known| self.of_image(&known.image));
+        by_image.or_else(|| self.by_cgroup(&container.cgroup))
+    }
+
+    fn by_cgroup(&self, cgroup: &str) -> Option<&Arc<CompiledProfile>> {
+        self.best(|profile| profile.matching().cgroup_specificity(cgroup))
+            .and_then(|at| self.profiles.get(at))
     }
 
     /// The profile of an image: by manifest digest, else by image id, else by the most specific pattern.
@@ -73,12 +80,13 @@ impl ProfileSet {
 
     fn by_pattern(&self, reference: &str) -> Option<usize> {
         let image = ImageName::parse(reference)?;
+        self.best(|profile| profile.matching().specificity(&image))
+    }
+
+    /// The most specific one. Among equals the name decides, so that the order of files does not.
+    fn best(&self, specificity: impl Fn(&CompiledProfile) -> Option<usize>) -> Option<usize> {
         let matching = self.profiles.iter().enumerate().filter_map(|(at, profile)| {
-            // Among equals the name decides, so that the order of files does not.
-            profile
-                .matching()
-                .specificity(&image)
-                .map(|specificity| (specificity, std::cmp::Reverse(profile.name()), at))
+            specificity(profile).map(|specificity| (specificity, std::cmp::Reverse(profile.name()), at))
         });
         matching.max().map(|(_, _, at)| at)
     }

@@ -228,6 +228,12 @@ impl PathPattern {
         &self.text
     }
 
+    /// True when it has wildcards.
+    #[must_use]
+    pub fn is_glob(&self) -> bool {
+        self.glob.is_some()
+    }
+
     /// True when the whole of `path` matches.
     #[must_use]
     pub fn matches(&self, path: &[u8]) -> bool {

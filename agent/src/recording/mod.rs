@@ -79,6 +79,10 @@ pub enum RecordingError {
     Version(u16),
     #[error("recording is damaged at byte {offset}: {reason}; everything before it was read")]
     Damaged { offset: u64, reason: &'static str },
-    #[error("recording holds records of ABI {0}; this agent reads ABI {abi}", abi = agent_common::ABI_VERSION)]
+    #[error(
+        "recording holds records of ABI {0}; this agent reads those of ABI {oldest} to {abi}",
+        oldest = agent_common::OLDEST_RECORDS,
+        abi = agent_common::ABI_VERSION
+    )]
     Abi(u32),
 }

@@ -65,7 +65,7 @@ impl<R: Read> Reader<R> {
         let Some(Frame::Start(start)) = reader.frame()? else {
             return Err(reader.damaged("the first frame is not the start"));
         };
-        if start.abi != agent_common::ABI_VERSION {
+        if !(agent_common::OLDEST_RECORDS..=agent_common::ABI_VERSION).contains(&start.abi) {
             return Err(RecordingError::Abi(start.abi));
         }
         reader.start = *start;

@@ -5,6 +5,7 @@ use crate::event::{BootTime, ContainerId, ExecId, SlotKey};
 use crate::process::LineageReader;
 use crate::profile::{ProfileSet, parse};
 use agent_common::behaviour::BehaviourKey;
+use agent_common::lineage::LineageHead;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use zerocopy::FromZeros;
@@ -15,9 +16,12 @@ struct Maps;
 impl LineageReader for Maps {
     fn read(&mut self, exec_id: ExecId) -> Option<LineageEntry> {
         (exec_id.0 != 8).then(|| LineageEntry {
-            tgid: 41,
-            slot: u32::from(exec_id.0 == 7),
-            args_len: 6,
+            head: LineageHead {
+                tgid: 41,
+                slot: u32::from(exec_id.0 == 7),
+                args_len: 6,
+                ..LineageHead::new_zeroed()
+            },
             args: {
                 let mut args = [0; agent_common::limits::LINEAGE_ARGS];
                 args[..6].copy_from_slice(b"secret");
@@ -113,7 +117,7 @@ fn a_replay_gets_the_inputs_and_the_answers_of_the_run() {
     for expected in inputs() {
         let (input, mut kernel) = reader.next_input().unwrap().unwrap();
         assert_eq!(input, expected);
-        assert_eq!(kernel.read(ExecId(7)).unwrap().tgid, 41);
+        assert_eq!(kernel.read(ExecId(7)).unwrap().head.tgid, 41);
         assert!(kernel.read(ExecId(8)).is_none());
         assert_eq!(kernel.forget(&BehaviourKey::new_zeroed()), Some(COUNTED));
         assert!(kernel.slot(1).is_none());
@@ -198,7 +202,11 @@ fn arguments_of_host_processes_are_not_recorded() {
         writer: &mut writer,
     };
     let entry = kernel.read(ExecId(9)).unwrap();
-    assert_eq!((entry.tgid, entry.args_len), (41, 0), "nor seen by the run");
+    assert_eq!(
+        (entry.head.tgid, entry.head.args_len),
+        (41, 0),
+        "nor seen by the run"
+    );
     writer.finish().unwrap();
     let bytes = std::fs::read(&path).unwrap();
     assert!(!bytes.windows(6).any(|window| window == b"secret"));

@@ -171,12 +171,12 @@ impl LineageReader for RecordingKernel<'_> {
 /// process used the kernel's buffer before. The run that is recorded does without them too, so that it and its replay
 /// are one.
 fn without_host_secrets(mut entry: LineageEntry) -> LineageEntry {
-    if entry.slot == NO_SLOT {
-        (entry.args_len, entry.cwd_len) = (0, 0);
+    if entry.head.slot == NO_SLOT {
+        (entry.head.args_len, entry.head.cwd_len) = (0, 0);
     }
-    wipe(&mut entry.path, entry.path_len);
-    wipe(&mut entry.args, entry.args_len);
-    wipe(&mut entry.cwd, entry.cwd_len);
+    wipe(&mut entry.path, entry.head.path_len);
+    wipe(&mut entry.args, entry.head.args_len);
+    wipe(&mut entry.cwd, entry.head.cwd_len);
     entry
 }
 

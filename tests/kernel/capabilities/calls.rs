@@ -1,6 +1,7 @@
 //! Calls that tell by themselves.
 
 use super::{Check, Stage, rows, word};
+use crate::lab::container::unique_id;
 use agent::event::{Call, CallName, Mount, MountOp, Payload, Ptrace, PtraceOp, RecordFlags};
 use agent::kernel::{Capability, Sight};
 use anyhow::{Result, ensure};
@@ -275,7 +276,9 @@ fn netlink(stage: &mut Stage<'_>) -> Result<()> {
 
 /// The kernel asks for a key by a program, whether there is one or not.
 fn usermodehelper(stage: &mut Stage<'_>) -> Result<()> {
-    let refused = stage.container.init.attempt("request-key vigia:none")?;
+    // The kernel remembers for a minute which keys there are not.
+    let key = format!("request-key vigia:{}", unique_id());
+    let refused = stage.container.init.attempt(&key)?;
     ensure!(refused.is_err(), "there is such a key");
     if rows::sight(stage.world.sensor.reports(), "usermodehelper")? == Sight::Blind {
         return stage.silent(|payload| called(CallName::USERMODEHELPER)(payload).is_some());

@@ -8,7 +8,7 @@ mod identity;
 mod memory;
 mod modules;
 mod names;
-mod network;
+pub(crate) mod network;
 mod others;
 mod privileges;
 mod rights;
@@ -164,9 +164,13 @@ impl<'a> Stage<'a> {
     ) -> Result<(EventHeader, T)> {
         let (header, picked) = self.expect_any(capability.name(), pick)?;
         self.check_head(&header).with_context(|| format!("{header:?}"))?;
-        let backend = self.backend(capability)?;
+        let backend = match self.backend(capability)? {
+            // It is asked by a cgroup program there.
+            Backend::Tracepoint if capability == Capability::Send => "cgroup",
+            backend => backend.name(),
+        };
         ensure!(
-            header.flags.backend() == backend.name(),
+            header.flags.backend() == backend,
             "made by {}",
             header.flags.backend()
         );

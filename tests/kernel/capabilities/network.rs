@@ -91,7 +91,7 @@ pub(super) fn loopback(port: u16) -> SocketAddress {
 }
 
 /// A port below the ephemeral ones on which nobody listens.
-pub(super) fn free_port() -> Result<u16> {
+pub(crate) fn free_port() -> Result<u16> {
     use std::sync::atomic::{AtomicU16, Ordering};
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = 20_000 + u16::try_from(std::process::id() % 9_000)?;

@@ -2,9 +2,12 @@
 
 use super::{Check, Stage};
 use crate::lab::{Container, Spec};
-use agent::event::{Capable, Credentials, CredentialsOp, Payload, RecordFlags, Signal};
+use agent::event::{Capable, Credentials, CredentialsOp, ExecId, Payload, RecordFlags, Signal};
 use agent::kernel::{Backend, Capability};
-use anyhow::{Result, ensure};
+use agent::process::{Lineage, Process};
+use anyhow::{Context, Result, ensure};
+use std::process::Command;
+use std::sync::Arc;
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
@@ -211,11 +214,30 @@ fn signal_host(stage: &mut Stage<'_>) -> Result<()> {
     actor.act(&format!("kill {own} {SIGWINCH}"))?;
     stage.silent(|payload| sent(SIGWINCH)(payload).is_some())?;
     actor.act(&format!("kill {host} {SIGWINCH}"))?;
-    let (header, sent) = stage.expect_any("signal", sent(SIGWINCH))?;
-    ensure!(sent.target_tgid == host && sent.target_slot == 0, "{sent:?}");
+    let (header, first) = stage.expect_any("signal", sent(SIGWINCH))?;
+    ensure!(first.target_tgid == host && first.target_slot == 0, "{first:?}");
     ensure!(header.tgid == actor.pid && header.ret == 0, "{header:?}");
     ensure!(header.flags.has(RecordFlags::DEVIATION), "not urgent");
+    let mut young = Command::new("sleep").arg("1000").spawn()?;
+    actor.act(&format!("kill {} {SIGWINCH}", young.id()))?;
+    let named = stage
+        .expect_any("second signal", |payload| {
+            sent(SIGWINCH)(payload).filter(|sent| sent.target_tgid == young.id())
+        })
+        .and_then(|(_, sent)| image_of(stage, sent.target));
+    young.kill()?;
+    young.wait()?;
+    let image = named?;
+    ensure!(
+        image.arguments().nth(1).unwrap_or_default().bytes == b"1000",
+        "{image:?}"
+    );
     Ok(())
+}
+
+fn image_of(stage: &mut Stage<'_>, image: ExecId) -> Result<Arc<Process>> {
+    let image = Lineage::default().get(image, &mut stage.world.sensor.lineage);
+    image.context("nobody knows what the target executes")
 }
 
 /// Codes below 0 are the sender's choice; some the kernel has for itself.

@@ -6,6 +6,7 @@ mod memory;
 mod rights;
 mod sockets;
 mod vanished;
+mod ways_out;
 
 use super::{i386, raw, uring};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
@@ -69,6 +70,10 @@ pub(crate) fn perform(words: &[&str]) -> io::Result<i64> {
         ["unshare"] => Ok(raw::unshare(UnshareFlags::NEWNS | UnshareFlags::NEWUTS).map(|()| 0)?),
         ["in-own-network", words @ ..] => {
             raw::unshare(UnshareFlags::NEWNET)?;
+            perform(words)
+        }
+        ["in-root", folder, words @ ..] => {
+            rustix::process::chroot(*folder)?;
             perform(words)
         }
         ["exec", program, arguments @ ..] => run(Command::new(program).args(arguments)),
@@ -165,13 +170,14 @@ type Group = fn(&[&str]) -> Option<io::Result<i64>>;
 
 /// One module per group of hooks.
 fn further(words: &[&str]) -> io::Result<i64> {
-    let groups: [Group; 6] = [
+    let groups: [Group; 7] = [
         attributes::perform,
         files::perform,
         memory::perform,
         sockets::perform,
         rights::perform,
         vanished::perform,
+        ways_out::perform,
     ];
     groups
         .iter()

@@ -218,6 +218,45 @@ pub(crate) fn read_memory(pid: i64) -> io::Result<i64> {
     }
 }
 
+/// pidfd_open(2).
+pub(crate) fn open_process(pid: u32) -> io::Result<OwnedFd> {
+    // SAFETY: reads no memory of ours; the kernel has just made this descriptor for us.
+    unsafe {
+        let process = check(libc::syscall(libc::SYS_pidfd_open, pid, 0))?;
+        Ok(OwnedFd::from_raw_fd(i32::try_from(process).unwrap_or(-1)))
+    }
+}
+
+/// setns(2).
+pub(crate) fn setns(fd: i64, kind: i64) -> io::Result<i64> {
+    // SAFETY: reads no memory of ours.
+    check(unsafe { libc::syscall(libc::SYS_setns, fd, kind) })
+}
+
+/// bpf(BPF_PROG_LOAD) of a program of this type that returns 0; it is gone at once.
+pub(crate) fn load_program(kind: u64) -> io::Result<i64> {
+    const BPF_PROG_LOAD: i64 = 5;
+    // r0 = 0; exit
+    let instructions: [u64; 2] = [0xb7, 0x95];
+    // union bpf_attr for BPF_PROG_LOAD: prog_type and insn_cnt, insns, license; the rest is zero.
+    let mut attributes = [0_u64; 16];
+    attributes[0] = kind | 2 << 32;
+    attributes[1] = instructions.as_ptr() as u64;
+    attributes[2] = c"GPL".as_ptr() as u64;
+    // SAFETY: the kernel reads as many bytes as the size says, and what the attributes point to, which lives as long.
+    let fd = check(unsafe {
+        libc::syscall(
+            libc::SYS_bpf,
+            BPF_PROG_LOAD,
+            attributes.as_ptr(),
+            size_of_val(&attributes),
+        )
+    })?;
+    // SAFETY: the kernel has just made this descriptor for us.
+    drop(unsafe { OwnedFd::from_raw_fd(i32::try_from(fd).unwrap_or(-1)) });
+    Ok(0)
+}
+
 /// pidfd_getfd(2) of another process's descriptor.
 pub(crate) fn take_descriptor(pid: u32, fd: i32) -> io::Result<OwnedFd> {
     // SAFETY: neither call reads memory of ours; the kernel has just made these descriptors for us.

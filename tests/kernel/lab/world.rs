@@ -35,6 +35,8 @@ impl World {
         let backend = forced_backend()?;
         Self::with(SensorConfig {
             backend,
+            enforces: true,
+            watches: true,
             ..SensorConfig::default()
         })
     }
@@ -44,10 +46,11 @@ impl World {
     /// # Errors
     /// When it cannot be loaded.
     pub(crate) fn with(config: SensorConfig) -> Result<Self> {
+        let forced = config.backend;
         let sensor = Sensor::load(config).context("the sensor cannot be loaded")?;
         Ok(Self {
             sensor,
-            forced: config.backend,
+            forced,
             events: Vec::new(),
             folder: tempfile::Builder::new().prefix("vigia-kernel-").tempdir()?,
         })

@@ -18,6 +18,10 @@ pub(crate) enum Purpose {
     Vm,
     /// Tests that send alerts to real servers.
     Receivers,
+    /// What `cargo xtask bench` loads; not part of everything.
+    Bench,
+    /// What it compares the agent with.
+    Peers,
 }
 
 /// How it comes to the machine.
@@ -292,6 +296,24 @@ pub(crate) const NEEDS: &[Need] = &[
         purpose: Purpose::Receivers,
         provider: Provider::Wheel(&ROTEL),
         is_met: || ROTEL.is_there(),
+    },
+    Need {
+        name: "nginx, redis, make and wrk",
+        why: "are loaded with and without the agent",
+        purpose: Purpose::Bench,
+        provider: Provider::Packages(&["nginx-light", "redis-server", "redis-tools", "make", "wrk"]),
+        is_met: || {
+            ["nginx", "redis-server", "redis-benchmark", "make", "wrk"]
+                .iter()
+                .all(|name| has(name))
+        },
+    },
+    Need {
+        name: "bpftrace and auditd",
+        why: "are measured beside the agent",
+        purpose: Purpose::Peers,
+        provider: Provider::Packages(&["bpftrace", "auditd"]),
+        is_met: || ["bpftrace", "auditd", "auditctl"].iter().all(|name| has(name)),
     },
 ];
 

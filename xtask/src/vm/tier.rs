@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 
 const KERNELS: [&str; 2] = ["6.1", "6.12"];
@@ -24,7 +25,7 @@ const TRACEPOINT: Round = ("tracepoint", LSM_WITHOUT_BPF);
 const LSM_WITHOUT_BPF: &str = "landlock,lockdown,yama,integrity";
 
 /// An emulated CPU on a busy machine is fifty times slower.
-const TIMEOUT: Duration = Duration::from_secs(600);
+const TIMEOUT: Duration = Duration::from_secs(900);
 
 /// # Errors
 /// When the tests do not compile or no machine can be booted.
@@ -37,13 +38,13 @@ pub(crate) fn run(selection: &Selection) -> Result<Counts> {
         total.add(&messages::run(&KERNELS, only)?);
     }
     let programs = vec![agent, tests_in_guest(&kernel_tests()?, scratch.path())?];
-    on_every_kernel(&[LSM, FENTRY], &programs, |boot, backend, mut guest| {
+    let counted = on_every_kernel(&[LSM, FENTRY], &programs, |boot, backend, mut guest| {
         guest.script = format!("{} {}", guest.script, only.unwrap_or_default());
-        let counts = count(boot, &guest)?;
+        let counts = count(boot, backend, &guest)?;
         shell::say(&format!("vm {} {backend}: {counts}", boot.kernel));
-        total.add(&counts);
-        Ok(())
+        Ok(counts)
     })?;
+    counted.iter().for_each(|counts| total.add(counts));
     Ok(total)
 }
 
@@ -54,45 +55,55 @@ pub(crate) fn run(selection: &Selection) -> Result<Counts> {
 pub(crate) fn measure(tests: &Path, measured: &mut Vec<Measurement>) -> Result<()> {
     let scratch = tempfile::tempdir()?;
     let programs = vec![tests_in_guest(tests, scratch.path())?];
-    on_every_kernel(
-        &[LSM, FENTRY, TRACEPOINT],
-        &programs,
-        |boot, backend, mut guest| {
-            guest.script = format!("{} {}", guest.script, verified::TEST);
-            guest.env.push(verified::environment());
-            let code = boot.run(&guest, |said| {
-                // Measured twice is measured the same.
-                if let Said::Line(line) = said {
-                    measured.extend(Measurement::from_line(&String::from_utf8_lossy(line)));
-                }
-            })?;
-            ensure!(
-                code == 0,
-                "{} {backend}: the measurement ended with {code}",
-                boot.kernel
-            );
-            Ok(())
-        },
-    )
+    let rounds = [LSM, FENTRY, TRACEPOINT];
+    let found = on_every_kernel(&rounds, &programs, |boot, backend, mut guest| {
+        guest.script = format!("{} {}", guest.script, verified::TEST);
+        guest.env.push(verified::environment());
+        let mut found = Vec::new();
+        let code = boot.run(&guest, |said| {
+            // Measured twice is measured the same.
+            if let Said::Line(line) = said {
+                found.extend(Measurement::from_line(&String::from_utf8_lossy(line)));
+            }
+        })?;
+        ensure!(
+            code == 0,
+            "{} {backend}: the measurement ended with {code}",
+            boot.kernel
+        );
+        Ok(found)
+    })?;
+    measured.extend(found.into_iter().flatten());
+    Ok(())
 }
 
-fn on_every_kernel(
+/// Kernels side by side, rounds of one after another: an emulated machine keeps one processor busy.
+fn on_every_kernel<T: Send>(
     rounds: &[Round],
     programs: &[(PathBuf, String)],
-    mut run: impl FnMut(&Boot<'_>, &str, Guest) -> Result<()>,
-) -> Result<()> {
-    for kernel in KERNELS {
-        for (backend, lsm) in rounds {
+    run: impl Fn(&Boot<'_>, &str, Guest) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
+    let on_kernel = |kernel| {
+        let round = |(backend, lsm): &Round| {
             let boot = Boot {
                 kernel,
                 lsm,
                 memory_mib: 2048,
                 timeout: TIMEOUT,
             };
-            run(&boot, backend, guest(backend, programs))?;
-        }
+            run(&boot, backend, guest(backend, programs))
+        };
+        rounds.iter().map(round).collect::<Result<Vec<T>>>()
+    };
+    let done = thread::scope(|scope| {
+        let threads = KERNELS.map(|kernel| scope.spawn(move || on_kernel(kernel)));
+        threads.map(ScopedJoinHandle::join)
+    });
+    let mut all = Vec::new();
+    for kernel in done {
+        all.extend(kernel.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
     }
-    Ok(())
+    Ok(all)
 }
 
 /// The kernel tier's tests with this backend; the script may be given names of tests.
@@ -117,17 +128,27 @@ fn tests_in_guest(tests: &Path, scratch: &Path) -> Result<(PathBuf, String)> {
     Ok((copy, "bin/kernel-tests".to_owned()))
 }
 
-fn count(boot: &Boot<'_>, guest: &Guest) -> Result<Counts> {
+fn count(boot: &Boot<'_>, backend: &str, guest: &Guest) -> Result<Counts> {
     let mut counts = Counts::default();
     let code = boot.run(guest, |said| match said {
         Said::Begin => counts = Counts::default(),
         Said::Line(line) => {
+            let text = String::from_utf8_lossy(line);
+            counts.read_line(text.trim_end());
             // Nobody may be reading any more.
-            std::io::stdout().write_all(line).ok();
-            counts.read_line(String::from_utf8_lossy(line).trim_end());
+            writeln!(std::io::stdout(), "{}", marked(text.trim_end(), boot, backend)).ok();
         }
     })?;
     Ok(counts.finish(if code == 0 { Success::Yes } else { Success::No }))
+}
+
+/// Which machine says it: they talk at once.
+fn marked(line: &str, boot: &Boot<'_>, backend: &str) -> String {
+    if line.starts_with("test ") && line.contains(" ... ") {
+        format!("{line} [{} {backend}]", boot.kernel)
+    } else {
+        line.to_owned()
+    }
 }
 
 /// Compiles the kernel tier; cargo's messages say where its binary is.

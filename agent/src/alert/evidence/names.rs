@@ -1,5 +1,7 @@
 //! Names of the kernel's numbers.
 
+use agent_common::magic;
+
 /// In the order of their numbers (`linux/capability.h`).
 const CAPABILITIES: [&str; 41] = [
     "CAP_CHOWN",
@@ -110,19 +112,19 @@ pub(super) fn device(number: u32) -> String {
     format!("{}:{}", number >> 20, number & 0xf_ffff)
 }
 
-pub(super) fn filesystem(magic: u32) -> String {
-    let name = match magic {
-        0x9fa0 => "proc",
-        0x6265_6572 => "sysfs",
-        0x0027_e0eb => "cgroup",
-        0x6367_7270 => "cgroup2",
-        0x4249_4e4d => "binfmt_misc",
-        0x6462_6720 => "debugfs",
-        0x7472_6163 => "tracefs",
-        0x7363_6673 => "securityfs",
-        0xcafe_4a11 => "bpf",
-        0x0102_1994 => "tmpfs",
-        0x794c_7630 => "overlay",
+pub(super) fn filesystem(number: u32) -> String {
+    let name = match number {
+        magic::PROC => "proc",
+        magic::SYSFS => "sysfs",
+        magic::CGROUP => "cgroup",
+        magic::CGROUP2 => "cgroup2",
+        magic::BINFMT => "binfmt_misc",
+        magic::DEBUGFS => "debugfs",
+        magic::TRACEFS => "tracefs",
+        magic::SECURITYFS => "securityfs",
+        magic::BPF => "bpf",
+        magic::TMPFS => "tmpfs",
+        magic::OVERLAY => "overlay",
         0xef53 => "ext",
         0x5846_5342 => "xfs",
         0x9123_683e => "btrfs",

@@ -100,7 +100,7 @@ impl Evidence {
     }
 
     pub(super) fn capable(&mut self, capable: &Capable) {
-        self.put("capability", names::capability(capable.capability));
+        self.put("capability", capable.name());
         self.put("user_namespace", capable.user_ns);
     }
 

@@ -5,10 +5,7 @@ use crate::event::{ContainerId, SlotKey};
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-/// Addresses kept per container: more are a runtime's error.
-const MAX_ADDRESSES: usize = 64;
-
-/// Bounded by the containers that the index holds: each gives one id and at most [`MAX_ADDRESSES`] addresses.
+/// Bounded by the containers that the index holds: each gives one id and a bounded number of addresses.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     ids: HashMap<ContainerId, SlotKey>,
@@ -32,7 +29,7 @@ impl Names {
     /// The newest container takes its names, whoever had them.
     pub(super) fn insert(&mut self, container: &Container) {
         self.ids.insert(container.id.clone(), container.key);
-        for address in addresses(container) {
+        for address in container.addresses() {
             self.addresses.insert(address, container.key);
         }
     }
@@ -42,17 +39,10 @@ impl Names {
         if self.ids.get(&container.id) == Some(&container.key) {
             self.ids.remove(&container.id);
         }
-        for address in addresses(container) {
+        for address in container.addresses() {
             if self.addresses.get(&address) == Some(&container.key) {
                 self.addresses.remove(&address);
             }
         }
     }
-}
-
-fn addresses(container: &Container) -> impl Iterator<Item = IpAddr> + '_ {
-    let all = container
-        .known()
-        .map_or(&[][..], |metadata| metadata.addresses.as_slice());
-    all.iter().take(MAX_ADDRESSES).map(IpAddr::to_canonical)
 }

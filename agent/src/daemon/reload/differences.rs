@@ -11,6 +11,11 @@ pub(super) fn keep_running(running: &Config, new: Config) -> (Config, Vec<&'stat
         ("metrics", running.metrics != new.metrics),
         ("spool", running.spool != new.spool),
         ("on_exit", running.on_exit != new.on_exit),
+        (
+            "enforcement",
+            (running.enforces, &running.escapes, &running.keep_in)
+                != (new.enforces, &new.escapes, &new.keep_in),
+        ),
         ("log.format", running.log.format != new.log.format),
     ];
     let restart = differs.into_iter().filter(|(_, differs)| *differs);
@@ -22,6 +27,9 @@ pub(super) fn keep_running(running: &Config, new: Config) -> (Config, Vec<&'stat
         metrics: running.metrics.clone(),
         spool: running.spool.clone(),
         on_exit: running.on_exit,
+        enforces: running.enforces,
+        escapes: running.escapes.clone(),
+        keep_in: running.keep_in.clone(),
         log: RawLog {
             format: running.log.format,
             level: new.log.level,

@@ -234,3 +234,17 @@ fn the_profile_knows_scripts_by_their_name_but_not_in_another_root() {
     assert_eq!(with("/other.sh", 0), outside);
     assert_eq!(with("/docker-entrypoint.sh", RecordFlags::CHROOTED), outside);
 }
+
+#[test]
+fn a_program_in_another_root_is_none_that_the_profile_names() {
+    let with = |flags: u32| {
+        let mut scene = scene("a", "/usr/sbin/nginx")
+            .with_profile("exec: [{path: /usr/sbin/nginx}]")
+            .below(&[]);
+        scene.flags = RecordFlags(flags);
+        let exec = scene.exec();
+        scene.rules(Payload::Exec(exec))
+    };
+    assert_eq!(with(0), Vec::<&str>::new());
+    assert_eq!(with(RecordFlags::CHROOTED), ["drift.exec_outside_profile"]);
+}

@@ -8,16 +8,8 @@ use crate::detect::{DetectContext, Finding, Severity};
 use crate::event::{FileFlags, FileOpen, KernelString, Trust};
 use crate::host::HostFacts;
 use crate::process::Process;
-
-const S_IFMT: u16 = 0o170_000;
-const S_IFCHR: u16 = 0o020_000;
-const S_IFBLK: u16 = 0o060_000;
-const S_IFREG: u16 = 0o100_000;
-
-/// /dev/mem, /dev/kmem, /dev/port: major << 20 | minor.
-const MEMORY_DEVICES: [u32; 3] = [(1 << 20) | 1, (1 << 20) | 2, (1 << 20) | 4];
-/// Loop devices, CD-ROMs and RAM disks: no disk of the host is behind them by themselves.
-const HARMLESS_MAJORS: [u32; 3] = [1, 7, 11];
+use agent_common::escape::is_denied_device;
+use agent_common::mode::{S_IFBLK, S_IFCHR, S_IFMT, S_IFREG};
 
 /// Programs that start containers, by prefix of their file's name.
 const RUNTIMES: [&str; 11] = [
@@ -69,7 +61,7 @@ pub(super) fn device(context: &DetectContext<'_>, open: &FileOpen) -> Option<Fin
     let device = open.file.rdev;
     let said = format!("{} in {} opened", context.actor(), context.container_name());
     match open.file.mode & S_IFMT {
-        S_IFCHR if MEMORY_DEVICES.contains(&device) => {
+        S_IFCHR if is_denied_device(false, device) => {
             let summary = format!("{said} memory of the machine as {}", open.path);
             Some(Finding::new(
                 &escape::KERNEL_MEMORY,
@@ -77,7 +69,7 @@ pub(super) fn device(context: &DetectContext<'_>, open: &FileOpen) -> Option<Fin
                 summary,
             ))
         }
-        S_IFBLK if !HARMLESS_MAJORS.contains(&(device >> 20)) => {
+        S_IFBLK if is_denied_device(true, device) => {
             let disk = context.host.disks.iter().find(|disk| same_disk(disk.dev, device));
             let source = disk.map_or_else(String::new, |disk| format!(" ({} of the host)", disk.source));
             let summary = format!(

@@ -1,10 +1,11 @@
 //! Files through which the kernel is steered. Decided by filesystem and name in it, so bind mounts, links and second
 //! mounts of procfs change nothing.
 
-use super::{Success, magic, name, own_path, writes};
+use super::{Success, name, own_path, writes};
 use crate::detect::rules::escape;
 use crate::detect::{DetectContext, Finding, Rule, Severity};
 use crate::event::{FileOpen, KernelString};
+use agent_common::magic;
 
 /// Sysctls that belong to a namespace: a container sets its own.
 const NAMESPACED: [&str; 12] = [

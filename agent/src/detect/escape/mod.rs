@@ -7,19 +7,13 @@ mod processes;
 mod sockets;
 
 #[cfg(test)]
+mod denied_tests;
+#[cfg(test)]
 mod tests;
 
 use super::rules::escape;
 use super::{DetectContext, Detector, Finding};
-use crate::event::{ContainerOp, EnrichedEvent, FileOpen, Lifecycle, Payload, Trust};
-
-/// Magic numbers of filesystems (`statfs(2)`): what a file is, wherever it is mounted.
-mod magic {
-    pub(super) const PROC: u32 = 0x9fa0;
-    pub(super) const SYSFS: u32 = 0x6265_6572;
-    pub(super) const CGROUP: u32 = 0x0027_e0eb;
-    pub(super) const BINFMT: u32 = 0x4249_4e4d;
-}
+use crate::event::{ContainerOp, EnrichedEvent, FileOpen, Lifecycle, Payload, RecordFlags, Trust};
 
 /// Finds escapes.
 #[derive(Debug)]
@@ -30,6 +24,7 @@ impl Detector for EscapeDetector {
         let finding = match &context.event.raw.payload {
             Payload::FileOpen(open) => kernel_files::inspect(context, open)
                 .or_else(|| host_files::device(context, open))
+                .or_else(|| processes::namespace(context, open))
                 .or_else(|| host_files::runtime_binary(context, open))
                 .or_else(|| host_files::sensitive_write(context, open)),
             Payload::UnixConnect(connect) => sockets::inspect(context, connect),
@@ -62,11 +57,15 @@ impl Detector for EscapeDetector {
 enum Success {
     Done,
     Failed,
+    /// It was kept from it: no less serious for that.
+    Denied,
 }
 
 impl Success {
     fn of(event: &EnrichedEvent) -> Self {
-        if event.raw.header.ret < 0 {
+        if event.raw.header.flags.has(RecordFlags::DENIED) {
+            Self::Denied
+        } else if event.raw.header.ret < 0 {
             Self::Failed
         } else {
             Self::Done
@@ -77,7 +76,7 @@ impl Success {
     fn words(self, done: &'static str, tried: &'static str) -> &'static str {
         match self {
             Self::Done => done,
-            Self::Failed => tried,
+            Self::Failed | Self::Denied => tried,
         }
     }
 }

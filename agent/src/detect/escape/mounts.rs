@@ -5,6 +5,8 @@ use crate::detect::program;
 use crate::detect::rules::escape;
 use crate::detect::{DetectContext, Finding, Rule, Severity};
 use crate::event::{Mount, MountOp};
+use agent_common::escape::{DISK_FILESYSTEMS, STEERING_FILESYSTEMS};
+use agent_common::mode::{S_IFBLK, S_IFMT};
 
 const MS_RDONLY: u64 = 1;
 const MS_REMOUNT: u64 = 0x20;
@@ -12,38 +14,8 @@ const MS_BIND: u64 = 0x1000;
 /// MS_UNBINDABLE, MS_PRIVATE, MS_SLAVE, MS_SHARED: nothing is mounted, only how mounts spread.
 const MS_PROPAGATION: u64 = 0xf << 17;
 
-/// Filesystems on disks.
-const ON_DISK: [&str; 13] = [
-    "ext2",
-    "ext3",
-    "ext4",
-    "xfs",
-    "btrfs",
-    "vfat",
-    "exfat",
-    "ntfs3",
-    "f2fs",
-    "zfs",
-    "iso9660",
-    "jfs",
-    "LVM2_member",
-];
-/// Filesystems that steer the kernel.
-const STEERING: [&str; 13] = [
-    "cgroup",
-    "cgroup2",
-    "proc",
-    "sysfs",
-    "binfmt_misc",
-    "debugfs",
-    "tracefs",
-    "securityfs",
-    "bpf",
-    "devtmpfs",
-    "configfs",
-    "efivarfs",
-    "pstore",
-];
+/// Filesystems that steer the kernel, and that nested runtimes and sandboxes mount in their day's work.
+const ORDINARY: [&str; 3] = ["proc", "sysfs", "cgroup2"];
 
 pub(super) fn inspect(context: &DetectContext<'_>, mount: &Mount) -> Option<Finding> {
     match mount.op {
@@ -69,10 +41,11 @@ fn made(context: &DetectContext<'_>, mount: &Mount) -> Option<Finding> {
     }
     if flags & MS_BIND == 0 {
         let fstype = mount.fstype.to_text();
-        if ON_DISK.contains(&fstype.as_str()) || is_disk(context, mount) {
+        if DISK_FILESYSTEMS.contains(&fstype.as_str()) || is_disk(context, mount) {
             return Some(finding(context, mount, &escape::HOST_DISK_MOUNT));
         }
-        if STEERING.contains(&fstype.as_str()) && !own_procfs(context, mount) {
+        let steers = STEERING_FILESYSTEMS.contains(&fstype.as_str()) || ORDINARY.contains(&fstype.as_str());
+        if steers && !own_procfs(context, mount) {
             return Some(steering(context, mount, &fstype));
         }
     }
@@ -80,8 +53,6 @@ fn made(context: &DetectContext<'_>, mount: &Mount) -> Option<Finding> {
 }
 
 fn is_disk(context: &DetectContext<'_>, mount: &Mount) -> bool {
-    const S_IFMT: u16 = 0o170_000;
-    const S_IFBLK: u16 = 0o060_000;
     let device = mount.file.mode & S_IFMT == S_IFBLK;
     let known =
         mount.op == MountOp::FSMOUNT && context.host.disks.iter().any(|disk| disk.dev == mount.file.dev);
@@ -98,7 +69,7 @@ fn own_procfs(context: &DetectContext<'_>, mount: &Mount) -> bool {
 
 fn steering(context: &DetectContext<'_>, mount: &Mount, fstype: &str) -> Finding {
     let nested = context.role.is_some_and(|role| role.name() == "runtime");
-    let ordinary = matches!(fstype, "proc" | "sysfs" | "cgroup2");
+    let ordinary = ORDINARY.contains(&fstype);
     let finding = finding(context, mount, &escape::SENSITIVE_MOUNT);
     let severity = if nested || ordinary {
         finding.severity.min(Severity::Medium)
@@ -141,7 +112,7 @@ fn finding(context: &DetectContext<'_>, mount: &Mount, rule: &'static Rule) -> F
         mount.fstype.to_text()
     };
     let severity = match success {
-        Success::Done => rule.severity,
+        Success::Done | Success::Denied => rule.severity,
         Success::Failed => Severity::Medium,
     };
     Finding::new(rule, object, summary).severity(severity)
@@ -157,7 +128,7 @@ fn unmasked(context: &DetectContext<'_>, mount: &Mount, what: &'static str) -> F
         mount.target
     );
     let severity = match success {
-        Success::Done => Severity::High,
+        Success::Done | Success::Denied => Severity::High,
         Success::Failed => Severity::Low,
     };
     Finding::new(&escape::MASK_REMOVED, mount.target.to_text(), summary).severity(severity)

@@ -3,13 +3,17 @@
 use super::Success;
 use crate::detect::rules::escape;
 use crate::detect::{DetectContext, Finding, Severity};
-use crate::event::{Bpf, Module, ModuleOp, Namespaces, Ptrace, PtraceOp, Setns};
+use crate::event::{Bpf, FileOpen, Module, ModuleOp, Namespaces, Ptrace, PtraceOp, RecordFlags, Setns};
+use agent_common::magic;
 
 /// `PTRACE_MODE_ATTACH`: without it a check is only for reading what `ps` shows.
 const MODE_ATTACH: u32 = 2;
 const PTRACE_TRACEME: u32 = 0;
 
 pub(super) fn ptrace(context: &DetectContext<'_>, ptrace: &Ptrace) -> Option<Finding> {
+    if is_harmless(ptrace) && was_kept(context) {
+        return Some(kept_from_entering(context));
+    }
     let own = context.event.raw.header.slot;
     if ptrace.target_tgid == 0 || ptrace.target_slot == own || is_harmless(ptrace) {
         return None;
@@ -46,6 +50,27 @@ fn is_harmless(ptrace: &Ptrace) -> bool {
         PtraceOp::PTRACE => ptrace.request == PTRACE_TRACEME,
         _ => false,
     }
+}
+
+/// Opens of the host's namespaces are told where they are denied; elsewhere it is entering one that matters.
+pub(super) fn namespace(context: &DetectContext<'_>, open: &FileOpen) -> Option<Finding> {
+    (was_kept(context) && open.file.magic == magic::NAMESPACE).then(|| kept_from_entering(context))
+}
+
+/// By an error, or by the end of the process.
+fn was_kept(context: &DetectContext<'_>) -> bool {
+    let flags = context.event.raw.header.flags;
+    flags.has(RecordFlags::DENIED) || flags.has(RecordFlags::KILLED)
+}
+
+/// One alert, however many namespaces it tries.
+fn kept_from_entering(context: &DetectContext<'_>) -> Finding {
+    let summary = format!(
+        "{} in {} was kept from entering a namespace of the host",
+        context.actor(),
+        context.container_name()
+    );
+    Finding::new(&escape::HOST_NAMESPACE, "host", summary)
 }
 
 pub(super) fn setns(context: &DetectContext<'_>, setns: &Setns) -> Option<Finding> {
@@ -87,7 +112,7 @@ pub(super) fn module(context: &DetectContext<'_>, module: &Module) -> Option<Fin
         _ => return None,
     };
     let severity = match success {
-        Success::Done => Severity::Critical,
+        Success::Done | Success::Denied => Severity::Critical,
         Success::Failed => Severity::High,
     };
     let summary = format!(
@@ -125,7 +150,7 @@ pub(super) fn bpf(context: &DetectContext<'_>, bpf: &Bpf) -> Option<Finding> {
     let command = command(bpf.cmd)?;
     let success = Success::of(context.event);
     let severity = match success {
-        Success::Done => Severity::High,
+        Success::Done | Success::Denied => Severity::High,
         Success::Failed => Severity::Medium,
     };
     let summary = format!(

@@ -49,7 +49,7 @@ pub(super) fn inspect(context: &DetectContext<'_>, connect: &UnixConnect) -> Opt
         connect.path
     );
     let severity = match (success, by_identity) {
-        (Success::Done, _) => Severity::Critical,
+        (Success::Done | Success::Denied, _) => Severity::Critical,
         (Success::Failed, Some(_)) => Severity::High,
         // The container's own namespace has no such socket: a client that waits for a runtime of its own.
         (Success::Failed, None) if context.event.raw.header.ret == -ENOENT => Severity::Info,

@@ -93,8 +93,8 @@ const STEERING: [(u32, &str, &str, &str); 19] = [
     ),
     (
         PROC,
-        "/proc/sys/kernel/randomize_va_space",
-        "/sys/kernel/randomize_va_space",
+        "/proc/sys/kernel/threads-max",
+        "/sys/kernel/threads-max",
         "escape.kernel_setting",
     ),
     (

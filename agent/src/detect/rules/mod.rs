@@ -1,19 +1,29 @@
 //! The registry: every rule with its documentation. Ids are stable.
 
+pub(crate) mod credential;
 pub(crate) mod drift;
 pub(crate) mod escape;
 pub(crate) mod lateral;
 pub(crate) mod listener;
 pub(crate) mod sensor;
+pub(crate) mod tampering;
 
-use super::Rule;
+use super::{Class, Rule};
 
 /// Every rule, by class.
 pub fn rules() -> impl Iterator<Item = &'static Rule> {
-    [escape::ALL, listener::ALL, lateral::ALL, drift::ALL, sensor::ALL]
-        .into_iter()
-        .flatten()
-        .copied()
+    [
+        escape::ALL,
+        listener::ALL,
+        lateral::ALL,
+        drift::ALL,
+        credential::ALL,
+        tampering::ALL,
+        sensor::ALL,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
 }
 
 /// The rule called `id`.
@@ -43,8 +53,11 @@ pub(super) fn needs_image(rule: &Rule) -> bool {
         &lateral::PORT_SCAN,
         &lateral::HOST_SWEEP,
         &drift::EXEC_OUTSIDE_PROFILE,
+        &drift::CAPABILITY_OUTSIDE_PROFILE,
     ];
-    by_image.iter().any(|known| known.id == rule.id)
+    // Profiles say which secrets an image reads, and what it writes and executes.
+    matches!(rule.class, Class::Credential | Class::Tampering)
+        || by_image.iter().any(|known| known.id == rule.id)
 }
 
 #[cfg(test)]

@@ -1,12 +1,15 @@
 //! One alert per rule, raised by the detectors themselves.
 
+mod credential;
+mod tampering;
+
 use crate::alert::{Alert, AlertBuilder, AlertIds, Said};
 use crate::container::{ContainerMetadata, Labels, MountPoint, Pod};
 use crate::detect::testing::{Scene, connect, container, end, file, image_file, listen, open, scene};
 use crate::detect::{Class, Finding, Rule, rules};
 use crate::event::{
-    Bpf, ContainerOp, ExecId, FileFlags, FileObject, Lifecycle, Module, ModuleOp, Mount, MountOp, Namespaces,
-    Net, Payload, Ptrace, PtraceOp, Setns, UnixConnect,
+    Bpf, Capable, ContainerOp, ExecId, FileFlags, FileObject, Lifecycle, Module, ModuleOp, Mount, MountOp,
+    Namespaces, Net, Payload, Ptrace, PtraceOp, Setns, UnixConnect,
 };
 use crate::host::HostDisk;
 use std::sync::LazyLock;
@@ -17,6 +20,7 @@ const CGROUP: u32 = 0x0027_e0eb;
 const BINFMT: u32 = 0x4249_4e4d;
 const EXT4: u32 = 0xef53;
 const TMPFS: u32 = 0x0102_1994;
+const READ: u32 = 1;
 const WRITE: u32 = 2;
 const SDA: u32 = 8 << 20;
 
@@ -34,6 +38,8 @@ fn make() -> Vec<(&'static Rule, Alert)> {
                 Class::Listener => listener(rule.id),
                 Class::Lateral => lateral(rule.id),
                 Class::Drift => drift(rule.id),
+                Class::Credential => credential::credential(rule.id),
+                Class::Tampering => tampering::tampering(rule.id),
                 Class::Sensor => Some(sensor(rule)),
                 _ => None,
             };
@@ -92,7 +98,7 @@ fn escape(rule: &str) -> Option<Alert> {
         "escape.binfmt_misc" => steer(BINFMT, "/tmp/b/register"),
         "escape.sysrq" => steer(PROC, "/proc/sysrq-trigger"),
         "escape.kernel_helper" => steer(PROC, "/proc/sys/kernel/modprobe"),
-        "escape.kernel_setting" => steer(PROC, "/proc/sys/kernel/randomize_va_space"),
+        "escape.kernel_setting" => steer(PROC, "/proc/sys/kernel/threads-max"),
         "escape.kernel_memory" => steer(PROC, "/proc/kcore"),
         "escape.host_disk_open" | "escape.host_file_write" | "escape.runtime_binary" => {
             host_file(rule, &mut scene)
@@ -269,6 +275,34 @@ fn reverse_shell() -> Option<Alert> {
     raise(&mut scene, Payload::Exec(exec))
 }
 
+fn written() -> Option<Alert> {
+    const REGULAR: u16 = 0o100_644;
+    let script = FileObject {
+        mode: REGULAR,
+        ..image_file()
+    };
+    let mut scene =
+        pod("/usr/sbin/nginx").with_profile("state: complete\nfiles: {write: [{path: /var/log}]}");
+    raise(&mut scene, open(script, "/srv/www/x.php", "", WRITE))
+}
+
+fn used() -> Option<Alert> {
+    let mut scene =
+        pod("/usr/sbin/nginx").with_profile("state: complete\ncapabilities: [{name: CAP_SETUID}]");
+    let payload = Payload::Capable(Capable {
+        capability: 13,
+        user_ns: 0xf000_0002,
+    });
+    raise(&mut scene, payload)
+}
+
+fn executed(exe: &str, args: &[&str]) -> Option<Alert> {
+    let mut scene = pod(exe);
+    scene.exe.args = args.join("\0").as_str().into();
+    let exec = scene.exec();
+    raise(&mut scene, Payload::Exec(exec))
+}
+
 fn drift(rule: &str) -> Option<Alert> {
     let upper = FileFlags::OVERLAY | FileFlags::UPPER;
     let flagged = |flags| FileObject {
@@ -282,6 +316,8 @@ fn drift(rule: &str) -> Option<Alert> {
         "drift.exec_unlinked" => ("/x", flagged(upper | FileFlags::UNLINKED)),
         "drift.exec_from_volume" => ("/data/x", flagged(FileFlags::BIND_MOUNT)),
         "drift.exec_outside_profile" => ("/usr/bin/curl", image_file()),
+        "drift.write_outside_profile" => return written(),
+        "drift.capability_outside_profile" => return used(),
         _ => return None,
     };
     let mut scene = pod(exe);

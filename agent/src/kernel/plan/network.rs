@@ -1,6 +1,6 @@
 //! Sockets.
 
-use super::{cgroup, fentry, fexit, lsm, syscalls, tracepoint, way};
+use super::{cgroup, fentry, fexit, lsm, natively, shared, syscalls, tracepoint, way};
 use crate::kernel::backend::{Backend, Capability, Hook, Plan};
 use agent_common::event::Trust;
 
@@ -46,6 +46,15 @@ pub(super) const PLANS: &[Plan] = &[
                 Trust::RESOLVED,
                 &[fexit("fexit_listen", "inet_csk_listen_start"), SCTP, INHERITED],
             ),
+            natively(way(
+                Backend::Tracepoint,
+                Trust::RESOLVED,
+                &[
+                    tracepoint("inet_states", "inet_sock_set_state"),
+                    syscalls("exit_listen", &["listen"]),
+                    INHERITED,
+                ],
+            )),
             way(
                 Backend::Tracepoint,
                 Trust::RESOLVED,
@@ -82,6 +91,7 @@ pub(super) const PLANS: &[Plan] = &[
                     fentry("fentry_fastopen", "security_socket_sendmsg"),
                 ],
             ),
+            way(Backend::Tracepoint, Trust::RESOLVED, &[shared("inet_states")]),
             way(
                 Backend::Tracepoint,
                 Trust::RESOLVED,

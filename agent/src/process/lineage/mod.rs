@@ -144,29 +144,29 @@ fn ended_at(host_pid: u32) -> Completeness {
 pub fn from_entry(exec_id: ExecId, entry: &LineageEntry) -> Process {
     Process {
         exec_id,
-        parent: ExecId(entry.parent),
-        host_pid: entry.tgid,
-        pid: entry.ns_tgid,
-        start: BootTime(entry.start_boot_ns),
-        uid: entry.uid,
-        slot: slot_key(entry.slot, entry.generation),
-        file: entry.file,
+        parent: ExecId(entry.head.parent),
+        host_pid: entry.head.tgid,
+        pid: entry.head.ns_tgid,
+        start: BootTime(entry.head.start_boot_ns),
+        uid: entry.head.uid,
+        slot: slot_key(entry.head.slot, entry.head.generation),
+        file: entry.head.file,
         exe: text(
             &entry.path,
-            entry.path_len,
-            entry.flags & LineageFlags::PATH_TRUNCATED,
+            entry.head.path_len,
+            entry.head.flags & LineageFlags::PATH_TRUNCATED,
         ),
         args: text(
             &entry.args,
-            entry.args_len,
-            entry.flags & LineageFlags::ARGS_TRUNCATED,
+            entry.head.args_len,
+            entry.head.flags & LineageFlags::ARGS_TRUNCATED,
         ),
         cwd: text(
             &entry.cwd,
-            entry.cwd_len,
-            entry.flags & LineageFlags::CWD_TRUNCATED,
+            entry.head.cwd_len,
+            entry.head.flags & LineageFlags::CWD_TRUNCATED,
         ),
-        exec_session: session(entry.flags & LineageFlags::EXEC_SESSION),
+        exec_session: session(entry.head.flags & LineageFlags::EXEC_SESSION),
     }
 }
 

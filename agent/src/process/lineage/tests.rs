@@ -11,8 +11,8 @@ struct Map(BTreeMap<u64, LineageEntry>, u32);
 impl Map {
     fn link(&mut self, id: u64, parent: u64) {
         let mut entry = LineageEntry::new_zeroed();
-        entry.parent = parent;
-        entry.tgid = u32::try_from(id).unwrap_or(u32::MAX);
+        entry.head.parent = parent;
+        entry.head.tgid = u32::try_from(id).unwrap_or(u32::MAX);
         self.0.insert(id, entry);
     }
 }
@@ -111,9 +111,9 @@ fn the_cache_is_bounded() {
 fn lengths_past_the_buffer_are_cut_and_flagged() {
     let mut entry = LineageEntry::new_zeroed();
     entry.path = [b'p'; agent_common::limits::LINEAGE_PATH];
-    entry.path_len = u16::MAX;
+    entry.head.path_len = u16::MAX;
     entry.args[..8].copy_from_slice(b"nc\0-l\0\0\0");
-    entry.args_len = 6;
+    entry.head.args_len = 6;
     let process = from_entry(ExecId(1), &entry);
     assert!(process.exe.truncated && process.exe.bytes.len() == entry.path.len());
     let args: Vec<_> = process.arguments().map(|arg| arg.to_text()).collect();
@@ -151,10 +151,10 @@ fn an_ancestor_that_ran_before_the_sensor_says_whose_it_is() {
         map.link(id, parent);
     }
     for entry in map.0.values_mut() {
-        entry.flags = agent_common::lineage::LineageFlags::FROM_PROCFS;
+        entry.head.flags = agent_common::lineage::LineageFlags::FROM_PROCFS;
     }
     if let Some(entry) = map.0.get_mut(&2) {
-        (entry.slot, entry.generation) = (7, 2);
+        (entry.head.slot, entry.head.generation) = (7, 2);
     }
     let mut lineage = Lineage::default();
     let process = lineage.get(ExecId(3), &mut map).expect("an entry");

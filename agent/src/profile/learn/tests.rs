@@ -1,6 +1,6 @@
 use super::*;
-use crate::detect::testing::{OWN, Scene, connect, container, listen, scene};
-use crate::event::{EnrichedEvent, RecordFlags};
+use crate::detect::testing::{OWN, Scene, connect, container, image_file, listen, scene};
+use crate::event::{Capable, EnrichedEvent, RecordFlags};
 use crate::profile::{ImageName, ListenQuery, ListenVerdict, Standing, StandingListener, compile, parse};
 
 fn learner(scene: &Scene) -> Learner {
@@ -106,6 +106,50 @@ fn neither_a_datagram_socket_s_peer_nor_another_image_s_listener_is_learned() {
         profile.connect.is_empty() && profile.listen.is_empty(),
         "{profile:?}"
     );
+}
+
+#[test]
+fn secrets_that_were_read_and_capabilities_that_were_used_are_learned() {
+    let scene = scene("acme/app:1", "/app/server");
+    let opened = |path: &str, f_mode: u32| {
+        scene.event(Payload::FileOpen(FileOpen {
+            file: image_file(),
+            open_flags: 0,
+            f_mode,
+            path: path.into(),
+            fs_path: "".into(),
+        }))
+    };
+    let reads = [
+        opened("/run/secrets/db", 1),
+        opened("/usr/lib/libc.so", 1),
+        opened("/etc/shadow", 2),
+    ];
+    let used = |capability| {
+        scene.event(Payload::Capable(Capable {
+            capability,
+            user_ns: 1,
+        }))
+    };
+    let profile = learn(&scene, reads.into_iter().chain([used(10), used(18), used(10)]));
+    let read: Vec<_> = profile
+        .files
+        .read
+        .iter()
+        .flatten()
+        .map(|entry| entry.path.as_str())
+        .collect();
+    assert_eq!(read, ["/run/secrets/db"]);
+    let names: Vec<_> = profile
+        .capabilities
+        .iter()
+        .flatten()
+        .map(|entry| entry.name.as_str())
+        .collect();
+    assert_eq!(names, ["CAP_NET_BIND_SERVICE", "CAP_SYS_CHROOT"]);
+    let nothing = learn(&scene, std::iter::empty());
+    assert_eq!(nothing.files.read, Some(Vec::new()), "it reads none");
+    assert_eq!(nothing.capabilities, None, "perhaps nobody could see them");
 }
 
 #[test]

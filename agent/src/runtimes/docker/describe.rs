@@ -4,6 +4,7 @@
 use crate::container::{ContainerMetadata, ImageRef, MountPoint};
 use crate::runtimes::bounds::{MAX_ITEMS, bounded, labels, pod, texts};
 use bollard::models::{ContainerInspectResponse, ContainerSummary, EndpointSettings, ImageInspect};
+use ipnet::IpNet;
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
@@ -159,11 +160,24 @@ fn mounts(mounts: Vec<bollard::models::MountPoint>) -> Vec<MountPoint> {
 fn set_networks(metadata: &mut ContainerMetadata, networks: HashMap<String, EndpointSettings>) {
     let sorted: BTreeMap<String, EndpointSettings> = networks.into_iter().collect();
     for (name, endpoint) in sorted.into_iter().take(MAX_ITEMS) {
-        let addresses = [endpoint.ip_address, endpoint.global_ipv6_address];
-        let parsed = addresses.into_iter().flatten();
-        metadata
-            .addresses
-            .extend(parsed.filter_map(|text| text.parse::<IpAddr>().ok()));
+        let addresses = [
+            (endpoint.ip_address, endpoint.ip_prefix_len),
+            (endpoint.global_ipv6_address, endpoint.global_ipv6_prefix_len),
+        ];
+        for (text, prefix) in addresses {
+            let Some(address) = text.and_then(|text| text.parse::<IpAddr>().ok()) else {
+                continue;
+            };
+            metadata.addresses.push(address);
+            // Zero: the engine does not say.
+            let prefix = prefix.and_then(|prefix| u8::try_from(prefix).ok());
+            let subnet = prefix
+                .filter(|prefix| *prefix != 0)
+                .map(|prefix| IpNet::new(address, prefix));
+            metadata
+                .subnets
+                .extend(subnet.and_then(Result::ok).map(|subnet| subnet.trunc()));
+        }
         if !ENGINE_NETWORKS.contains(&name.as_str()) {
             metadata.user_networks.push(name.clone());
         }

@@ -189,6 +189,7 @@ impl Known {
                 networks: summary.networks,
                 user_networks: summary.user_networks,
                 addresses: summary.addresses,
+                subnets: summary.subnets,
                 mounts: summary.mounts,
                 ..old
             };

@@ -38,8 +38,8 @@ fn inspect_answer(privileged: Value) -> ContainerInspectResponse {
             {"Type": "volume", "Name": "data", "Source": "/var/lib/docker/volumes/data/_data", "Destination": "/data"}
         ],
         "NetworkSettings": {"Networks": {
-            "shop": {"IPAddress": "172.18.0.2", "GlobalIPv6Address": ""},
-            "bridge": {"IPAddress": "172.17.0.2", "GlobalIPv6Address": "fd00::2"}}}
+            "shop": {"IPAddress": "172.18.0.2", "IPPrefixLen": 16, "GlobalIPv6Address": "", "GlobalIPv6PrefixLen": 0},
+            "bridge": {"IPAddress": "172.17.0.2", "GlobalIPv6Address": "fd00::2", "GlobalIPv6PrefixLen": 64}}}
     }))
     .unwrap()
 }
@@ -103,6 +103,12 @@ fn start_adds_networks_mounts_and_privileges() {
     assert_eq!(metadata.networks, ["bridge", "shop"]);
     assert_eq!(metadata.user_networks, ["shop"]);
     assert_eq!(metadata.addresses.len(), 3);
+    let places: Vec<_> = metadata.places().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        places,
+        ["172.17.0.2/32", "fd00::2/64", "172.18.0.2/16"],
+        "as far as it says"
+    );
     let sources: Vec<_> = metadata
         .mounts
         .iter()

@@ -20,6 +20,8 @@ pub struct Entry {
     pub id: String,
     pub name: String,
     pub class: String,
+    /// At least.
+    pub severity: String,
     repro: Repro,
     /// The tester's own proof: system calls, executions, states of sockets.
     #[serde(default)]

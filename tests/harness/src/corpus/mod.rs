@@ -3,6 +3,7 @@
 //!
 //! What must be seen is data: `tests/corpus/expected.yaml`. An entry that is not named there is judged by its `oracle`.
 
+mod detection;
 mod entry;
 mod expected;
 mod guest;
@@ -15,6 +16,7 @@ mod report;
 mod run;
 mod stage;
 
+pub use detection::{Detection, Raised, recall};
 pub use entry::{Corpus, Entry};
 pub use expected::Expectations;
 pub use guest::{GuestCases, IMAGE};

@@ -1,5 +1,6 @@
 //! Carrying out an entry in a container of its own while somebody watches.
 
+use super::detection::Detection;
 use super::expected::{Expectation, Expectations, Run};
 use super::judge::{self, Case, Judged, judge};
 use super::{Entry, Stage};
@@ -19,6 +20,9 @@ const LATE: Duration = Duration::from_secs(30);
 
 /// Records of the two rings may overtake each other by a poll of the daemon.
 const AFTER_THE_END: Duration = Duration::from_millis(300);
+
+/// From the end of an entry to its last alert: rules wait 2 s for an image at most, and 5 s are allowed.
+const ALERTED: Duration = Duration::from_secs(3);
 
 /// How an entry went.
 #[derive(Debug, Clone, Default)]
@@ -80,6 +84,23 @@ impl<'a> Runner<'a> {
             lines: &lines,
             took,
         }))
+    }
+
+    /// Carries out the entry and looks for its alerts.
+    ///
+    /// # Errors
+    /// When the agent has ended.
+    pub fn attack(&self, entry: &Entry) -> Result<Detection> {
+        let expectation = self.expectations.of(entry);
+        let (mark, begun) = (self.watch.mark(), Instant::now());
+        let outcome = self.carry_out(entry, &expectation);
+        let seconds = begun.elapsed().as_secs_f32();
+        // An alert may be raised for a while, and more of them than wanted.
+        std::thread::sleep(ALERTED);
+        let lines = self
+            .watch
+            .since(mark, |line| line["schema"] == "vigia.alert/v1")?;
+        Ok(Detection::of(entry, &outcome, &lines, seconds))
     }
 
     fn carry_out(&self, entry: &Entry, expectation: &Expectation) -> Outcome {

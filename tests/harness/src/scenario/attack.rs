@@ -148,14 +148,14 @@ pub const ATTACKS: [Attack; 8] = [
     },
     Attack {
         name: "dropped binary",
-        does: "cp /bin/true /usr/local/bin/kworkerd; run it",
+        does: "cp /bin/true /kworkerd; run it",
         rule: "drift.exec_from_upper",
         severity: "high",
         container: CACHE,
         image: crate::image::REDIS,
         exe: "kworkerd",
         run: |stage| {
-            let script = "cp /bin/true /usr/local/bin/kworkerd && /usr/local/bin/kworkerd";
+            let script = "cp /bin/true /kworkerd && /kworkerd";
             stage.exec(CACHE, &["bash", "-c", script]).map(drop)
         },
     },

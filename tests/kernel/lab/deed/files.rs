@@ -19,6 +19,11 @@ pub(super) fn perform(words: &[&str]) -> Option<io::Result<i64>> {
             rustix::fs::unlinkat(folder, *name, AtFlags::REMOVEDIR)
         }),
         ["unlink-many", folder] => unlink_all(folder),
+        ["write-many", path, times] => repeat(times, || File::options().write(true).open(path).map(drop)),
+        ["make-many", path, times] => repeat(times, || {
+            File::create(path)?;
+            fs::remove_file(path)
+        }),
         ["rename-in", folder, from, to] => {
             within(folder, |folder| rustix::fs::renameat(folder, *from, folder, *to))
         }
@@ -51,6 +56,13 @@ pub(super) fn perform(words: &[&str]) -> Option<io::Result<i64>> {
         ["uring-symlink", text, link] => uring::symlink(text, link),
         _ => return None,
     })
+}
+
+fn repeat(times: &str, mut deed: impl FnMut() -> io::Result<()>) -> io::Result<i64> {
+    for _ in 0..number(times)? {
+        deed()?;
+    }
+    Ok(0)
 }
 
 /// By names relative to a descriptor.

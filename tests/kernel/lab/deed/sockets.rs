@@ -11,7 +11,7 @@ use rustix::net::{
 };
 use std::io::{self, IoSliceMut};
 use std::mem::MaybeUninit;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
 use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd};
 use std::process::Command;
 
@@ -27,6 +27,8 @@ pub(super) fn perform(words: &[&str]) -> Option<io::Result<i64>> {
         ["uring-unix-bind", address] => uring_unix_bind(address),
         ["unix-try", kind, address] => unix_try(kind, address),
         ["unix-try32", address] => unix_try32(address),
+        ["connect-to", address, port] => connect_to(address, port),
+        ["send-to", address, port] => send_to(address, port),
         ["connect-datagram", protocol, port] => datagram(protocol, port),
         ["connect-mapped", kind, port] => mapped(kind, port),
         ["connect-nowhere", port] => nowhere(port),
@@ -47,6 +49,31 @@ pub(super) fn perform(words: &[&str]) -> Option<io::Result<i64>> {
         ["uring-listen-anywhere"] => uring_listen_anywhere(),
         _ => return None,
     })
+}
+
+fn connect_to(address: &str, port: &str) -> io::Result<i64> {
+    let address = remote(address, port)?;
+    let socket = socket(family_of(&address), SocketType::STREAM, None)?;
+    Ok(connect(&socket, &address).map(|()| 0)?)
+}
+
+fn send_to(address: &str, port: &str) -> io::Result<i64> {
+    let address = remote(address, port)?;
+    let socket = socket(family_of(&address), SocketType::DGRAM, None)?;
+    Ok(sendto(&socket, b"datagram", SendFlags::empty(), &address).map(|_| 0)?)
+}
+
+fn remote(address: &str, port: &str) -> io::Result<SocketAddr> {
+    let address: IpAddr = address.parse().map_err(io::Error::other)?;
+    Ok(SocketAddr::new(address, super::port_number(port)?))
+}
+
+fn family_of(address: &SocketAddr) -> AddressFamily {
+    if address.is_ipv4() {
+        AddressFamily::INET
+    } else {
+        AddressFamily::INET6
+    }
 }
 
 fn signed(word: &str) -> io::Result<i32> {

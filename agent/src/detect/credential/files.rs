@@ -1,0 +1,271 @@
+//! Files that hold secrets, by the places where they usually are.
+
+use crate::detect::program::{builds, called, is_main, is_of_image, is_shell};
+use crate::detect::rules::credential;
+use crate::detect::{DetectContext, Finding, Rule};
+use crate::event::{FileFlags, FileOpen, RecordFlags};
+
+/// Secrets of one sort.
+struct Secret {
+    rule: &'static Rule,
+    what: &'static str,
+    is: fn(&[u8], &FileOpen) -> bool,
+    /// Programs of the image whose work it is to read them.
+    readers: &'static [&'static str],
+    reader: Reader,
+}
+
+/// Who else may read them, cold.
+#[derive(PartialEq, Eq)]
+enum Reader {
+    Nobody,
+    /// What the container was made for.
+    Main,
+    /// And shells, which entrypoints are.
+    MainAndShells,
+    /// Package managers and what they start.
+    Builders,
+}
+
+const SECRETS: [Secret; 6] = [
+    Secret {
+        rule: &credential::NODE_CREDENTIALS,
+        what: "credentials of the node",
+        is: is_of_node,
+        readers: &[
+            "kubelet",
+            "kube-apiserver",
+            "kube-controller-manager",
+            "kube-scheduler",
+            "etcd",
+            "kubeadm",
+            "k3s",
+        ],
+        reader: Reader::Nobody,
+    },
+    Secret {
+        rule: &credential::SERVICE_ACCOUNT_TOKEN,
+        what: "the pod's token for the Kubernetes API",
+        is: |path, _| contains(path, b"/serviceaccount/") && matches!(name(path), b"token"),
+        readers: &["kubectl", "helm"],
+        reader: Reader::Main,
+    },
+    Secret {
+        rule: &credential::CLOUD_CREDENTIALS,
+        what: "credentials of a cloud, a registry or a service",
+        is: |path, _| is_of_cloud(path),
+        readers: &[
+            "aws",
+            "gcloud",
+            "gsutil",
+            "az",
+            "docker",
+            "podman",
+            "buildah",
+            "skopeo",
+            "kubectl",
+            "helm",
+            "terraform",
+            "git",
+            "git-remote-https",
+            "npm",
+            "node",
+            "pip",
+            "pip3",
+            "twine",
+            "psql",
+            "pg_dump",
+            "mysql",
+            "mysqldump",
+            "curl",
+            "wget",
+            "vault",
+            "rclone",
+        ],
+        reader: Reader::Main,
+    },
+    Secret {
+        rule: &credential::SSH_KEY,
+        what: "a private key of SSH",
+        is: |path, _| is_of_ssh(path),
+        readers: &[
+            "ssh",
+            "sshd",
+            "sshd-session",
+            "sshd-auth",
+            "ssh-add",
+            "ssh-agent",
+            "ssh-keygen",
+            "ssh-keysign",
+            "scp",
+            "sftp",
+            "rsync",
+            "git",
+            "dropbear",
+            "dropbearkey",
+        ],
+        reader: Reader::Main,
+    },
+    Secret {
+        rule: &credential::PASSWORD_HASHES,
+        what: "password hashes or who may become root",
+        is: |path, _| is_of_accounts(path),
+        readers: &[
+            "login",
+            "su",
+            "sudo",
+            "sudoedit",
+            "doas",
+            "pkexec",
+            "sshd",
+            "sshd-session",
+            "sshd-auth",
+            "passwd",
+            "chpasswd",
+            "chage",
+            "useradd",
+            "usermod",
+            "userdel",
+            "groupadd",
+            "groupmod",
+            "groupdel",
+            "newusers",
+            "adduser",
+            "addgroup",
+            "deluser",
+            "gpasswd",
+            "vipw",
+            "vigr",
+            "pwck",
+            "pwconv",
+            "grpck",
+            "grpconv",
+            "grpunconv",
+            "unix_chkpwd",
+            "unix_update",
+            "visudo",
+            "getent",
+            "nscd",
+            "sssd",
+            "cron",
+            "crond",
+            "atd",
+            "runuser",
+            "saslauthd",
+            "vsftpd",
+            "proftpd",
+            "systemd",
+            "systemd-sysusers",
+            "systemd-userwork",
+            "sulogin",
+            "agetty",
+        ],
+        reader: Reader::Builders,
+    },
+    Secret {
+        rule: &credential::MOUNTED_SECRET,
+        what: "a secret that was mounted",
+        is: |path, _| path.starts_with(b"/run/secrets/") || path.starts_with(b"/var/run/secrets/"),
+        readers: &[],
+        reader: Reader::MainAndShells,
+    },
+];
+
+/// Of an open for reading of a file of the container's own root.
+pub(super) fn inspect(context: &DetectContext<'_>, open: &FileOpen) -> Option<Finding> {
+    let header = &context.event.raw.header;
+    if header.flags.has(RecordFlags::CHROOTED) || header.ret < 0 || !open.reads() || !open.file.is_profiled()
+    {
+        return None;
+    }
+    let path = &open.path.bytes;
+    let secret = SECRETS.iter().find(|secret| (secret.is)(path, open))?;
+    if is_expected(context, secret) {
+        return None;
+    }
+    let summary = format!(
+        "{} in {} opened {} for reading: {}",
+        context.actor(),
+        context.container_name(),
+        open.path,
+        secret.what
+    );
+    let finding = Finding::new(secret.rule, open.path.to_text(), summary);
+    // Who collects them is one alert, named by the worst.
+    Some(finding.step_of(format!("secrets {}", context.actor())))
+}
+
+fn is_expected(context: &DetectContext<'_>, secret: &Secret) -> bool {
+    let event = context.event;
+    let by_place = match secret.reader {
+        Reader::Nobody => false,
+        Reader::Main => is_main(event),
+        Reader::MainAndShells => is_main(event) || is_shell(&called(&event.process)),
+        Reader::Builders => builds(event),
+    };
+    by_place || is_of_image(&event.process, secret.readers)
+}
+
+/// On a mount of the host's: what an image has at such a place is its own.
+fn is_of_node(path: &[u8], open: &FileOpen) -> bool {
+    const PLACES: [&[u8]; 6] = [
+        b"/etc/kubernetes/pki/",
+        b"/etc/kubernetes/admin.conf",
+        b"/var/lib/kubelet/pki/",
+        b"/var/lib/kubelet/kubeconfig",
+        b"/etc/rancher/",
+        b"/var/lib/rancher/",
+    ];
+    let is = |path: &[u8]| PLACES.iter().any(|place| contains(path, place));
+    open.file.flags & FileFlags::OVERLAY == 0 && (is(path) || is(&open.fs_path.bytes))
+}
+
+fn is_of_cloud(path: &[u8]) -> bool {
+    const FOLDERS: [&[u8]; 3] = [b"/.config/gcloud/", b"/.azure/", b"/.kube/"];
+    const FILES: [&[u8]; 10] = [
+        b"/.aws/credentials",
+        b"/.docker/config.json",
+        b"/.dockercfg",
+        b"/.git-credentials",
+        b"/.npmrc",
+        b"/.pypirc",
+        b"/.pgpass",
+        b"/.netrc",
+        b"/.vault-token",
+        b"/.my.cnf",
+    ];
+    FILES.iter().any(|file| path.ends_with(file)) || FOLDERS.iter().any(|folder| contains(path, folder))
+}
+
+fn is_of_ssh(path: &[u8]) -> bool {
+    let name = name(path);
+    if name.ends_with(b".pub") {
+        return false;
+    }
+    let host_key = path.starts_with(b"/etc/ssh/ssh_host_") && name.ends_with(b"_key");
+    let public = matches!(
+        name,
+        b"known_hosts" | b"known_hosts.old" | b"authorized_keys" | b"config" | b"environment" | b"rc"
+    );
+    host_key || contains(path, b"/.ssh/") && !public
+}
+
+fn is_of_accounts(path: &[u8]) -> bool {
+    matches!(
+        path,
+        b"/etc/shadow"
+            | b"/etc/shadow-"
+            | b"/etc/gshadow"
+            | b"/etc/gshadow-"
+            | b"/etc/sudoers"
+            | b"/etc/security/opasswd"
+    )
+}
+
+fn name(path: &[u8]) -> &[u8] {
+    path.rsplit(|byte| *byte == b'/').next().unwrap_or(path)
+}
+
+fn contains(path: &[u8], part: &[u8]) -> bool {
+    path.windows(part.len()).any(|window| window == part)
+}

@@ -1,0 +1,140 @@
+//! Files that are changed, by whatever call changes them.
+
+use super::finding;
+use super::places::{Change, PLACES, Place, name};
+use crate::detect::program::{builds, called, is_main, is_of_image};
+use crate::detect::rules::tampering;
+use crate::detect::{Class, DetectContext, Finding};
+use crate::event::{AttributeOp, KernelString, Payload, RecordFlags};
+use agent_common::magic;
+
+const O_TRUNC: u32 = 0o1000;
+
+/// What the event changed, with what became of it.
+fn changes<'a>(context: &DetectContext<'a>) -> Vec<(&'a KernelString, Change)> {
+    if context.event.raw.header.ret < 0 {
+        return Vec::new();
+    }
+    match &context.event.raw.payload {
+        Payload::FileOpen(open) if open.writes() && open.open_flags & O_TRUNC != 0 => {
+            vec![(&open.path, Change::Emptied)]
+        }
+        Payload::FileOpen(open) if open.writes() => vec![(&open.path, Change::Written)],
+        Payload::Setattr(change) if change.op == AttributeOp::TRUNCATE => {
+            vec![(&change.path, Change::Emptied)]
+        }
+        Payload::Unlink(removed) => vec![(&removed.path, Change::Removed)],
+        Payload::Link(made) | Payload::Symlink(made) => vec![(&made.new_path, Change::Placed)],
+        Payload::Rename(moved) => vec![(&moved.new_path, Change::Placed), (&moved.path, Change::Removed)],
+        _ => Vec::new(),
+    }
+}
+
+/// In the container's own root: elsewhere names are those of who made that root.
+pub(super) fn inspect(context: &DetectContext<'_>) -> Option<Finding> {
+    if context.event.raw.header.flags.has(RecordFlags::CHROOTED) {
+        return None;
+    }
+    let changes = changes(context);
+    let of_place = changes
+        .iter()
+        .find_map(|(path, change)| at_place(context, path, *change));
+    of_place
+        .or_else(|| hidden(context, &changes))
+        .or_else(|| setting(context))
+}
+
+fn at_place(context: &DetectContext<'_>, path: &KernelString, change: Change) -> Option<Finding> {
+    let place = PLACES
+        .iter()
+        .find(|place| place.changes.contains(&change) && (place.is)(&path.bytes))?;
+    if is_expected(context, place, path, change) {
+        return None;
+    }
+    let did = match change {
+        Change::Written => "opened for writing",
+        Change::Emptied => "emptied",
+        Change::Placed => "replaced or made",
+        Change::Removed => "removed",
+    };
+    let finding = finding(context, place.rule, &path.to_text(), &format!("{did} {path}"));
+    Some(finding.step_of(format!("{} {}", place.rule.id, context.actor())))
+}
+
+fn is_expected(context: &DetectContext<'_>, place: &Place, path: &KernelString, change: Change) -> bool {
+    let (event, process) = (context.event, &context.event.process);
+    let by_profile = context.profile.is_some_and(|profile| {
+        profile.judges(Class::Drift) && profile.describes_writes() && profile.write(path, &process.exe.bytes)
+    });
+    let served = place.is_served && (builds(event) || is_main(event));
+    by_profile
+        || served
+        || is_of_image(process, place.writers)
+        || place.rule == &tampering::HISTORY && keeps_history(context, path, change)
+}
+
+/// A shell that cuts its own history to its length writes it anew.
+fn keeps_history(context: &DetectContext<'_>, path: &KernelString, change: Change) -> bool {
+    let shell = called(&context.event.process);
+    let own = name(&path.bytes).strip_prefix(b".").unwrap_or_default();
+    change != Change::Removed && shell != b"sh" && own.starts_with(&shell)
+}
+
+/// Names that lists do not show, or show as something else.
+fn hidden(context: &DetectContext<'_>, changes: &[(&KernelString, Change)]) -> Option<Finding> {
+    let made = changes.iter().filter(|(_, change)| *change != Change::Removed);
+    let (path, _) = made
+        .into_iter()
+        .find(|(path, _)| path.bytes.split(|byte| *byte == b'/').any(is_hidden))?;
+    Some(finding(
+        context,
+        &tampering::HIDDEN_NAME,
+        &path.to_text(),
+        &format!("made {path}, whose name hides it"),
+    ))
+}
+
+/// Three dots or more, or dots and blanks only.
+fn is_hidden(component: &[u8]) -> bool {
+    let blank = |byte: &u8| byte.is_ascii_whitespace() || *byte == b'.';
+    !component.is_empty() && component != b"." && component != b".." && component.iter().all(blank)
+}
+
+/// What protects the host's kernel; other settings of the host are `escape.kernel_setting`.
+fn setting(context: &DetectContext<'_>) -> Option<Finding> {
+    const PROTECTING: [&[u8]; 13] = [
+        b"/kernel/randomize_va_space",
+        b"/kernel/yama/ptrace_scope",
+        b"/kernel/kptr_restrict",
+        b"/kernel/dmesg_restrict",
+        b"/kernel/perf_event_paranoid",
+        b"/kernel/unprivileged_bpf_disabled",
+        b"/kernel/unprivileged_userns_clone",
+        b"/kernel/apparmor_restrict_unprivileged_userns",
+        b"/vm/mmap_min_addr",
+        b"/fs/protected_symlinks",
+        b"/fs/protected_hardlinks",
+        b"/fs/protected_regular",
+        b"/fs/suid_dumpable",
+    ];
+    let Payload::FileOpen(open) = &context.event.raw.payload else {
+        return None;
+    };
+    let protects = PROTECTING
+        .iter()
+        .any(|setting| open.path.bytes.ends_with(setting));
+    let written = open.writes() && context.event.raw.header.ret >= 0;
+    if open.file.magic != magic::PROC || !written || !protects {
+        return None;
+    }
+    let did = format!(
+        "opened {} for writing, which protects the host's kernel",
+        open.path
+    );
+    Some(finding(
+        context,
+        &tampering::KERNEL_PROTECTION,
+        &open.path.to_text(),
+        &did,
+    ))
+}

@@ -1,0 +1,40 @@
+//! Traces that are wiped, and changes that outlive an intrusion. Decided by what is changed and how; a program is nobody by its name unless
+//! it is the image's own.
+
+mod attributes;
+mod calls;
+mod files;
+mod places;
+mod processes;
+mod programs;
+#[cfg(test)]
+mod tests;
+
+use super::{DetectContext, Detector, Finding, Rule};
+use crate::event::Payload;
+
+/// Finds tampering.
+#[derive(Debug)]
+pub(super) struct TamperingDetector;
+
+impl Detector for TamperingDetector {
+    fn inspect(&mut self, context: &DetectContext<'_>, findings: &mut Vec<Finding>) {
+        findings.extend(files::inspect(context));
+        match &context.event.raw.payload {
+            Payload::FileOpen(open) => findings.extend(processes::opened(context, open)),
+            Payload::Ptrace(access) => findings.extend(processes::accessed(context, access)),
+            Payload::Signal(signal) => findings.extend(processes::signalled(context, signal)),
+            Payload::Setattr(change) => findings.extend(attributes::inspect(context, change)),
+            Payload::Credentials(change) => findings.extend(calls::credentials(context, change)),
+            Payload::Syscall(call) => findings.extend(calls::inspect(context, call)),
+            Payload::Exec(exec) => findings.extend(programs::inspect(context, exec)),
+            _ => {}
+        }
+    }
+}
+
+/// Of a deed of the acting program; `object` tells it from others of the rule.
+fn finding(context: &DetectContext<'_>, rule: &'static Rule, object: &str, did: &str) -> Finding {
+    let summary = format!("{} in {} {did}", context.actor(), context.container_name());
+    Finding::new(rule, object, summary)
+}
