@@ -104,7 +104,7 @@ pub struct Seed {
     pub reserved: u32,
 }
 
-/// Bits of [`LineageEntry::flags`].
+/// Bits of [`LineageHead::flags`].
 #[derive(Debug)]
 pub struct LineageFlags;
 

@@ -121,6 +121,9 @@ impl Enforcement {
             self.kept.unpin(&unneeded.collect::<Vec<_>>());
             detach(ebpf, links, denial.hooks);
         }
+        if wanted.is_empty() && self.escapes.is_empty() {
+            self.kept.unpin(&LABELLING);
+        }
         self.attached = stay;
         let missing: Vec<Section> = wanted
             .iter()

@@ -10,7 +10,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// `BPF_FS_MAGIC`.
 /// How long predecessors deny beside us: until containers have their names, and with them their profiles.
 const OVERLAP: Duration = Duration::from_secs(10);
 

@@ -1,6 +1,6 @@
 //! Profiles: what an image may do, as reviewable YAML, and what follows from it.
 //!
-//! [`Profile`] is the file; [`compile`] is the single place that makes something of it that decides
+//! [`Profile`] is the file; [`compile()`] is the single place that makes something of it that decides
 //! ([`CompiledProfile`]); [`ProfileSet`] says which profile an image has; [`Learner`] writes one from what a container
 //! did; [`Role`] brings rules for images known as a database, a web server, … before anything is learned.
 //! All of it is pure except [`store`], which reads folders.

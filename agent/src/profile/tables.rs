@@ -1,4 +1,4 @@
-//! A profile as the kernel looks it up: the second half of [`super::compile`]. Paths stand here as they are written; which number stands for
+//! A profile as the kernel looks it up: the second half of [`super::compile()`]. Paths stand here as they are written; which number stands for
 //! each is drawn when the agent starts.
 //!
 //! What the kernel cannot match stays with the daemon, is counted, and makes the section's verdict `UNDECIDED` where nothing else allows a
