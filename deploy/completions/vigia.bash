@@ -462,7 +462,7 @@ _vigia() {
             fi
             case "${prev}" in
                 --output)
-                    COMPREPLY=($(compgen -W "text json markdown" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "text json markdown navigator" -- "${cur}"))
                     return 0
                     ;;
                 --config)

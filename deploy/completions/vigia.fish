@@ -138,7 +138,8 @@ complete -c vigia -n "__fish_vigia_using_subcommand profile; and __fish_seen_sub
 complete -c vigia -n "__fish_vigia_using_subcommand profile; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c vigia -n "__fish_vigia_using_subcommand rules" -l output -r -f -a "text\t'One line per rule'
 json\t''
-markdown\t'What `docs/rules.md` is'"
+markdown\t'What `docs/rules.md` is'
+navigator\t'Coverage of ATT&CK, as a layer of its Navigator'"
 complete -c vigia -n "__fish_vigia_using_subcommand rules" -l config -d 'Configuration file [default: /etc/vigia/config.yaml if it is there]' -r -F
 complete -c vigia -n "__fish_vigia_using_subcommand rules" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c vigia -n "__fish_vigia_using_subcommand explain" -l spool -d 'Folder of the spool [default: the configured one]' -r -F

@@ -1,5 +1,5 @@
-//! A part of the attack corpus, of every class: each behaviour is seen, of the container that showed it. The whole
-//! corpus is `cargo xtask corpus`.
+//! A part of the attack corpus, of every class: each behaviour is seen, of the container that showed it, and raises the alert that
+//! is wanted of it. The whole corpus is `cargo xtask corpus`.
 
 use agent_tests::agent::{AgentProcess, Options};
 use agent_tests::capability::{Capability, can_run};
@@ -8,7 +8,7 @@ use agent_tests::lab::{CgroupView, Docker};
 use anyhow::Result;
 
 #[test]
-fn attacks_of_every_class_are_seen() -> Result<()> {
+fn attacks_of_every_class_are_seen_and_caught() -> Result<()> {
     if !can_run(&[
         Capability::Root,
         Capability::Bpf,
@@ -17,7 +17,9 @@ fn attacks_of_every_class_are_seen() -> Result<()> {
     ]) {
         return Ok(());
     }
-    let quick = Expectations::read()?.quick;
+    let Expectations {
+        quick, only_learned, ..
+    } = Expectations::read()?;
     let corpus = Corpus::read(&Corpus::file())?.only(quick.iter().map(String::as_str))?;
     let docker = Docker::start("corpus", CgroupView::Host)?;
     let stage = Stage::set(&docker, &corpus)?;
@@ -28,9 +30,12 @@ fn attacks_of_every_class_are_seen() -> Result<()> {
     let runner = Runner::new(&stage, &agent)?;
     let mut wrong = Vec::new();
     for entry in &corpus.entries {
-        let judged = runner.run(entry)?;
+        let (judged, detection) = runner.run_and_attack(entry)?;
         if !judged.state.is_right() {
             wrong.push(line(&judged));
+        }
+        if !detection.is_caught && !only_learned.contains(&entry.id) {
+            wrong.push(detection.line());
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -59,7 +59,8 @@ fn deed(alert: &Value) -> Option<String> {
     match alert["class"].as_str()? {
         "drift" => alert["process"]["exe"].as_str().map(str::to_owned),
         "listener" => Some(evidence["local_port"].to_string()),
-        "escape" => evidence["path"].as_str()?.rsplit('/').next().map(str::to_owned),
+        // What protects the kernel is tampered with.
+        "escape" | "tampering" => evidence["path"].as_str()?.rsplit('/').next().map(str::to_owned),
         _ => Some(rule.to_owned()),
     }
 }

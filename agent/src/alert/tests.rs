@@ -93,7 +93,7 @@ fn a_record_gives_one_alert_with_the_most_severe_rule() {
     let alert = raise(&mut builder(), &mut scene, payload).unwrap();
     assert_eq!(
         (alert.rule.as_str(), alert.also),
-        ("drift.exec_from_tmp", vec!["drift.exec_from_upper".to_owned()])
+        ("drift.exec_from_upper", vec!["drift.exec_from_tmp".to_owned()])
     );
 }
 

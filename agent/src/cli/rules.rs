@@ -2,7 +2,7 @@
 
 use super::output::say_json;
 use super::{Exit, Failure, say};
-use crate::detect::{markdown, rules, table};
+use crate::detect::{layer, markdown, rules, table};
 use clap::{Args, ValueEnum};
 
 /// Which rules, and how.
@@ -24,6 +24,8 @@ pub(super) enum RulesOutput {
     Json,
     /// What `docs/rules.md` is.
     Markdown,
+    /// Coverage of ATT&CK, as a layer of its Navigator.
+    Navigator,
 }
 
 pub(super) fn run(args: &RulesArgs) -> Result<Exit, Failure> {
@@ -38,5 +40,6 @@ pub(super) fn run(args: &RulesArgs) -> Result<Exit, Failure> {
         RulesOutput::Text => say(&table(selected())),
         RulesOutput::Json => say_json(&selected().collect::<Vec<_>>()),
         RulesOutput::Markdown => say(&markdown(selected())),
+        RulesOutput::Navigator => say_json(&layer(selected())),
     }
 }

@@ -1,43 +1,127 @@
-//! Listeners where nobody should listen. TCP by its listener with the real port, UDP by its bind.
+//! Listeners where nobody should listen. TCP by its listener with the real port, UDP by its bind; beside them sockets that
+//! see packets, abstract names, and interfaces.
 
+mod calls;
+mod inherited;
+mod names;
+mod seen;
+mod sockets;
 #[cfg(test)]
 mod tests;
 
+pub(super) use sockets::Unusual;
+
 use super::program::{called, inner_ancestors, is_relay, is_service, is_shell, is_ssh_server};
 use super::rules::listener;
-use super::{DetectContext, Detector, Finding, Severity, rule};
+use super::{DetectContext, Detector, Finding, Scope, Severity, rule};
 use crate::event::peer_address;
-use crate::event::{Net, Payload};
+use crate::event::{Call, ContainerOp, Net, Payload, SlotKey, Socket};
 use crate::process::ExecSession;
 use crate::profile::{ListenQuery, ListenVerdict, ProfileState, Protocol, Source};
+use seen::Seen;
+use std::collections::HashMap;
 use std::net::IpAddr;
 
+/// Containers of which something is remembered at once: as many as there are slots.
+const MAX_CONTAINERS: usize = agent_common::limits::MAX_SLOTS as usize;
+
 /// Finds unexpected listeners.
-#[derive(Debug)]
-pub(super) struct ListenerDetector;
+#[derive(Debug, Default)]
+pub(super) struct ListenerDetector {
+    seen: HashMap<SlotKey, Seen>,
+}
 
 impl Detector for ListenerDetector {
     fn inspect(&mut self, context: &DetectContext<'_>, findings: &mut Vec<Finding>) {
-        let raw = &context.event.raw;
-        if let Some(net) = raw.listener() {
-            findings.extend(Listener::of(context, net).into_iter().flat_map(Listener::judge));
-        }
-        match &raw.payload {
-            Payload::Exec(_) if is_ssh_server(&called(&context.event.process)) => {
-                let summary = format!(
-                    "SSH server {} was started in {}",
-                    context.actor(),
-                    context.container_name()
-                );
-                findings.push(ssh_server(context, summary, Severity::High));
+        match &context.event.raw.payload {
+            Payload::Exec(_) => {
+                if let Some(seen) = self.seen(context) {
+                    seen.acts(context);
+                }
+                findings.extend(ssh_server_started(context));
             }
+            Payload::Container(lifecycle) if lifecycle.op == ContainerOp::LIVE => {
+                if let Some(seen) = self.seen(context) {
+                    seen.began(context);
+                }
+            }
+            Payload::Listen(net) => self.listening(context, net, findings),
             Payload::Bind(net) if Protocol::from_number(net.protocol) == Some(Protocol::Udp) => {
                 let listener = Listener::of(context, net).filter(|listener| !listener.is_udp_client());
                 findings.extend(listener.into_iter().flat_map(Listener::judge));
             }
+            Payload::Socket(socket) => findings.extend(self.socket(context, socket)),
+            Payload::Syscall(call) => findings.extend(self.called(context, call)),
+            Payload::UnixBind(bind) => findings.extend(names::inspect(context, bind)),
             _ => {}
         }
     }
+
+    fn forget(&mut self, container: SlotKey) {
+        self.seen.remove(&container);
+    }
+
+    fn kept(&self) -> usize {
+        self.seen.len()
+    }
+}
+
+impl ListenerDetector {
+    fn listening(&mut self, context: &DetectContext<'_>, net: &Net, findings: &mut Vec<Finding>) {
+        let Some(listener) = Listener::of(context, net) else {
+            return;
+        };
+        // One that the image found open was another's before, and was judged then.
+        if context.event.raw.listener().is_none() {
+            findings.extend(inherited::inspect(&listener));
+            return;
+        }
+        if let Some(seen) = self.seen(context) {
+            seen.acts(context);
+            findings.extend(seen.nested(&listener));
+        }
+        findings.extend(listener.judge());
+    }
+
+    fn socket(&mut self, context: &DetectContext<'_>, socket: &Socket) -> Option<Finding> {
+        if Unusual::of(socket).is_some_and(Unusual::sees_packets)
+            && let Some(seen) = self.seen(context)
+        {
+            seen.watches(context);
+        }
+        sockets::inspect(context, socket)
+    }
+
+    fn called(&self, context: &DetectContext<'_>, call: &Call) -> Option<Finding> {
+        let slot = context.event.raw.slot()?;
+        let watches = |seen: &Seen| seen.is_watcher(context);
+        if calls::is_filter(call) && self.seen.get(&slot).is_some_and(watches) {
+            return calls::filter(context);
+        }
+        calls::tunnel(context, call)
+    }
+
+    /// What is remembered of the event's container. `None`: the event was counted before, nobody would ever forget the
+    /// container, or there is no room.
+    fn seen(&mut self, context: &DetectContext<'_>) -> Option<&mut Seen> {
+        let counts = context.scope != Scope::Again && context.event.container.is_some();
+        let slot = context.event.raw.slot().filter(|_| counts)?;
+        if self.seen.len() >= MAX_CONTAINERS && !self.seen.contains_key(&slot) {
+            return None;
+        }
+        Some(self.seen.entry(slot).or_default())
+    }
+}
+
+fn ssh_server_started(context: &DetectContext<'_>) -> Option<Finding> {
+    is_ssh_server(&called(&context.event.process)).then(|| {
+        let summary = format!(
+            "SSH server {} was started in {}",
+            context.actor(),
+            context.container_name()
+        );
+        ssh_server(context, summary, Severity::High)
+    })
 }
 
 /// Images that are SSH servers still have one, which no container needs.
@@ -78,6 +162,11 @@ impl<'a> Listener<'a> {
         })
     }
 
+    /// The profile has it.
+    fn is_expected(&self) -> bool {
+        matches!(self.verdict, Some(ListenVerdict::Expected(_)))
+    }
+
     /// A client's socket: no port asked for, or one of those that the kernel gives out, or only for itself.
     fn is_udp_client(&self) -> bool {
         self.port == 0 || self.context.host.ephemeral_ports.contains(self.port) || self.address.is_loopback()
@@ -105,8 +194,11 @@ impl<'a> Listener<'a> {
 
     fn ssh(&self) -> Option<Finding> {
         let server = is_ssh_server(&self.program) || (self.port == 22 && self.proto == Protocol::Tcp);
-        let learned = matches!(self.verdict, Some(ListenVerdict::Expected(_)));
-        let severity = if learned { Severity::Low } else { Severity::High };
+        let severity = if self.is_expected() {
+            Severity::Low
+        } else {
+            Severity::High
+        };
         server.then(|| ssh_server(self.context, format!("SSH server: {}", self.sentence()), severity))
     }
 
@@ -122,7 +214,7 @@ impl<'a> Listener<'a> {
     }
 
     fn shell(&self) -> Option<Finding> {
-        if matches!(self.verdict, Some(ListenVerdict::Expected(_))) {
+        if self.is_expected() {
             return None;
         }
         let tool = is_relay(&self.program) || is_shell(&self.program);

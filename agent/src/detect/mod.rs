@@ -9,6 +9,7 @@ mod drift;
 mod escape;
 mod lateral;
 mod listener;
+mod navigator;
 mod program;
 mod rule;
 mod rules;
@@ -20,6 +21,7 @@ mod watched;
 
 pub use context::{DetectContext, Neighbours, Scope};
 pub use document::{markdown, table, text};
+pub use navigator::{Layer, layer};
 pub use rule::{Class, Rule, Severity};
 use rules::needs_image;
 pub use rules::{rule, rules};
@@ -114,12 +116,12 @@ impl Default for Detectors {
     fn default() -> Self {
         Self {
             detectors: vec![
-                Box::new(escape::EscapeDetector),
-                Box::new(listener::ListenerDetector),
+                Box::new(escape::EscapeDetector::default()),
+                Box::new(listener::ListenerDetector::default()),
                 Box::new(lateral::LateralDetector::default()),
-                Box::new(drift::DriftDetector),
+                Box::new(drift::DriftDetector::default()),
                 Box::new(credential::CredentialDetector),
-                Box::new(tampering::TamperingDetector),
+                Box::new(tampering::TamperingDetector::default()),
                 // Last: it says what the others did not.
                 Box::new(denied::DeniedDetector),
             ],

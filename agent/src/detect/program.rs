@@ -110,6 +110,11 @@ pub(super) fn is_main(event: &EnrichedEvent) -> bool {
     by_entrypoint && !is_shell(&called(process)) && process.exe == first.exe
 }
 
+/// The last component of a path.
+pub(super) fn name(path: &[u8]) -> &[u8] {
+    path.rsplit(|byte| *byte == b'/').next().unwrap_or(path)
+}
+
 fn contains(names: &[&str], name: &[u8]) -> bool {
     names.iter().any(|known| known.as_bytes() == name)
 }

@@ -44,7 +44,7 @@ fn assert_one_alert(alerts: &[Alert]) {
 #[test]
 fn a_port_scan_of_a_new_neighbour_is_one_alert() {
     let mut stage = stage();
-    let alerts = run(&mut stage, (20..60).map(|port| (3, port)));
+    let alerts = run(&mut stage, (60..100).map(|port| (3, port)));
     assert_one_alert(&alerts);
     let rules: Vec<_> = alerts.iter().map(|alert| alert.rule.as_str()).collect();
     assert_eq!(rules, ["lateral.first_contact", "lateral.port_scan"]);

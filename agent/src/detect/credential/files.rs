@@ -1,9 +1,9 @@
 //! Files that hold secrets, by the places where they usually are.
 
-use crate::detect::program::{builds, called, is_main, is_of_image, is_shell};
+use crate::detect::program::{builds, called, is_main, is_of_image, is_shell, name};
 use crate::detect::rules::credential;
 use crate::detect::{DetectContext, Finding, Rule};
-use crate::event::{FileFlags, FileOpen, RecordFlags};
+use crate::event::{FileFlags, FileOpen, RecordFlags, Trust};
 
 /// Secrets of one sort.
 struct Secret {
@@ -174,8 +174,7 @@ const SECRETS: [Secret; 6] = [
 /// Of an open for reading of a file of the container's own root.
 pub(super) fn inspect(context: &DetectContext<'_>, open: &FileOpen) -> Option<Finding> {
     let header = &context.event.raw.header;
-    if header.flags.has(RecordFlags::CHROOTED) || header.ret < 0 || !open.reads() || !open.file.is_profiled()
-    {
+    if header.flags.has(RecordFlags::CHROOTED) || header.ret < 0 || !is_read(context, open) {
         return None;
     }
     let path = &open.path.bytes;
@@ -193,6 +192,19 @@ pub(super) fn inspect(context: &DetectContext<'_>, open: &FileOpen) -> Option<Fi
     let finding = Finding::new(secret.rule, open.path.to_text(), summary);
     // Who collects them is one alert, named by the worst.
     Some(finding.step_of(format!("secrets {}", context.actor())))
+}
+
+/// For reading; of a ring's request only what was asked for is known.
+pub(super) fn is_read(context: &DetectContext<'_>, open: &FileOpen) -> bool {
+    const O_ACCMODE: u32 = 3;
+    const O_WRONLY: u32 = 1;
+    let flags = context.event.raw.header.flags;
+    let asked = flags.has(RecordFlags::IO_URING) && flags.trust() == Trust::ARGUMENTS;
+    if asked {
+        open.open_flags & O_ACCMODE != O_WRONLY
+    } else {
+        open.reads() && open.file.is_profiled()
+    }
 }
 
 fn is_expected(context: &DetectContext<'_>, secret: &Secret) -> bool {
@@ -260,10 +272,6 @@ fn is_of_accounts(path: &[u8]) -> bool {
             | b"/etc/sudoers"
             | b"/etc/security/opasswd"
     )
-}
-
-fn name(path: &[u8]) -> &[u8] {
-    path.rsplit(|byte| *byte == b'/').next().unwrap_or(path)
 }
 
 fn contains(path: &[u8], part: &[u8]) -> bool {

@@ -43,7 +43,7 @@ fn judged_by_profile(context: &DetectContext<'_>, open: &FileOpen) -> Option<Opt
     let process = &context.event.process;
     let chrooted = context.event.raw.header.flags.has(RecordFlags::CHROOTED);
     let allowed = profile.read(&open.path, &process.exe.bytes)?;
-    if allowed || chrooted || !open.reads() || !open.file.is_profiled() {
+    if allowed || chrooted || !files::is_read(context, open) {
         return Some(None);
     }
     let path = open.path.to_text();

@@ -41,28 +41,27 @@ fn what_is_in_the_image_is_no_drift() {
 
 #[test]
 fn dropped_programs() {
-    let high = |rule| (rule, Severity::High);
-    assert_eq!(
-        exec(scene("a", "/usr/bin/x"), flagged(UPPER)),
-        [high("drift.exec_from_upper")]
-    );
-    assert_eq!(
-        exec(scene("a", "/usr/sbin/nginx"), flagged(UPPER)),
-        [high("drift.exec_from_upper")]
-    );
+    let critical = |rule| (rule, Severity::Critical);
+    let temporary = ("drift.exec_from_tmp", Severity::High);
+    for exe in ["/usr/bin/x", "/usr/sbin/nginx", "/opt/q"] {
+        assert_eq!(
+            exec(scene("a", exe), flagged(UPPER)),
+            [critical("drift.exec_from_upper")],
+            "{exe}"
+        );
+    }
     assert_eq!(
         exec(scene("a", "/tmp/x"), flagged(UPPER)),
-        [high("drift.exec_from_tmp"), high("drift.exec_from_upper")]
+        [critical("drift.exec_from_upper"), temporary]
     );
-    assert_eq!(
-        exec(scene("a", "/dev/shm/x"), TMPFS),
-        [high("drift.exec_from_tmp")]
-    );
-    assert_eq!(
-        exec(scene("a", "/mnt/scratch/x"), TMPFS),
-        [high("drift.exec_from_tmp")]
-    );
-    assert_eq!(exec(scene("a", "/run/x"), TMPFS), [high("drift.exec_from_tmp")]);
+    for exe in ["/dev/shm/x", "/mnt/scratch/x", "/tmp/x"] {
+        assert_eq!(
+            exec(scene("a", exe), TMPFS),
+            [critical("drift.exec_from_tmp")],
+            "{exe}"
+        );
+    }
+    assert_eq!(exec(scene("a", "/run/x"), TMPFS), [temporary]);
     assert_eq!(exec(scene("a", "/tmpfiles/x"), image_file()), []);
 }
 
@@ -74,7 +73,7 @@ fn programs_without_a_file() {
     };
     assert_eq!(
         exec(scene("a", "memfd:x"), memfd),
-        [("drift.exec_from_memory", Severity::High)]
+        [("drift.exec_from_memory", Severity::Critical)]
     );
     assert_eq!(
         exec(scene("a", "/tmp/x"), FileObject { nlink: 0, ..TMPFS }),
@@ -194,8 +193,15 @@ fn the_profile_knows_programs_and_their_parents() {
     assert_eq!(with("/usr/sbin/nginx", &["/bin/sh"]), []);
     assert_eq!(with("/bin/sh", &["/entrypoint"]), []);
     assert_eq!(
-        with("/bin/sh", &["/usr/sbin/nginx"]),
+        with("/bin/sh", &["/app/server"]),
         [("drift.exec_outside_profile", Severity::Medium)]
+    );
+    assert_eq!(
+        with("/bin/sh", &["/usr/sbin/nginx"]),
+        [
+            ("drift.shell_from_service", Severity::Critical),
+            ("drift.exec_outside_profile", Severity::Medium)
+        ]
     );
     assert_eq!(
         with("/usr/bin/curl", &["/bin/sh"]),
@@ -212,9 +218,9 @@ fn the_profile_knows_programs_and_their_parents() {
 fn what_another_rule_says_of_the_program_hides_no_drift() {
     let dropped = exec(scene("acme/app", "/usr/sbin/sshd"), flagged(UPPER));
     let rules: Vec<_> = dropped.into_iter().map(|(rule, _)| rule).collect();
-    assert_eq!(rules, ["listener.sshd_in_container", "drift.exec_from_upper"]);
+    assert_eq!(rules, ["drift.exec_from_upper", "listener.sshd_in_container"]);
     let temporary = exec(scene("acme/app", "/tmp/dropbear"), TMPFS);
-    assert!(temporary.contains(&("drift.exec_from_tmp", Severity::High)));
+    assert!(temporary.contains(&("drift.exec_from_tmp", Severity::Critical)));
     let own = exec(scene("acme/app", "/usr/sbin/sshd"), image_file());
     assert_eq!(own, [("listener.sshd_in_container", Severity::High)]);
 }
@@ -247,4 +253,47 @@ fn a_program_in_another_root_is_none_that_the_profile_names() {
     };
     assert_eq!(with(0), Vec::<&str>::new());
     assert_eq!(with(RecordFlags::CHROOTED), ["drift.exec_outside_profile"]);
+}
+
+#[test]
+fn what_the_profile_has_the_image_bring_and_execute_is_no_drift() {
+    const EXECUTED: &str =
+        "state: complete\nexec: [{path: /tmp/a1}, {path: /usr/bin/cx, parents: [/bin/dash]}]";
+    let with = |exe: &str, yaml: &str| {
+        let scene = scene("a", exe).with_profile(&format!("{EXECUTED}\n{yaml}"));
+        exec(scene.below(&["/bin/dash"]), flagged(UPPER))
+    };
+    let critical = ("drift.exec_from_upper", Severity::Critical);
+    for writes in [
+        "",
+        "files: {write: [{path: /tmp/}, {path: /usr/bin/, exe: /usr/bin/dpkg}]}",
+    ] {
+        assert_eq!(with("/tmp/a1", writes), [], "{writes}");
+        assert_eq!(with("/usr/bin/cx", writes), [], "{writes}");
+        assert!(with("/tmp/a2", writes).contains(&critical), "{writes}");
+    }
+    let elsewhere = "files: {write: [{path: /data}]}";
+    assert_eq!(
+        with("/usr/bin/cx", elsewhere),
+        [critical],
+        "the image's own program was replaced"
+    );
+    let memfd = scene("a", "memfd:x").with_profile("state: complete\nexec: [{path: 'memfd:x'}]");
+    assert_eq!(
+        exec(memfd, flagged(FileFlags::MEMFD)),
+        [("drift.exec_from_memory", Severity::Critical)]
+    );
+}
+
+#[test]
+fn scripts_are_known_by_their_interpreter_and_where_the_image_writes() {
+    let with = |script: &str, writes: &str| {
+        let yaml =
+            format!("state: complete\nexec: [{{path: /bin/sh}}]\nfiles: {{write: [{{path: {writes}}}]}}");
+        let scene = scene("a", "/bin/sh").with_profile(&yaml);
+        scripted(scene, script).first().map(|finding| finding.rule.id)
+    };
+    assert_eq!(with("/tmp/build/x.sh", "/tmp/build"), None);
+    assert_eq!(with("/tmp/x.sh", "/tmp/build"), Some("drift.exec_from_tmp"));
+    assert_eq!(with("/dev/fd/7", "/tmp"), Some("drift.exec_from_tmp"));
 }

@@ -1,8 +1,8 @@
 //! Files and devices of the host.
 
-use super::{Success, name, own_path, writes};
-use crate::container::ContainerMetadata;
-use crate::detect::program::inner_ancestors;
+use super::{Success, own_path, writes};
+use crate::container::{ContainerMetadata, MountPoint};
+use crate::detect::program::{builds, inner_ancestors, name};
 use crate::detect::rules::escape;
 use crate::detect::{DetectContext, Finding, Severity};
 use crate::event::{FileFlags, FileOpen, KernelString, Trust};
@@ -164,13 +164,11 @@ fn is_exe_link(path: &[u8]) -> bool {
 
 /// Writes to what decides who is root on the host, through a mount of a host folder.
 pub(super) fn sensitive_write(context: &DetectContext<'_>, open: &FileOpen) -> Option<Finding> {
-    if !writes(context.event, open) || open.file.mode & S_IFMT != S_IFREG {
+    if !writes(context.event, open) || open.file.mode & S_IFMT != S_IFREG || builds(context.event) {
         return None;
     }
-    let path = host_path(context.host, open).or_else(|| mounted_path(context.known()?, open))?;
-    if !is_sensitive(&path) {
-        return None;
-    }
+    let of_host = host_path(context.host, open).filter(|path| is_sensitive(path));
+    let path = of_host.or_else(|| sensitive_place(context.known()?, &open.path.bytes))?;
     let shown = KernelString::from(path.as_slice()).to_text();
     let summary = format!(
         "{} in {} {} {shown} of the host for writing",
@@ -212,20 +210,24 @@ fn without_subvolume(path: &[u8]) -> &[u8] {
         .map_or(path, |at| &path[at + 1..])
 }
 
-/// The host's path as the runtime mounted it: for hosts whose root is itself an overlay.
-fn mounted_path(known: &ContainerMetadata, open: &FileOpen) -> Option<Vec<u8>> {
-    let path: &[u8] = &open.path.bytes;
-    let mounts = known.mounts.iter().filter(|mount| mount.bind);
-    let (mount, rest) = mounts
-        .filter_map(|mount| {
-            path.strip_prefix(mount.destination.as_bytes())
-                .map(|rest| (mount, rest))
-        })
-        .filter(|(_, rest)| rest.is_empty() || rest.starts_with(b"/"))
-        .max_by_key(|(mount, _)| mount.destination.len())?;
+/// The host's path of a name, as the runtime mounted it, when it decides who is root there: for hosts whose root is itself an
+/// overlay, and for folders of the host that are laid out like a root.
+pub(super) fn sensitive_place(known: &ContainerMetadata, path: &[u8]) -> Option<Vec<u8>> {
+    let mount = mount_of(known, path).filter(|mount| mount.bind)?;
+    let below = path.get(mount.destination.trim_end_matches('/').len()..)?;
     let mut host = mount.source.trim_end_matches('/').as_bytes().to_vec();
-    host.extend_from_slice(rest);
-    Some(host)
+    host.extend_from_slice(below);
+    (is_sensitive(&host) || is_sensitive(below)).then_some(host)
+}
+
+/// The innermost mount of the runtime's that shows the path.
+pub(super) fn mount_of<'a>(known: &'a ContainerMetadata, path: &[u8]) -> Option<&'a MountPoint> {
+    let shows = |mount: &&MountPoint| {
+        path.strip_prefix(mount.destination.trim_end_matches('/').as_bytes())
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+    };
+    let mounts = known.mounts.iter().filter(shows);
+    mounts.max_by_key(|mount| mount.destination.len())
 }
 
 fn is_sensitive(path: &[u8]) -> bool {

@@ -1,7 +1,8 @@
 //! Files through which the kernel is steered. Decided by filesystem and name in it, so bind mounts, links and second
 //! mounts of procfs change nothing.
 
-use super::{Success, name, own_path, writes};
+use super::{Success, own_path, writes};
+use crate::detect::program::name;
 use crate::detect::rules::escape;
 use crate::detect::{DetectContext, Finding, Rule, Severity};
 use crate::event::{FileOpen, KernelString};

@@ -1,55 +1,115 @@
 //! Ways out of a container. Universal: no profile can allow them.
 
+mod calls;
 mod host_files;
 mod kernel_files;
 mod mounts;
+mod namespaces;
+mod nodes;
 mod processes;
+mod roots;
+mod sandboxes;
 mod sockets;
 
 #[cfg(test)]
+mod call_tests;
+#[cfg(test)]
 mod denied_tests;
+#[cfg(test)]
+mod place_tests;
+#[cfg(test)]
+mod sandbox_tests;
 #[cfg(test)]
 mod tests;
 
 use super::rules::escape;
-use super::{DetectContext, Detector, Finding};
-use crate::event::{ContainerOp, EnrichedEvent, FileOpen, Lifecycle, Payload, RecordFlags, Trust};
+use super::{DetectContext, Detector, Finding, Rule};
+use crate::event::{
+    CallName, ContainerOp, EnrichedEvent, FileOpen, Lifecycle, Payload, RecordFlags, SlotKey, Trust,
+};
+use sandboxes::Sandboxes;
 
 /// Finds escapes.
-#[derive(Debug)]
-pub(super) struct EscapeDetector;
+#[derive(Debug, Default)]
+pub(super) struct EscapeDetector {
+    sandboxes: Sandboxes,
+}
 
 impl Detector for EscapeDetector {
     fn inspect(&mut self, context: &DetectContext<'_>, findings: &mut Vec<Finding>) {
-        let finding = match &context.event.raw.payload {
-            Payload::FileOpen(open) => kernel_files::inspect(context, open)
-                .or_else(|| host_files::device(context, open))
-                .or_else(|| processes::namespace(context, open))
-                .or_else(|| host_files::runtime_binary(context, open))
-                .or_else(|| host_files::sensitive_write(context, open)),
-            Payload::UnixConnect(connect) => sockets::inspect(context, connect),
-            Payload::Mount(mount) => mounts::inspect(context, mount),
-            Payload::Ptrace(ptrace) => processes::ptrace(context, ptrace),
-            Payload::Setns(setns) => processes::setns(context, setns),
-            Payload::Module(module) => processes::module(context, module),
-            Payload::Bpf(bpf) => processes::bpf(context, bpf),
-            Payload::Container(Lifecycle {
-                op: ContainerOp::LEFT,
-                cgroup,
-                ..
-            }) => Some(Finding::new(
-                &escape::CGROUP_LEFT,
-                "cgroup",
-                format!(
-                    "{} in {} moved out of its container's cgroup to {cgroup}",
-                    context.actor(),
-                    context.container_name()
-                ),
-            )),
-            _ => None,
-        };
-        findings.extend(finding);
+        if let Payload::Unshare(made) = &context.event.raw.payload {
+            self.sandboxes.note(context, made);
+        }
+        findings.extend(object(context).or_else(|| self.in_sandbox(context)));
     }
+
+    fn forget(&mut self, container: SlotKey) {
+        self.sandboxes.forget(container);
+    }
+
+    fn kept(&self) -> usize {
+        self.sandboxes.kept()
+    }
+}
+
+impl EscapeDetector {
+    /// What is worse in a user namespace of the container's own.
+    fn in_sandbox(&mut self, context: &DetectContext<'_>) -> Option<Finding> {
+        let sandbox = self.sandboxes.of(context.event);
+        match &context.event.raw.payload {
+            Payload::Mount(mount) => mounts::inspect(context, mount, sandbox),
+            Payload::Socket(socket) => namespaces::filters(context, socket, sandbox),
+            Payload::Setattr(change) => namespaces::rights(context, change, sandbox),
+            Payload::Syscall(call) if call.call == CallName::FSCONFIG => {
+                namespaces::configured(context, call, sandbox)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What tells by its object alone.
+fn object(context: &DetectContext<'_>) -> Option<Finding> {
+    match &context.event.raw.payload {
+        Payload::FileOpen(open) => kernel_files::inspect(context, open)
+            .or_else(|| host_files::device(context, open))
+            .or_else(|| processes::namespace(context, open))
+            .or_else(|| host_files::runtime_binary(context, open))
+            .or_else(|| host_files::sensitive_write(context, open))
+            .or_else(|| roots::foreign(context, open)),
+        Payload::UnixConnect(connect) => sockets::inspect(context, connect),
+        Payload::Ptrace(ptrace) => processes::ptrace(context, ptrace),
+        Payload::Setns(setns) => processes::setns(context, setns),
+        Payload::Unshare(made) => namespaces::made(context, made),
+        Payload::Module(module) => processes::module(context, module),
+        Payload::Bpf(bpf) => processes::bpf(context, bpf),
+        Payload::Exec(exec) => roots::program(context, exec),
+        Payload::Chroot(directory) => roots::directory(context, directory, true),
+        Payload::Chdir(directory) => roots::directory(context, directory, false),
+        Payload::Mknod(node) => nodes::made(context, node),
+        Payload::Rename(name) => nodes::renamed(context, name),
+        Payload::Link(name) => nodes::linked(context, name),
+        Payload::Symlink(link) => nodes::symlinked(context, link),
+        Payload::Unlink(name) => nodes::replaced(context, &name.path),
+        Payload::Socket(socket) => calls::socket(context, socket),
+        Payload::Syscall(call) => calls::inspect(context, call),
+        Payload::Credentials(change) => namespaces::became_root(context, change),
+        Payload::Container(Lifecycle {
+            op: ContainerOp::LEFT,
+            cgroup,
+            ..
+        }) => {
+            let did = format!("moved out of its container's cgroup to {cgroup}");
+            Some(told(context, &escape::CGROUP_LEFT, "cgroup", &did))
+        }
+        _ => None,
+    }
+}
+
+/// A finding about what the acting program did.
+fn told(context: &DetectContext<'_>, rule: &'static Rule, object: impl Into<String>, did: &str) -> Finding {
+    let summary = format!("{} in {} {did}", context.actor(), context.container_name());
+    Finding::new(rule, object, summary)
 }
 
 /// Whether the kernel let it happen. Hooks that run before the result report no failure.
@@ -95,9 +155,4 @@ fn own_path(open: &FileOpen) -> &[u8] {
     } else {
         &open.fs_path.bytes
     }
-}
-
-/// The last component.
-fn name(path: &[u8]) -> &[u8] {
-    path.rsplit(|byte| *byte == b'/').next().unwrap_or(path)
 }

@@ -1,13 +1,16 @@
 //! Mounts that a container makes after its start.
 
-use super::{Success, name};
-use crate::detect::program;
+use super::Success;
+use super::namespaces::{is_runtime, overlay};
+use super::sandboxes::Sandbox;
+use crate::detect::program::{self, name};
 use crate::detect::rules::escape;
 use crate::detect::{DetectContext, Finding, Rule, Severity};
 use crate::event::{Mount, MountOp};
 use agent_common::escape::{DISK_FILESYSTEMS, STEERING_FILESYSTEMS};
 use agent_common::mode::{S_IFBLK, S_IFMT};
 
+const EPERM: i32 = 1;
 const MS_RDONLY: u64 = 1;
 const MS_REMOUNT: u64 = 0x20;
 const MS_BIND: u64 = 0x1000;
@@ -17,39 +20,80 @@ const MS_PROPAGATION: u64 = 0xf << 17;
 /// Filesystems that steer the kernel, and that nested runtimes and sandboxes mount in their day's work.
 const ORDINARY: [&str; 3] = ["proc", "sysfs", "cgroup2"];
 
-pub(super) fn inspect(context: &DetectContext<'_>, mount: &Mount) -> Option<Finding> {
+pub(super) fn inspect(
+    context: &DetectContext<'_>,
+    mount: &Mount,
+    sandbox: Option<&mut Sandbox>,
+) -> Option<Finding> {
     match mount.op {
         MountOp::PIVOT_ROOT => pivot_root(context, mount),
         MountOp::UMOUNT => {
             below_kernel_files(&mount.target.bytes).then(|| unmasked(context, mount, "unmounted"))
         }
-        MountOp::MOUNT | MountOp::MOVE_MOUNT | MountOp::FSMOUNT => made(context, mount),
+        MountOp::MOUNT | MountOp::MOVE_MOUNT | MountOp::FSMOUNT => made(context, mount, sandbox),
+        MountOp::OPEN_TREE => Some(attached(context, mount)),
+        MountOp::SETATTR => made_writable(context, mount),
         _ => None,
     }
 }
 
-fn made(context: &DetectContext<'_>, mount: &Mount) -> Option<Finding> {
+fn made(context: &DetectContext<'_>, mount: &Mount, sandbox: Option<&mut Sandbox>) -> Option<Finding> {
     let flags = mount.mount_flags;
     if flags & MS_PROPAGATION != 0 && flags & (MS_BIND | MS_REMOUNT) == 0 {
         return None;
     }
     if flags & MS_REMOUNT != 0 {
-        let writable = flags & MS_RDONLY == 0;
-        let kernel = below_kernel_files(&mount.target.bytes)
-            || matches!(mount.target.bytes.as_slice(), b"/proc" | b"/sys");
-        return (writable && kernel).then(|| unmasked(context, mount, "remounted writable"));
+        return (flags & MS_RDONLY == 0).then(|| writable(context, mount));
     }
     if flags & MS_BIND == 0 {
         let fstype = mount.fstype.to_text();
         if DISK_FILESYSTEMS.contains(&fstype.as_str()) || is_disk(context, mount) {
             return Some(finding(context, mount, &escape::HOST_DISK_MOUNT));
         }
+        if fstype == "overlay" && Success::of(context.event) == Success::Done && !is_runtime(context) {
+            if let Some(sandbox) = sandbox {
+                sandbox.overlay = true;
+                return Some(overlay(context, sandbox.gives_rights));
+            }
+        }
         let steers = STEERING_FILESYSTEMS.contains(&fstype.as_str()) || ORDINARY.contains(&fstype.as_str());
-        if steers && !own_procfs(context, mount) {
-            return Some(steering(context, mount, &fstype));
+        if steers {
+            return (!own_procfs(context, mount)).then(|| steering(context, mount, &fstype));
         }
     }
-    below_kernel_files(&mount.target.bytes).then(|| unmasked(context, mount, "covered"))
+    if below_kernel_files(&mount.target.bytes) {
+        return Some(unmasked(context, mount, "covered"));
+    }
+    Some(attached(context, mount))
+}
+
+/// What was mounted read-only may be written now.
+fn writable(context: &DetectContext<'_>, mount: &Mount) -> Finding {
+    let target = mount.target.bytes.as_slice();
+    if below_kernel_files(target) || matches!(target, b"/proc" | b"/sys") {
+        unmasked(context, mount, "remounted writable")
+    } else {
+        attached(context, mount)
+    }
+}
+
+/// mount_setattr(2): cleared attributes are in the upper half.
+fn made_writable(context: &DetectContext<'_>, mount: &Mount) -> Option<Finding> {
+    const MOUNT_ATTR_RDONLY: u64 = 1;
+    let cleared = mount.mount_flags >> 32;
+    (cleared & MOUNT_ATTR_RDONLY != 0).then(|| writable(context, mount))
+}
+
+/// Any other mount: runtimes make theirs before the container begins.
+fn attached(context: &DetectContext<'_>, mount: &Mount) -> Finding {
+    let severity = match Success::of(context.event) {
+        _ if is_runtime(context) => Severity::Low,
+        Success::Done | Success::Denied => Severity::High,
+        Success::Failed => Severity::Low,
+    };
+    finding(context, mount, &escape::MOUNT)
+        .severity(severity)
+        .step_of(format!("mounts {}", context.actor()))
 }
 
 fn is_disk(context: &DetectContext<'_>, mount: &Mount) -> bool {
@@ -111,10 +155,10 @@ fn finding(context: &DetectContext<'_>, mount: &Mount, rule: &'static Rule) -> F
     } else {
         mount.fstype.to_text()
     };
-    let severity = match success {
-        Success::Done | Success::Denied => rule.severity,
-        Success::Failed => Severity::Medium,
-    };
+    // Refused for want of a right it is a try; else only the device was not there.
+    let refused = success == Success::Failed
+        && (rule != &escape::HOST_DISK_MOUNT || context.event.raw.header.ret == -EPERM);
+    let severity = if refused { Severity::Medium } else { rule.severity };
     Finding::new(rule, object, summary).severity(severity)
 }
 
@@ -128,10 +172,14 @@ fn unmasked(context: &DetectContext<'_>, mount: &Mount, what: &'static str) -> F
         mount.target
     );
     let severity = match success {
+        // What covers a file of procfs redirects who writes to it.
+        Success::Done | Success::Denied if what == "covered" => Severity::Critical,
         Success::Done | Success::Denied => Severity::High,
         Success::Failed => Severity::Low,
     };
-    Finding::new(&escape::MASK_REMOVED, mount.target.to_text(), summary).severity(severity)
+    Finding::new(&escape::MASK_REMOVED, mount.target.to_text(), summary)
+        .severity(severity)
+        .step_of(format!("masks {}", context.actor()))
 }
 
 fn below_kernel_files(target: &[u8]) -> bool {

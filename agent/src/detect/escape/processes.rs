@@ -6,6 +6,9 @@ use crate::detect::{DetectContext, Finding, Severity};
 use crate::event::{Bpf, FileOpen, Module, ModuleOp, Namespaces, Ptrace, PtraceOp, RecordFlags, Setns};
 use agent_common::magic;
 
+const EPERM: i32 = 1;
+/// `BPF_PROG_GET_NEXT_ID`, `BPF_MAP_GET_NEXT_ID`, `BPF_PROG_GET_FD_BY_ID`, `BPF_MAP_GET_FD_BY_ID`, and of BTF and links.
+const TAKING: [u32; 8] = [11, 12, 13, 14, 19, 23, 30, 31];
 /// `PTRACE_MODE_ATTACH`: without it a check is only for reading what `ps` shows.
 const MODE_ATTACH: u32 = 2;
 const PTRACE_TRACEME: u32 = 0;
@@ -111,9 +114,11 @@ pub(super) fn module(context: &DetectContext<'_>, module: &Module) -> Option<Fin
         ModuleOp::DELETE => ("removed", "tried to remove"),
         _ => return None,
     };
-    let severity = match success {
-        Success::Done | Success::Denied => Severity::Critical,
-        Success::Failed => Severity::High,
+    // Without the right to it, it is a try; else only the module was no good.
+    let severity = if context.event.raw.header.ret == -EPERM && success == Success::Failed {
+        Severity::High
+    } else {
+        Severity::Critical
     };
     let summary = format!(
         "{said} {} the kernel module {}",
@@ -150,8 +155,10 @@ pub(super) fn bpf(context: &DetectContext<'_>, bpf: &Bpf) -> Option<Finding> {
     let command = command(bpf.cmd)?;
     let success = Success::of(context.event);
     let severity = match success {
-        Success::Done | Success::Denied => Severity::High,
         Success::Failed => Severity::Medium,
+        // Objects of others, by their numbers.
+        Success::Done | Success::Denied if TAKING.contains(&bpf.cmd) => Severity::Critical,
+        Success::Done | Success::Denied => Severity::High,
     };
     let summary = format!(
         "{} in {} {} bpf({command})",
@@ -181,7 +188,11 @@ fn command(number: u32) -> Option<&'static str> {
         14 => "BPF_MAP_GET_FD_BY_ID",
         17 => "BPF_RAW_TRACEPOINT_OPEN",
         18 => "BPF_BTF_LOAD",
+        19 => "BPF_BTF_GET_FD_BY_ID",
+        23 => "BPF_BTF_GET_NEXT_ID",
         28 => "BPF_LINK_CREATE",
+        30 => "BPF_LINK_GET_FD_BY_ID",
+        31 => "BPF_LINK_GET_NEXT_ID",
         _ => return None,
     })
 }

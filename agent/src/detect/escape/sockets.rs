@@ -1,6 +1,7 @@
 //! Use of a container runtime's API.
 
-use super::{Success, name};
+use super::Success;
+use crate::detect::program::name;
 use crate::detect::rules::escape;
 use crate::detect::{DetectContext, Finding, Severity};
 use crate::event::UnixConnect;
@@ -28,7 +29,8 @@ const KUBELET_PLUGINS: [&[u8]; 2] = [
 const ENOENT: i32 = 2;
 
 pub(super) fn inspect(context: &DetectContext<'_>, connect: &UnixConnect) -> Option<Finding> {
-    let own = context.event.raw.header.slot;
+    let header = &context.event.raw.header;
+    let own = header.slot;
     if connect.peer_slot != 0 && connect.peer_slot == own {
         // A runtime that runs inside this container: its own business.
         return None;
@@ -52,7 +54,9 @@ pub(super) fn inspect(context: &DetectContext<'_>, connect: &UnixConnect) -> Opt
         (Success::Done | Success::Denied, _) => Severity::Critical,
         (Success::Failed, Some(_)) => Severity::High,
         // The container's own namespace has no such socket: a client that waits for a runtime of its own.
-        (Success::Failed, None) if context.event.raw.header.ret == -ENOENT => Severity::Info,
+        (Success::Failed, None) if header.ret == -ENOENT => Severity::Info,
+        // Only shims have such names.
+        (Success::Failed, None) if connect.path.bytes.starts_with(b"@") => Severity::Critical,
         // The socket is there, whoever's it is.
         (Success::Failed, None) => Severity::Medium,
     };

@@ -1,6 +1,6 @@
-//! Many ports of one host, or one port of many hosts. Bounded per container, and one alert for a window.
+//! Many ports of one host, or one port of many hosts, quickly or slowly. Bounded per container, and one alert for a window.
 
-use super::Contact;
+use super::{Contact, time};
 use crate::detect::Finding;
 use crate::detect::rules::lateral;
 use crate::event::BootTime;
@@ -9,14 +9,30 @@ use std::collections::{BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
-/// Contacts within this time belong together.
-const WINDOW: Duration = Duration::from_secs(10);
-/// Different ports or hosts that make a scan.
-const THRESHOLD: usize = 10;
+/// Contacts within this time belong together; so many different ports or hosts make a scan.
+#[derive(Clone, Copy)]
+struct Window {
+    length: Duration,
+    threshold: usize,
+    /// Ports count that servers are given by their kernel: in the long run there are many.
+    given_out: bool,
+}
+
+const QUICK: Window = Window {
+    length: Duration::from_secs(10),
+    threshold: 10,
+    given_out: true,
+};
+/// Who has time makes few contacts at once. More of them, for services meet their neighbours too.
+const SLOW: Window = Window {
+    length: Duration::from_secs(600),
+    threshold: 15,
+    given_out: false,
+};
 /// Contacts that are remembered: several times what makes a scan, and little memory for thousands of containers.
 const MAX_CONTACTS: usize = 64;
 
-/// Recent contacts of one container.
+/// Recent contacts of one container, the last one last; each address and port once.
 #[derive(Debug, Default)]
 pub(super) struct FanOut {
     contacts: VecDeque<(BootTime, IpAddr, u16)>,
@@ -25,31 +41,53 @@ pub(super) struct FanOut {
 impl FanOut {
     /// Counts a contact; the scans that it is part of.
     pub(super) fn contact(&mut self, contact: &Contact<'_>) -> Vec<Finding> {
-        let now = BootTime(contact.context.event.raw.header.time_boot_ns);
-        self.contacts.retain(|(time, ..)| now.since(*time) < WINDOW);
+        let now = time(contact.context);
+        self.contacts.retain(|(time, ..)| now.since(*time) < SLOW.length);
+        let new = self.note(now, contact);
+        // What is only met again makes no slow scan longer.
+        let windows: &[Window] = if new { &[QUICK, SLOW] } else { &[QUICK] };
+        let ports = windows.iter().find_map(|window| self.port_scan(contact, *window));
+        let hosts = windows
+            .iter()
+            .find_map(|window| self.host_sweep(contact, *window));
+        ports.into_iter().chain(hosts).collect()
+    }
+
+    /// True when it is new.
+    fn note(&mut self, now: BootTime, contact: &Contact<'_>) -> bool {
+        let met = (contact.address, contact.port);
         let known = self
             .contacts
             .iter()
-            .any(|(_, address, port)| (*address, *port) == (contact.address, contact.port));
-        if !known {
-            if self.contacts.len() >= MAX_CONTACTS {
-                self.contacts.pop_front();
-            }
-            self.contacts.push_back((now, contact.address, contact.port));
+            .position(|(_, address, port)| (*address, *port) == met);
+        if let Some(at) = known {
+            self.contacts.remove(at);
+        } else if self.contacts.len() >= MAX_CONTACTS {
+            self.contacts.pop_front();
         }
-        self.port_scan(contact)
-            .into_iter()
-            .chain(self.host_sweep(contact))
-            .collect()
+        self.contacts.push_back((now, contact.address, contact.port));
+        known.is_none()
     }
 
-    fn port_scan(&self, contact: &Contact<'_>) -> Option<Finding> {
-        let here = self
-            .contacts
+    /// Contacts of the window.
+    fn within(&self, contact: &Contact<'_>, window: Window) -> impl Iterator<Item = (IpAddr, u16)> {
+        let now = time(contact.context);
+        let ports = contact.context.host.ephemeral_ports;
+        let counts = move |at: BootTime, port: u16| {
+            now.since(at) < window.length && (window.given_out || !ports.contains(port))
+        };
+        self.contacts
             .iter()
-            .filter(|(_, address, _)| *address == contact.address);
-        let ports: BTreeSet<u16> = here.map(|(.., port)| *port).collect();
-        if ports.len() < THRESHOLD {
+            .filter(move |(at, _, port)| counts(*at, *port))
+            .map(|(_, address, port)| (*address, *port))
+    }
+
+    fn port_scan(&self, contact: &Contact<'_>, window: Window) -> Option<Finding> {
+        let here = self
+            .within(contact, window)
+            .filter(|(address, _)| *address == contact.address);
+        let ports: BTreeSet<u16> = here.map(|(_, port)| port).collect();
+        if ports.len() < window.threshold {
             return None;
         }
         let whose = contact.peer.as_ref().map_or_else(String::new, |peer| {
@@ -61,25 +99,24 @@ impl FanOut {
             contact.context.container_name(),
             ports.len(),
             contact.address,
-            WINDOW.as_secs()
+            window.length.as_secs()
         );
         let finding = Finding::new(&lateral::PORT_SCAN, contact.address.to_string(), summary)
             .step_of(contact.exploration());
         Some(
             finding
                 .with("ports", ports.into_iter().collect::<Vec<_>>())
-                .with("window_seconds", WINDOW.as_secs()),
+                .with("window_seconds", window.length.as_secs()),
         )
     }
 
-    fn host_sweep(&self, contact: &Contact<'_>) -> Option<Finding> {
+    fn host_sweep(&self, contact: &Contact<'_>, window: Window) -> Option<Finding> {
         // Crawlers and mail servers talk to many hosts of the internet.
         let same = self
-            .contacts
-            .iter()
-            .filter(|(_, address, port)| *port == contact.port && is_internal(*address));
-        let hosts: BTreeSet<IpAddr> = same.map(|(_, address, _)| *address).collect();
-        if hosts.len() < THRESHOLD || !is_internal(contact.address) || contact.port == super::DNS {
+            .within(contact, window)
+            .filter(|(address, port)| *port == contact.port && is_internal(*address));
+        let hosts: BTreeSet<IpAddr> = same.map(|(address, _)| address).collect();
+        if hosts.len() < window.threshold || !is_internal(contact.address) || contact.port == super::DNS {
             return None;
         }
         let summary = format!(
@@ -88,7 +125,7 @@ impl FanOut {
             contact.context.container_name(),
             contact.port,
             hosts.len(),
-            WINDOW.as_secs()
+            window.length.as_secs()
         );
         let hosts: Vec<String> = hosts.iter().map(IpAddr::to_string).collect();
         let finding = Finding::new(&lateral::HOST_SWEEP, format!("port {}", contact.port), summary)
@@ -96,7 +133,7 @@ impl FanOut {
         Some(
             finding
                 .with("hosts", hosts)
-                .with("window_seconds", WINDOW.as_secs()),
+                .with("window_seconds", window.length.as_secs()),
         )
     }
 }

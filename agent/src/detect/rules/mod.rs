@@ -33,31 +33,27 @@ pub fn rule(id: &str) -> Option<&'static Rule> {
 }
 
 /// True for rules that compare with the image (profile, role, declared ports), or whose finding its profile can allow:
-/// they wait for its name. Escapes, code that is not in the image and reverse shells are in no profile's power.
+/// they wait for its name. Escapes, code that is in no file and reverse shells are in no profile's power.
 #[must_use]
 pub(super) fn needs_image(rule: &Rule) -> bool {
-    let by_image = [
-        &listener::UNEXPECTED,
-        &listener::UNEXPECTED_PORT,
-        &listener::UNEXPECTED_EXECUTABLE,
-        &listener::SHELL_SPAWNED,
-        &listener::SSHD_IN_CONTAINER,
-        &listener::WEB_SERVER_IN_DATABASE,
-        &lateral::FIRST_CONTACT,
-        &lateral::UNEXPECTED_CONNECTION,
-        &lateral::METADATA_SERVICE,
-        &lateral::KUBERNETES_API,
-        &lateral::KUBELET,
-        &lateral::ETCD,
-        &lateral::DOCKER_API,
-        &lateral::PORT_SCAN,
-        &lateral::HOST_SWEEP,
-        &drift::EXEC_OUTSIDE_PROFILE,
-        &drift::CAPABILITY_OUTSIDE_PROFILE,
+    let universal = [
+        &lateral::REVERSE_SHELL,
+        &drift::EXEC_FROM_MEMORY,
+        &drift::EXEC_UNLINKED,
     ];
-    // Profiles say which secrets an image reads, and what it writes and executes.
-    matches!(rule.class, Class::Credential | Class::Tampering)
-        || by_image.iter().any(|known| known.id == rule.id)
+    // Runtimes in containers are known by their image, and the use of a capability by the profile.
+    let by_image = [
+        &escape::MOUNT,
+        &escape::OVERLAY_IN_USER_NAMESPACE,
+        &escape::NETFILTER_IN_USER_NAMESPACE,
+        &escape::BECAME_ROOT,
+    ];
+    let among = |rules: &[&Rule]| rules.iter().any(|known| known.id == rule.id);
+    match rule.class {
+        Class::Escape => among(&by_image),
+        Class::Sensor => false,
+        _ => !among(&universal),
+    }
 }
 
 #[cfg(test)]

@@ -26,6 +26,8 @@ pub(super) static ALL: &[&Rule] = &[
     &NETWORK_CONFIGURATION,
     &HIDDEN_NAME,
     &ODD_NAME,
+    &BULK_ENCRYPTION,
+    &DECODED_PROGRAM,
 ];
 
 pub(crate) static PRELOADED_LIBRARY: Rule = Rule {
@@ -309,9 +311,38 @@ pub(crate) static ODD_NAME: Rule = Rule {
     class: Class::Tampering,
     severity: Severity::Medium,
     attack: &["T1036"],
-    title: "Something was executed whose name cannot be told, or is made to be misread",
-    meaning: "The path is longer than what is kept of it, or the name has control characters or is no text.",
-    why: "Paths are cut and terminals misled, so that nobody sees what was executed.",
+    title: "Something has a name that cannot be told, or is made to be misread",
+    meaning: "Something was executed whose path is longer than what is kept of it, or whose name has control characters or is no \
+        text; or a file was made whose name has control characters.",
+    why: "Paths are cut and terminals misled, so that nobody sees what was made or executed.",
     look_alikes: "None is known: deep folders have names that fit.",
     response: "Look at the file; the event has its inode and device.",
+};
+
+pub(crate) static BULK_ENCRYPTION: Rule = Rule {
+    id: "tampering.bulk_encryption",
+    class: Class::Tampering,
+    severity: Severity::High,
+    attack: &["T1486"],
+    title: "Files are renamed as ransomware does it",
+    meaning: "A process gave a file its old name with `.enc`, `.locked`, `.crypt` or another word of ransomware behind it. The first \
+        rename in a folder is told at once; the count of repeats says how many there were.",
+    why: "Ransomware marks what it has encrypted, folder by folder.",
+    look_alikes: "Somebody encrypts a single file and moves it so; tools that write the encrypted file under its own name do not count, \
+        nor do package managers and build tools.",
+    response: "Stop the process at once; restore from a backup that the container cannot write.",
+};
+
+pub(crate) static DECODED_PROGRAM: Rule = Rule {
+    id: "tampering.decoded_program",
+    class: Class::Tampering,
+    severity: Severity::High,
+    attack: &["T1140", "T1027"],
+    title: "A text was decoded and executed",
+    meaning: "Within a minute one program started a decoder (`base64 -d`, `xxd -r`, `openssl enc -d`, `gpg -d`) and a shell or \
+        interpreter that was told no program, or a file that is not in the image; in whichever order.",
+    why: "Payloads are brought as text, past filters that look for programs.",
+    look_alikes: "Entrypoints that decode a secret into a file execute nothing of it. With a profile that says what is executed, that \
+        decides.",
+    response: "Look at the arguments of the program that started both: the text is there, or where it came from.",
 };

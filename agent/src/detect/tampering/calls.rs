@@ -20,8 +20,9 @@ const TIMEKEEPERS: [&str; 9] = [
     "sntp",
 ];
 /// Programs that change what they may do, mostly to less.
-const DROPPERS: [&str; 10] = [
+const DROPPERS: [&str; 11] = [
     "setpriv",
+    "setcap",
     "capsh",
     "su-exec",
     "gosu",

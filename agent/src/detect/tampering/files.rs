@@ -1,34 +1,13 @@
 //! Files that are changed, by whatever call changes them.
 
+use super::changes::{Change, changes};
 use super::finding;
-use super::places::{Change, PLACES, Place, name};
-use crate::detect::program::{builds, called, is_main, is_of_image};
+use super::places::{PLACES, Place};
+use crate::detect::program::{builds, called, is_main, is_of_image, name};
 use crate::detect::rules::tampering;
 use crate::detect::{Class, DetectContext, Finding};
-use crate::event::{AttributeOp, KernelString, Payload, RecordFlags};
+use crate::event::{KernelString, Payload, RecordFlags};
 use agent_common::magic;
-
-const O_TRUNC: u32 = 0o1000;
-
-/// What the event changed, with what became of it.
-fn changes<'a>(context: &DetectContext<'a>) -> Vec<(&'a KernelString, Change)> {
-    if context.event.raw.header.ret < 0 {
-        return Vec::new();
-    }
-    match &context.event.raw.payload {
-        Payload::FileOpen(open) if open.writes() && open.open_flags & O_TRUNC != 0 => {
-            vec![(&open.path, Change::Emptied)]
-        }
-        Payload::FileOpen(open) if open.writes() => vec![(&open.path, Change::Written)],
-        Payload::Setattr(change) if change.op == AttributeOp::TRUNCATE => {
-            vec![(&change.path, Change::Emptied)]
-        }
-        Payload::Unlink(removed) => vec![(&removed.path, Change::Removed)],
-        Payload::Link(made) | Payload::Symlink(made) => vec![(&made.new_path, Change::Placed)],
-        Payload::Rename(moved) => vec![(&moved.new_path, Change::Placed), (&moved.path, Change::Removed)],
-        _ => Vec::new(),
-    }
-}
 
 /// In the container's own root: elsewhere names are those of who made that root.
 pub(super) fn inspect(context: &DetectContext<'_>) -> Option<Finding> {
@@ -41,6 +20,7 @@ pub(super) fn inspect(context: &DetectContext<'_>) -> Option<Finding> {
         .find_map(|(path, change)| at_place(context, path, *change));
     of_place
         .or_else(|| hidden(context, &changes))
+        .or_else(|| odd(context, &changes))
         .or_else(|| setting(context))
 }
 
@@ -98,6 +78,20 @@ fn hidden(context: &DetectContext<'_>, changes: &[(&KernelString, Change)]) -> O
 fn is_hidden(component: &[u8]) -> bool {
     let blank = |byte: &u8| byte.is_ascii_whitespace() || *byte == b'.';
     !component.is_empty() && component != b"." && component != b".." && component.iter().all(blank)
+}
+
+/// Names that a terminal shows as something else. Executing such a file is told too, but there what the file is weighs more.
+fn odd(context: &DetectContext<'_>, changes: &[(&KernelString, Change)]) -> Option<Finding> {
+    let misleads = |path: &KernelString| path.file_name().iter().any(u8::is_ascii_control);
+    let (path, _) = changes
+        .iter()
+        .find(|(path, change)| *change != Change::Removed && misleads(path))?;
+    Some(finding(
+        context,
+        &tampering::ODD_NAME,
+        &path.to_text(),
+        &format!("made {path}, whose name is made to be misread"),
+    ))
 }
 
 /// What protects the host's kernel; other settings of the host are `escape.kernel_setting`.

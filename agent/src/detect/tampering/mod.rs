@@ -3,6 +3,9 @@
 
 mod attributes;
 mod calls;
+pub(super) mod changes;
+mod decoded;
+mod encryption;
 mod files;
 mod places;
 mod processes;
@@ -11,11 +14,14 @@ mod programs;
 mod tests;
 
 use super::{DetectContext, Detector, Finding, Rule};
-use crate::event::Payload;
+use crate::event::{Payload, SlotKey};
+use decoded::Decoded;
 
 /// Finds tampering.
-#[derive(Debug)]
-pub(super) struct TamperingDetector;
+#[derive(Debug, Default)]
+pub(super) struct TamperingDetector {
+    decoded: Decoded,
+}
 
 impl Detector for TamperingDetector {
     fn inspect(&mut self, context: &DetectContext<'_>, findings: &mut Vec<Finding>) {
@@ -27,9 +33,21 @@ impl Detector for TamperingDetector {
             Payload::Setattr(change) => findings.extend(attributes::inspect(context, change)),
             Payload::Credentials(change) => findings.extend(calls::credentials(context, change)),
             Payload::Syscall(call) => findings.extend(calls::inspect(context, call)),
-            Payload::Exec(exec) => findings.extend(programs::inspect(context, exec)),
+            Payload::Rename(moved) => findings.extend(encryption::inspect(context, moved)),
+            Payload::Exec(exec) => {
+                findings.extend(programs::inspect(context, exec));
+                findings.extend(self.decoded.note(context, exec));
+            }
             _ => {}
         }
+    }
+
+    fn forget(&mut self, container: SlotKey) {
+        self.decoded.forget(container);
+    }
+
+    fn kept(&self) -> usize {
+        self.decoded.kept()
     }
 }
 

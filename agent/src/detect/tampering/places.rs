@@ -1,19 +1,9 @@
 //! Where files decide who may do what, or keep what was done.
 
+use super::changes::Change;
 use crate::detect::Rule;
+use crate::detect::program::name;
 use crate::detect::rules::tampering;
-
-/// What became of a name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Change {
-    /// Opened for writing.
-    Written,
-    /// Cut, or opened so.
-    Emptied,
-    /// A file or link was put there.
-    Placed,
-    Removed,
-}
 
 /// Files of one sort, by their absolute paths in the container.
 pub(super) struct Place {
@@ -214,10 +204,6 @@ pub(super) fn is_history(path: &[u8]) -> bool {
             | b".psql_history"
             | b".rediscli_history"
     )
-}
-
-pub(super) fn name(path: &[u8]) -> &[u8] {
-    path.rsplit(|byte| *byte == b'/').next().unwrap_or(path)
 }
 
 fn in_folder(path: &[u8], folder: &[u8]) -> bool {

@@ -350,6 +350,15 @@ fn names_that_hide_or_mislead() {
         assert_eq!(found(by("/bin/cp"), written(path)), ["hidden_name"], "{path}");
     }
     assert!(found(by("/bin/cp"), written("/root/.config/x")).is_empty());
+    for made in [
+        written("/tmp/x\n\u{1b}[31m"),
+        emptied("/srv/a\rb"),
+        moved("/srv/\u{7f}"),
+    ] {
+        assert_eq!(found(by("/usr/bin/python3"), made), ["odd_name"]);
+    }
+    assert!(found(by("/bin/rm"), removed("/tmp/x\n")).is_empty());
+    assert!(found(by("/bin/cp"), written("/srv/naïve")).is_empty());
     assert_eq!(executed(by("/tmp/x\n\u{1b}[31m"), &["x"]), ["odd_name"]);
     let mut cut = by("/tmp/ddd");
     cut.exe.exe.truncated = true;

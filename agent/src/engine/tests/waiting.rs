@@ -161,12 +161,12 @@ fn a_universal_rule_that_needs_the_mounts_decides_when_they_are_known() {
 #[test]
 fn the_image_adds_to_what_a_universal_rule_said() {
     let mut run = stranger();
-    run.feed(executes("/usr/sbin/sshd", FileFlags::OVERLAY | FileFlags::UPPER));
-    assert_eq!(run.rules(), [("drift.exec_from_upper", 0)]);
+    run.feed(executes("/usr/sbin/sshd", FileFlags::MEMFD));
+    assert_eq!(run.rules(), [("drift.exec_from_memory", 0)]);
     run.feed(described("acme/app"));
     assert_eq!(
         run.rules(),
-        [("drift.exec_from_upper", 0), ("drift.exec_from_upper", 1)]
+        [("drift.exec_from_memory", 0), ("drift.exec_from_memory", 1)]
     );
     let last = &run.alerts[1];
     assert_eq!(

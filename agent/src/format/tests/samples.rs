@@ -1,6 +1,9 @@
 //! One alert per rule, raised by the detectors themselves.
 
 mod credential;
+mod drift;
+mod escape;
+mod network;
 mod tampering;
 
 use crate::alert::{Alert, AlertBuilder, AlertIds, Said};
@@ -34,10 +37,10 @@ fn make() -> Vec<(&'static Rule, Alert)> {
     rules()
         .filter_map(|rule| {
             let alert = match rule.class {
-                Class::Escape => escape(rule.id),
-                Class::Listener => listener(rule.id),
-                Class::Lateral => lateral(rule.id),
-                Class::Drift => drift(rule.id),
+                Class::Escape => escape(rule.id).or_else(|| escape::escape(rule.id)),
+                Class::Listener => listener(rule.id).or_else(|| network::network(rule.id)),
+                Class::Lateral => lateral(rule.id).or_else(|| network::network(rule.id)),
+                Class::Drift => drift(rule.id).or_else(|| drift::drift(rule.id)),
                 Class::Credential => credential::credential(rule.id),
                 Class::Tampering => tampering::tampering(rule.id),
                 Class::Sensor => Some(sensor(rule)),

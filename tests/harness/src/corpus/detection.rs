@@ -67,6 +67,29 @@ impl Detection {
         }
     }
 
+    /// Alerts that a benign scenario must not raise.
+    pub fn disturbances(&self) -> impl Iterator<Item = &Raised> {
+        self.alerts
+            .iter()
+            .filter(|alert| rank(&alert.severity) >= rank("medium"))
+    }
+
+    /// A benign scenario on one line, what disturbs on further ones.
+    #[must_use]
+    pub fn quiet_line(&self) -> String {
+        let state = if self.disturbances().next().is_none() {
+            "quiet"
+        } else {
+            "LOUD "
+        };
+        let mut text = format!("{}  {state}  {}", self.id, self.name);
+        if let Some(failure) = &self.failure {
+            text += &format!("  ({failure})");
+        }
+        self.disturbances().for_each(|alert| text += &alert.line());
+        text
+    }
+
     /// The entry on one line, its alerts on further ones where something is wrong.
     #[must_use]
     pub fn line(&self) -> String {
@@ -82,13 +105,20 @@ impl Detection {
             text += &format!("  ({failure})");
         }
         let shown = if self.faults.is_empty() { 1 } else { 8 };
-        for alert in self.alerts.iter().take(shown) {
-            text += &format!(
-                "\n         {} {} {}: {}",
-                alert.severity, alert.rule, alert.exe, alert.summary
-            );
-        }
+        self.alerts
+            .iter()
+            .take(shown)
+            .for_each(|alert| text += &alert.line());
         text
+    }
+}
+
+impl Raised {
+    fn line(&self) -> String {
+        format!(
+            "\n         {} {} {}: {}",
+            self.severity, self.rule, self.exe, self.summary
+        )
     }
 }
 
@@ -201,6 +231,15 @@ mod tests {
             "another class"
         );
         assert!(!detection(&[]).is_caught);
+    }
+
+    #[test]
+    fn alerts_from_medium_on_disturb() {
+        assert_eq!(detection(&[alert("1", "drift", "low")]).disturbances().count(), 0);
+        assert_eq!(
+            detection(&[alert("1", "drift", "medium")]).disturbances().count(),
+            1
+        );
     }
 
     #[test]

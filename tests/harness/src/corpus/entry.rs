@@ -12,6 +12,18 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, Deserialize)]
 pub struct Corpus {
     pub entries: Vec<Entry>,
+    #[serde(default)]
+    benign: Vec<Scenario>,
+}
+
+/// Ordinary work that looks like an attack. Those without code are procedures for people.
+#[derive(Debug, Clone, Deserialize)]
+struct Scenario {
+    id: String,
+    name: String,
+    image: Option<String>,
+    docker_flags: Option<String>,
+    code: Option<String>,
 }
 
 /// One attack. Fields that only readers need are left out.
@@ -65,7 +77,18 @@ impl Corpus {
         };
         Ok(Self {
             entries: ids.into_iter().map(find).collect::<Result<_>>()?,
+            benign: Vec::new(),
         })
+    }
+
+    /// The benign scenarios that can be carried out, as entries, in place of the attacks.
+    #[must_use]
+    pub fn benign(self) -> Self {
+        let entries = self.benign.into_iter().filter_map(Scenario::entry).collect();
+        Self {
+            entries,
+            benign: Vec::new(),
+        }
     }
 
     /// Writes the folder `/opt/corpus` of the images: the gate, its library, the sink and every case.
@@ -88,7 +111,47 @@ impl Corpus {
     }
 }
 
+impl Scenario {
+    fn entry(self) -> Option<Entry> {
+        Some(Entry {
+            id: self.id,
+            name: self.name,
+            class: "benign".to_owned(),
+            severity: "medium".to_owned(),
+            repro: Repro {
+                image: self.image?,
+                lang: "sh".to_owned(),
+                docker_flags: self.docker_flags.unwrap_or_default(),
+                code: self.code?,
+                host_setup: None,
+            },
+            oracle: Vec::new(),
+        })
+    }
+}
+
 impl Entry {
+    /// What the image of the attacks does on an ordinary day: a profile is learned from it.
+    #[must_use]
+    pub fn ordinary_day() -> Self {
+        const DAY: &str = "for i in 1 2 3; do cat /etc/hostname; ls / >/dev/null; date; sleep 1; done\n\
+            python3 -c 'import json, os, socket, time; print(json.dumps(os.getpid()))'\n";
+        Self {
+            id: "DAY".to_owned(),
+            name: "an ordinary day".to_owned(),
+            class: "benign".to_owned(),
+            severity: "medium".to_owned(),
+            repro: Repro {
+                image: "corpus/attack".to_owned(),
+                lang: "sh".to_owned(),
+                docker_flags: "--network none".to_owned(),
+                code: DAY.to_owned(),
+                host_setup: None,
+            },
+            oracle: Vec::new(),
+        }
+    }
+
     #[must_use]
     pub fn image(&self) -> &str {
         &self.repro.image

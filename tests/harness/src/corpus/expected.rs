@@ -14,6 +14,8 @@ use std::path::PathBuf;
 pub struct Expectations {
     /// A part of every class, for the `e2e` tier.
     pub quick: Vec<String>,
+    /// Caught beside a profile only: without one they are news of lower severity, for any image may do so.
+    pub only_learned: Vec<String>,
     /// What is carried out on other kernels.
     pub vm: Vec<String>,
     entries: BTreeMap<String, Expectation>,

@@ -71,19 +71,42 @@ impl<'a> Runner<'a> {
     /// # Errors
     /// When the agent has ended.
     pub fn run(&self, entry: &Entry) -> Result<Judged> {
+        Ok(self.judged(entry, self.watch.mark())?.0)
+    }
+
+    /// Carries out the entry and looks for its events, and for the alert that is wanted of it.
+    ///
+    /// # Errors
+    /// When the agent has ended.
+    pub fn run_and_attack(&self, entry: &Entry) -> Result<(Judged, Detection)> {
+        let mark = self.watch.mark();
+        let (judged, outcome) = self.judged(entry, mark)?;
+        let deadline = Instant::now() + ALERTED;
+        loop {
+            let alerts = self.watch.since(mark, is_alert)?;
+            let detection = Detection::of(entry, &outcome, &alerts, 0.0);
+            if detection.is_caught || Instant::now() > deadline {
+                return Ok((judged, detection));
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn judged(&self, entry: &Entry, mark: usize) -> Result<(Judged, Outcome)> {
         let expectation = self.expectations.of(entry);
-        let (mark, begun) = (self.watch.mark(), Instant::now());
+        let begun = Instant::now();
         let outcome = self.carry_out(entry, &expectation);
         let took = begun.elapsed();
         let lines = self.lines(mark, &expectation, &outcome)?;
-        Ok(judge(&Case {
+        let judged = judge(&Case {
             entry,
             expectation: &expectation,
             backend: &self.backend,
             outcome: &outcome,
             lines: &lines,
             took,
-        }))
+        });
+        Ok((judged, outcome))
     }
 
     /// Carries out the entry and looks for its alerts.
@@ -97,10 +120,14 @@ impl<'a> Runner<'a> {
         let seconds = begun.elapsed().as_secs_f32();
         // An alert may be raised for a while, and more of them than wanted.
         std::thread::sleep(ALERTED);
-        let lines = self
-            .watch
-            .since(mark, |line| line["schema"] == "vigia.alert/v1")?;
+        let lines = self.watch.since(mark, is_alert)?;
         Ok(Detection::of(entry, &outcome, &lines, seconds))
+    }
+
+    /// Carries out the entry; why it is doubtful that it happened at all.
+    #[must_use]
+    pub fn work(&self, entry: &Entry) -> Option<String> {
+        self.carry_out(entry, &self.expectations.of(entry)).failure
     }
 
     fn carry_out(&self, entry: &Entry, expectation: &Expectation) -> Outcome {
@@ -166,6 +193,10 @@ impl<'a> Runner<'a> {
             std::thread::sleep(Duration::from_millis(20));
         }
     }
+}
+
+fn is_alert(line: &Value) -> bool {
+    line["schema"] == "vigia.alert/v1"
 }
 
 /// The container is gone: nothing of it can happen any more.

@@ -1,8 +1,8 @@
 //! Traces that are wiped, and changes that outlive an intrusion.
 
-use super::{PROC, WRITE, executed, pod, raise};
+use super::{PROC, WRITE, executed, pod, raise, raised};
 use crate::alert::Alert;
-use crate::detect::testing::{file, image_file, open};
+use crate::detect::testing::{file, image_file, open, process};
 use crate::event::{
     Attribute, AttributeOp, Call, CallName, Credentials, CredentialsOp, ExecId, FileFlags, FileObject,
     KernelString, Name, Payload, Signal,
@@ -35,6 +35,8 @@ pub(super) fn tampering(rule: &str) -> Option<Alert> {
         "network_configuration" => executed("/sbin/ip", &["ip", "route", "add", "192.0.2.0/24", "dev", "lo"]),
         "hidden_name" => write("/tmp/.../x"),
         "odd_name" => executed("/opt/x\u{1b}[2J", &["x"]),
+        "bulk_encryption" => renamed("/data/a.docx", "/data/a.docx.enc"),
+        "decoded_program" => decoded(rule),
         _ => None,
     }
 }
@@ -49,6 +51,29 @@ fn removed(path: &str) -> Option<Alert> {
         fs_path: KernelString::default(),
     };
     raise(&mut pod("/bin/rm"), Payload::Unlink(name))
+}
+
+fn renamed(path: &str, new_path: &str) -> Option<Alert> {
+    let name = Name {
+        file: image_file(),
+        directory: FileObject::default(),
+        rename_flags: 0,
+        path: path.into(),
+        new_path: new_path.into(),
+        fs_path: KernelString::default(),
+    };
+    raise(&mut pod("/bin/mv"), Payload::Rename(name))
+}
+
+fn decoded(rule: &str) -> Option<Alert> {
+    let mut scene = pod("/bin/sh");
+    let programs: [(&str, &[&str]); 2] = [("/bin/sh", &["sh"]), ("/usr/bin/base64", &["base64", "-d"])];
+    programs.into_iter().find_map(|(exe, args)| {
+        scene.exe = process(exe);
+        scene.exe.args = args.join("\0").as_str().into();
+        let exec = scene.exec();
+        raised(rule, &mut scene, Payload::Exec(exec))
+    })
 }
 
 fn changed(op: AttributeOp, value: u64) -> Option<Alert> {

@@ -1,5 +1,13 @@
 //! Rules of class `escape`: leaving the container.
 
+mod calls;
+mod namespaces;
+mod places;
+
+pub(crate) use calls::*;
+pub(crate) use namespaces::*;
+pub(crate) use places::*;
+
 use crate::detect::{Class, Rule, Severity};
 
 pub(super) static ALL: &[&Rule] = &[
@@ -27,6 +35,30 @@ pub(super) static ALL: &[&Rule] = &[
     &FOREIGN_PROCESS,
     &RUNTIME_BINARY,
     &HOST_FILE_WRITE,
+    &DEVICE_NODE,
+    &DEVICE_REPLACED,
+    &OUTSIDE_ROOT,
+    &HOST_CHROOT,
+    &FOREIGN_MOUNT,
+    &HOST_SYMLINK,
+    &NAME_EXCHANGE,
+    &SCRIPT_OF_PROCFS,
+    &FILESYSTEM_DEBUGGER,
+    &USER_NAMESPACE,
+    &MOUNT,
+    &OVERLAY_IN_USER_NAMESPACE,
+    &FILESYSTEM_PARAMETERS,
+    &NETFILTER_IN_USER_NAMESPACE,
+    &BECAME_ROOT,
+    &PERF_EVENT,
+    &USERFAULTFD,
+    &KEYRING,
+    &IO_PORTS,
+    &KERNEL_CONTROL,
+    &TERMINAL_INJECTION,
+    &PIPE_SPLICE,
+    &UNUSUAL_SOCKET,
+    &HELPER_STARTED,
 ];
 
 pub(crate) static RELEASE_AGENT: Rule = Rule {
@@ -338,12 +370,12 @@ pub(crate) static RUNTIME_BINARY: Rule = Rule {
 pub(crate) static HOST_FILE_WRITE: Rule = Rule {
     id: "escape.host_file_write",
     class: Class::Escape,
-    severity: Severity::High,
+    severity: Severity::Critical,
     attack: &["T1611", "T1053", "T1098.004"],
-    title: "A sensitive file of the host was opened for writing",
-    meaning: "A process in a container opened a file for writing that decides who is root on the host (accounts, \
-        keys, cron, units, static pods, preload), through a mount of a host folder. The path within the \
-        host's filesystem decides.",
+    title: "A sensitive file of the host was opened for writing, placed or replaced",
+    meaning: "A process in a container opened a file for writing, or put one in a place, that decides who is root on \
+        the host (accounts, keys, cron, units, static pods, preload), through a mount of a host folder. The path \
+        within the host's filesystem decides, and the path below the mount: what is laid out like a root is one.",
     why: "It is a way back in as root, without any exploit.",
     look_alikes: "Configuration management as a DaemonSet does so on purpose. Files of the image itself do not \
         count.",

@@ -1,0 +1,99 @@
+//! Code that is not in the image, and programs that do what the image's work does not need. Decided by the file, by who
+//! executed it and by what it was told; a name alone is told as what it is, a name.
+
+mod capability;
+mod discovery;
+mod files;
+pub(super) mod interpreters;
+mod loader;
+mod memory;
+mod names;
+mod packages;
+mod profile;
+mod script;
+mod startup;
+#[cfg(test)]
+mod tests;
+mod tracing;
+mod write;
+
+use super::program::{called, inner_ancestors, is_builder};
+use super::{DetectContext, Detector, Finding, Rule, Severity};
+use crate::event::{Exec, Payload, RecordFlags, SlotKey};
+use discovery::Discoveries;
+
+/// Finds executions of code that is not in the image, and of the image's code by who is not to.
+#[derive(Debug, Default)]
+pub(super) struct DriftDetector {
+    discoveries: Discoveries,
+}
+
+impl Detector for DriftDetector {
+    fn inspect(&mut self, context: &DetectContext<'_>, findings: &mut Vec<Finding>) {
+        findings.extend(startup::inspect(context));
+        match &context.event.raw.payload {
+            Payload::Exec(exec) => self.executed(context, exec, findings),
+            Payload::ExecAttempt(attempt) => findings.extend(loader::refused(context, attempt)),
+            Payload::FileOpen(open) => {
+                findings.extend(write::outside_profile(context, open));
+                findings.extend(script::dropped(context, open));
+            }
+            Payload::Capable(used) => findings.extend(capability::outside_profile(context, used)),
+            Payload::Mmap(mapping) => findings.extend(memory::inspect(context, mapping)),
+            Payload::Ptrace(access) => findings.extend(tracing::accessed(context, access)),
+            Payload::Syscall(call) => {
+                findings.extend(names::renamed(context, call));
+                findings.extend(tracing::offered(context, call));
+            }
+            _ => {}
+        }
+    }
+
+    fn forget(&mut self, container: SlotKey) {
+        self.discoveries.forget(container);
+    }
+
+    fn kept(&self) -> usize {
+        self.discoveries.kept()
+    }
+}
+
+impl DriftDetector {
+    fn executed(&mut self, context: &DetectContext<'_>, exec: &Exec, findings: &mut Vec<Finding>) {
+        files::inspect(context, exec, findings);
+        findings.extend(script::inspect(context, exec));
+        findings.extend(profile::outside(context, exec));
+        // Of one that was denied the process is still the one that asked.
+        if context.event.raw.header.flags.has(RecordFlags::DENIED) {
+            return;
+        }
+        findings.extend(interpreters::from_service(context, exec));
+        findings.extend(interpreters::piped(context, exec));
+        findings.extend(interpreters::of_session(context, exec));
+        findings.extend(loader::used(context, exec));
+        findings.extend(names::executed(context, exec));
+        findings.extend(names::miner(context, exec));
+        findings.extend(packages::inspect(context, exec));
+        findings.extend(self.discoveries.note(context, exec));
+    }
+}
+
+/// Of a deed of the acting program; `object` tells it from others of the rule.
+fn finding(context: &DetectContext<'_>, rule: &'static Rule, object: &str, did: &str) -> Finding {
+    let summary = format!("{} in {} {did}", context.actor(), context.container_name());
+    Finding::new(rule, object, summary)
+}
+
+/// Where a package manager or build tool is at work, what it brings is not the image's either, but an operator's doing
+/// more often than an intruder's.
+fn weighed(context: &DetectContext<'_>, finding: Finding) -> Finding {
+    if is_below_builder(context) {
+        finding.severity(Severity::Medium)
+    } else {
+        finding
+    }
+}
+
+fn is_below_builder(context: &DetectContext<'_>) -> bool {
+    inner_ancestors(context.event).any(|ancestor| is_builder(&called(ancestor)))
+}

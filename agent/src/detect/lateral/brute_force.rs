@@ -1,0 +1,112 @@
+//! Whoever tries to log in again and again. Counted is what leaves the kernel: repeats of one executable at one address
+//! stay in it.
+
+use super::contact::Contact;
+use super::{clients, time, tunnels};
+use crate::detect::rules::lateral;
+use crate::detect::{DetectContext, Finding};
+use crate::event::{BootTime, Exec, ExecId};
+use crate::profile::Protocol;
+use std::collections::{BTreeSet, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// Tries within this time belong together.
+const WINDOW: Duration = Duration::from_secs(60);
+/// Processes at one service, or different logins, that make an attack.
+const THRESHOLD: usize = 5;
+/// Tries that are remembered of a container.
+const MAX_TRIES: usize = 32;
+/// Services that ask who one is.
+const PORTS: [u16; 16] = [
+    21, 22, 23, 445, 1433, 2222, 3306, 3389, 5432, 5900, 5984, 6379, 9200, 11_211, 27_017, 5985,
+];
+/// Programs that guess passwords.
+const GUESSERS: [&str; 10] = [
+    "hydra",
+    "medusa",
+    "ncrack",
+    "patator",
+    "crowbar",
+    "brutespray",
+    "kerbrute",
+    "thc-hydra",
+    "netexec",
+    "crackmapexec",
+];
+
+/// Recent tries of one container.
+#[derive(Debug, Default)]
+pub(super) struct Logins {
+    connections: VecDeque<(BootTime, IpAddr, u16, ExecId)>,
+    /// Of clients of SSH, by a digest of whom they log in as and where.
+    destinations: VecDeque<(BootTime, u64)>,
+}
+
+impl Logins {
+    /// A connection to a service that asks who one is, each process once: a pool of connections is one process.
+    pub(super) fn contact(&mut self, contact: &Contact<'_>) -> Option<Finding> {
+        if contact.proto != Protocol::Tcp || !PORTS.contains(&contact.port) {
+            return None;
+        }
+        let (now, by) = (time(contact.context), contact.context.event.process.exec_id);
+        let tries = &mut self.connections;
+        tries.retain(|(time, ..)| now.since(*time) < WINDOW);
+        let (address, port) = (contact.address, contact.port);
+        let here =
+            |(_, other, number, _): &&(BootTime, IpAddr, u16, ExecId)| (*other, *number) == (address, port);
+        if !tries.iter().filter(here).any(|(.., process)| *process == by) {
+            push(tries, (now, address, port, by));
+        }
+        let processes = tries.iter().filter(here).count();
+        (processes >= THRESHOLD).then(|| {
+            let tries = format!("{processes} processes connected to {}", contact.place());
+            found(contact.context, contact.place(), &tries).step_of(contact.exploration())
+        })
+    }
+
+    /// A client of SSH was executed.
+    pub(super) fn executed(&mut self, context: &DetectContext<'_>, exec: &Exec) -> Option<Finding> {
+        let destination = tunnels::started(context, exec).destination?;
+        let now = time(context);
+        let mut hasher = DefaultHasher::new();
+        destination.hash(&mut hasher);
+        self.destinations.retain(|(time, _)| now.since(*time) < WINDOW);
+        push(&mut self.destinations, (now, hasher.finish()));
+        let different: BTreeSet<u64> = self.destinations.iter().map(|(_, digest)| *digest).collect();
+        (different.len() >= THRESHOLD).then(|| {
+            let tries = format!("{} logins by SSH were tried", different.len());
+            found(context, context.actor(), &tries)
+        })
+    }
+}
+
+/// A program was executed that does nothing else.
+pub(super) fn tool(context: &DetectContext<'_>, exec: &Exec) -> Option<Finding> {
+    let names = clients::names(context, exec);
+    let guesser = GUESSERS
+        .iter()
+        .find(|guesser| clients::is_among(&names, guesser))?;
+    let (actor, container) = (context.actor(), context.container_name());
+    let summary = format!("{actor} in {container} guesses passwords: it is {guesser}");
+    Some(Finding::new(&lateral::BRUTE_FORCE, actor, summary))
+}
+
+fn found(context: &DetectContext<'_>, object: String, tries: &str) -> Finding {
+    let summary = format!(
+        "{tries} from {} within {} s, the last one is {}",
+        context.container_name(),
+        WINDOW.as_secs(),
+        context.actor()
+    );
+    let finding = Finding::new(&lateral::BRUTE_FORCE, object, summary);
+    finding.with("window_seconds", WINDOW.as_secs())
+}
+
+fn push<T>(to: &mut VecDeque<T>, one: T) {
+    if to.len() >= MAX_TRIES {
+        to.pop_front();
+    }
+    to.push_back(one);
+}

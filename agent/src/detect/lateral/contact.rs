@@ -1,0 +1,203 @@
+//! An outgoing contact: who is there, whether the profile allows it, and what is told of it for itself.
+
+use super::DNS;
+use crate::container::{Container, ContainerMetadata};
+use crate::detect::rules::lateral;
+use crate::detect::{Class, DetectContext, Finding, Severity};
+use crate::event::{EnrichedEvent, Net};
+use crate::event::{canonical, is_internal, is_nobody, peer_address};
+use crate::profile::{CompiledProfile, ConnectQuery, ImageName, Mode, ProfileState, Protocol};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// An outgoing contact with what is known of it.
+pub(super) struct Contact<'a> {
+    pub(super) context: &'a DetectContext<'a>,
+    pub(super) proto: Protocol,
+    pub(super) address: IpAddr,
+    pub(super) port: u16,
+    pub(super) peer: Option<Arc<Container>>,
+}
+
+impl<'a> Contact<'a> {
+    /// `None`: nobody else is contacted.
+    pub(super) fn of(context: &'a DetectContext<'a>, net: &Net) -> Option<Self> {
+        let (proto, address) = (Protocol::from_number(net.protocol)?, peer_address(&net.remote)?);
+        // Servers answer to ports that clients were given.
+        let answer = proto == Protocol::Udp && context.host.ephemeral_ports.contains(net.remote.port);
+        let nobody = is_nobody(address) && !(address.is_loopback() && has_host_network(context));
+        if nobody || answer || is_own(context, address) {
+            return None;
+        }
+        let peer = context
+            .neighbours
+            .by_address(address)
+            .filter(|peer| !is_same(context, peer));
+        Some(Self {
+            context,
+            proto,
+            address,
+            port: net.remote.port,
+            peer,
+        })
+    }
+
+    pub(super) fn is_allowed(&self) -> bool {
+        let image = self
+            .peer_known()
+            .and_then(|known| ImageName::parse(&known.image.reference));
+        self.context.profile.is_some_and(|profile| {
+            profile.connect(&ConnectQuery {
+                proto: self.proto,
+                address: self.address,
+                port: self.port,
+                exe: &self.context.event.process.exe.bytes,
+                peer: image.as_ref(),
+                ephemeral: self.context.host.ephemeral_ports,
+            })
+        })
+    }
+
+    pub(super) fn peer_known(&self) -> Option<&ContainerMetadata> {
+        self.peer.as_ref().and_then(|peer| peer.known())
+    }
+
+    pub(super) fn first_contact(&self) -> Option<Finding> {
+        let peer = self.peer.as_ref().filter(|_| self.port != DNS)?;
+        let profile = self.context.profile;
+        if profile.is_some_and(|profile| profile.mode(Class::Lateral) == Mode::Learn) {
+            return None;
+        }
+        let state = profile.map_or(ProfileState::None, CompiledProfile::state);
+        let severity = match state {
+            ProfileState::Learning => return None,
+            ProfileState::Complete => Severity::High,
+            ProfileState::Partial => Severity::Medium,
+            ProfileState::None if self.is_related() => Severity::Low,
+            ProfileState::None => Severity::Medium,
+        };
+        let summary = format!(
+            "{} in {} contacted container {} at {} for the first time",
+            self.context.actor(),
+            self.context.container_name(),
+            peer.display_name(),
+            self.place()
+        );
+        let finding = Finding::new(&lateral::FIRST_CONTACT, peer.id.as_str(), summary);
+        Some(
+            finding
+                .severity(severity)
+                .step_of(self.exploration())
+                .once_with(&peer.id),
+        )
+    }
+
+    pub(super) fn outside_profile(&self) -> Option<Finding> {
+        let profile = self.context.profile?;
+        // A partial profile without contacts was not asked for them; a complete one knows that there are none.
+        let silent = profile.source().connect.is_empty() && profile.state() != ProfileState::Complete;
+        if self.peer.is_some() || silent || !profile.judges(Class::Lateral) {
+            return None;
+        }
+        let severity = if is_internal(self.address) {
+            Severity::Medium
+        } else {
+            Severity::Low
+        };
+        let summary = format!(
+            "{} in {} contacted {}, which its profile does not name",
+            self.context.actor(),
+            self.context.container_name(),
+            self.place()
+        );
+        let finding = Finding::new(&lateral::UNEXPECTED_CONNECTION, self.place(), summary);
+        Some(finding.severity(severity).step_of(self.exploration()))
+    }
+
+    /// The deed that it is a step of: what one program looks for among neighbours; on the internet, at one address.
+    pub(super) fn exploration(&self) -> String {
+        let actor = self.context.actor();
+        if self.peer.is_some() || is_internal(self.address) {
+            actor
+        } else {
+            format!("{actor} {}", self.address)
+        }
+    }
+
+    /// Both are in one pod, Compose project or network of the user's own.
+    pub(super) fn is_related(&self) -> bool {
+        match (self.context.known(), self.peer_known()) {
+            (Some(own), Some(peer)) => are_related(own, peer),
+            _ => false,
+        }
+    }
+
+    /// What the peer's image is called, in small letters; empty when nobody knows.
+    pub(super) fn peer_image(&self) -> String {
+        let reference = self.peer_known().map(|known| known.image.reference.as_str());
+        let image = reference.and_then(ImageName::parse);
+        image.map_or_else(String::new, |image| image.repository.to_lowercase())
+    }
+
+    /// The peer's image says that it serves the port: EXPOSE.
+    pub(super) fn is_declared(&self) -> bool {
+        let declared = format!("{}/{}", self.port, self.proto.name());
+        self.peer_known()
+            .is_some_and(|known| known.exposed_ports.contains(&declared))
+    }
+
+    /// The profile is being learned, contacts with it.
+    pub(super) fn is_learned(&self) -> bool {
+        self.context.profile.is_some_and(|profile| {
+            profile.mode(Class::Lateral) == Mode::Learn || profile.state() == ProfileState::Learning
+        })
+    }
+
+    pub(super) fn place(&self) -> String {
+        format!(
+            "{}/{}",
+            std::net::SocketAddr::new(self.address, self.port),
+            self.proto.name()
+        )
+    }
+}
+
+/// An address of the container itself.
+fn is_own(context: &DetectContext<'_>, address: IpAddr) -> bool {
+    context
+        .known()
+        .is_some_and(|known| known.addresses.iter().any(|own| canonical(*own) == address))
+}
+
+/// Its loopback is the host's, with what listens there for the host alone.
+pub(in crate::detect) fn has_host_network(context: &DetectContext<'_>) -> bool {
+    let host = context.host.namespaces.net;
+    host != 0 && context.event.raw.header.net_ns == host
+}
+
+/// The container itself, or one of its pod that shares its address.
+pub(super) fn is_same(context: &DetectContext<'_>, peer: &Container) -> bool {
+    let EnrichedEvent {
+        container: Some(own), ..
+    } = context.event
+    else {
+        return false;
+    };
+    let pod = |container: &Container| container.known().and_then(|known| known.pod.clone());
+    own.key == peer.key || pod(own).is_some_and(|own| pod(peer) == Some(own))
+}
+
+/// Both are in one pod, Compose project or network of the user's own.
+pub(super) fn are_related(own: &ContainerMetadata, peer: &ContainerMetadata) -> bool {
+    const PROJECT: &str = "com.docker.compose.project";
+    let pod = own.pod.is_some() && own.pod == peer.pod;
+    let project = own
+        .labels
+        .get(PROJECT)
+        .is_some_and(|project| peer.labels.get(PROJECT) == Some(project));
+    pod || project
+        || own
+            .user_networks
+            .iter()
+            .any(|network| peer.user_networks.contains(network))
+}

@@ -1,0 +1,155 @@
+//! Shells whose commands come through a pipe from somebody who is connected: shell and carrier are executed by one process.
+
+use super::{Contact, allowed, relays, time};
+use crate::detect::program::{called, inner_ancestors, is_relay, is_shell};
+use crate::detect::rules::lateral;
+use crate::detect::{DetectContext, Finding};
+use crate::event::{BootTime, ExecId};
+use crate::process::Process;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// The parts of a pipeline are there within this time.
+const WINDOW: Duration = Duration::from_secs(60);
+/// Parts of each sort that are remembered of a container.
+const MAX_PARTS: usize = 16;
+
+/// Parts of pipelines, recently.
+#[derive(Debug, Default)]
+pub(super) struct Pipes {
+    shells: Parts,
+    /// Carriers that connected, and those that listen.
+    clients: Parts,
+    listeners: Parts,
+}
+
+#[derive(Debug, Default)]
+struct Parts(VecDeque<Part>);
+
+#[derive(Debug)]
+struct Part {
+    time: BootTime,
+    process: ExecId,
+    /// Who executed it.
+    parent: ExecId,
+    /// Whom it is connected to, in words.
+    peer: String,
+}
+
+impl Pipes {
+    /// A shell was executed that reads its commands.
+    pub(super) fn shell(&mut self, context: &DetectContext<'_>) -> Option<Finding> {
+        let part = Part::of(context, String::new()).filter(|_| is_forked(context))?;
+        let peer = self.clients.beside(&part).map(|client| client.peer.clone());
+        self.shells.add(part);
+        peer.map(|peer| reverse_shell(context, &peer))
+    }
+
+    /// A carrier listens.
+    pub(super) fn listens(&mut self, context: &DetectContext<'_>) -> Option<Finding> {
+        let part = Part::of(context, String::new())?;
+        let joined = self.clients.beside(&part).is_some();
+        self.listeners.add(part);
+        joined.then(|| relayed(context)).flatten()
+    }
+
+    /// A carrier connected outwards.
+    pub(super) fn connects(&mut self, contact: &Contact<'_>) -> Vec<Finding> {
+        let context = contact.context;
+        let Some(part) = Part::of(context, contact.address.to_string()) else {
+            return Vec::new();
+        };
+        let shell = self.shells.beside(&part).is_some();
+        let listener = self.listeners.beside(&part).is_some();
+        let shell = shell.then(|| reverse_shell(context, &part.peer));
+        self.clients.add(part);
+        let relay = listener.then(|| relayed(context)).flatten();
+        shell.into_iter().chain(relay).collect()
+    }
+}
+
+impl Part {
+    /// `None`: nobody in the container executed it.
+    fn of(context: &DetectContext<'_>, peer: String) -> Option<Self> {
+        let process = &context.event.process;
+        let parent = process.parent;
+        let inner = inner_ancestors(context.event).any(|above| above.exec_id == parent);
+        (parent != ExecId::NONE && inner).then(|| Self {
+            time: time(context),
+            process: process.exec_id,
+            parent,
+            peer,
+        })
+    }
+}
+
+impl Parts {
+    /// Another process with the same parent.
+    fn beside(&self, part: &Part) -> Option<&Part> {
+        self.0.iter().find(|other| {
+            let together = part.time.since(other.time) < WINDOW;
+            together && other.parent == part.parent && other.process != part.process
+        })
+    }
+
+    fn add(&mut self, part: Part) {
+        self.0.retain(|known| known.process != part.process);
+        if self.0.len() >= MAX_PARTS {
+            self.0.pop_front();
+        }
+        self.0.push_back(part);
+    }
+}
+
+/// In place of who executed it there is no pipe to anybody else: an entrypoint that ends in a shell.
+fn is_forked(context: &DetectContext<'_>) -> bool {
+    let parent = inner_ancestors(context.event).next();
+    parent.is_some_and(|parent| parent.host_pid != context.event.process.host_pid)
+}
+
+/// A shell without a script or command.
+pub(super) fn reads_commands(process: &Process) -> bool {
+    let name = called(process);
+    let mut arguments: Vec<_> = process.arguments().skip(1).collect();
+    // Of busybox the first may be the shell's name.
+    if process.exe_name() != name.as_slice()
+        && arguments
+            .first()
+            .is_some_and(|first| first.file_name() == name.as_slice())
+    {
+        arguments.remove(0);
+    }
+    let option =
+        |bytes: &[u8]| bytes.starts_with(b"-") && (bytes.starts_with(b"--") || !bytes.contains(&b'c'));
+    is_shell(&name) && arguments.iter().all(|argument| option(argument.bytes.as_slice()))
+}
+
+/// A program that passes what it reads to a peer, and back. One that only looks whether somebody listens does not.
+pub(super) fn is_carrier(process: &Process) -> bool {
+    let name = called(process);
+    let mut arguments = process.arguments().skip(1);
+    match name.as_slice() {
+        b"telnet" => true,
+        b"openssl" => arguments.any(|argument| argument.bytes == "s_client"),
+        name => is_relay(name) && !arguments.any(|argument| is_look(&argument.bytes)),
+    }
+}
+
+/// `-z`, also among others: `-vz`.
+fn is_look(argument: &[u8]) -> bool {
+    matches!(argument, [b'-', letters @ ..] if !letters.starts_with(b"-") && letters.contains(&b'z'))
+}
+
+fn reverse_shell(context: &DetectContext<'_>, peer: &str) -> Finding {
+    let summary = format!(
+        "Reverse shell: a shell in {} takes its commands from {peer} through pipes (by {})",
+        context.container_name(),
+        context.actor()
+    );
+    Finding::new(&lateral::REVERSE_SHELL, peer, summary)
+}
+
+/// One carrier that listens and one that is connected.
+fn relayed(context: &DetectContext<'_>) -> Option<Finding> {
+    (!allowed::executes(context, None)).then(|| relays::relayed(context))
+}

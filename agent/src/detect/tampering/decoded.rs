@@ -1,0 +1,194 @@
+//! Text that is decoded and executed: a decoder, and what runs its output, started by the same image. Which of the two comes first is
+//! a matter of chance. Bounded per container.
+
+use super::finding;
+use crate::detect::drift::interpreters::reads_input;
+use crate::detect::program::called;
+use crate::detect::rules::tampering;
+use crate::detect::{Class, DetectContext, Finding, Scope};
+use crate::event::{BootTime, Exec, ExecId, FileFlags, KernelString, RecordFlags, SlotKey};
+use agent_common::magic;
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+/// Containers of which it is kept: as many as there are slots.
+const MAX_CONTAINERS: usize = agent_common::limits::MAX_SLOTS as usize;
+/// Steps within this time belong together.
+const WINDOW: Duration = Duration::from_secs(60);
+/// Steps that are remembered of a container.
+const MAX_STEPS: usize = 16;
+
+/// Which half of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Decodes,
+    Runs,
+}
+
+#[derive(Debug)]
+struct Step {
+    time: BootTime,
+    /// The image that started it.
+    parent: ExecId,
+    part: Part,
+}
+
+/// Recent steps of all containers.
+#[derive(Debug, Default)]
+pub(super) struct Decoded {
+    steps: HashMap<SlotKey, VecDeque<Step>>,
+}
+
+impl Decoded {
+    /// Keeps a step; the finding when the other half was there.
+    pub(super) fn note(&mut self, context: &DetectContext<'_>, exec: &Exec) -> Option<Finding> {
+        let part = part(context, exec)?;
+        let parent = exec.parent;
+        if context.scope != Scope::All || parent == ExecId::NONE || is_described(context) {
+            return None;
+        }
+        let steps = self.of(context.event.raw.slot()?)?;
+        let time = BootTime(context.event.raw.header.time_boot_ns);
+        steps.retain(|step| time.since(step.time) < WINDOW);
+        let found = steps
+            .iter()
+            .any(|step| step.parent == parent && step.part != part);
+        if steps.len() >= MAX_STEPS {
+            steps.pop_front();
+        }
+        steps.push_back(Step { time, parent, part });
+        found.then(|| {
+            let did = "is a part of what decodes a text and executes it";
+            finding(context, &tampering::DECODED_PROGRAM, "decoded", did)
+        })
+    }
+
+    fn of(&mut self, container: SlotKey) -> Option<&mut VecDeque<Step>> {
+        if self.steps.len() >= MAX_CONTAINERS && !self.steps.contains_key(&container) {
+            return None;
+        }
+        Some(self.steps.entry(container).or_default())
+    }
+
+    pub(super) fn forget(&mut self, container: SlotKey) {
+        self.steps.remove(&container);
+    }
+
+    pub(super) fn kept(&self) -> usize {
+        self.steps.len()
+    }
+}
+
+/// Where a profile says what is executed, it decides.
+fn is_described(context: &DetectContext<'_>) -> bool {
+    context
+        .profile
+        .is_some_and(|profile| profile.judges(Class::Drift) && profile.describes_exec())
+}
+
+fn part(context: &DetectContext<'_>, exec: &Exec) -> Option<Part> {
+    let process = &context.event.process;
+    if context.event.raw.header.flags.has(RecordFlags::DENIED) {
+        return None;
+    }
+    let arguments: Vec<KernelString> = exec.arguments().skip(1).collect();
+    if decodes(&called(process), &arguments) {
+        return Some(Part::Decodes);
+    }
+    let brought = exec.file.flags & FileFlags::UPPER != 0 || exec.file.magic == magic::TMPFS;
+    (brought || reads_input(process)).then_some(Part::Runs)
+}
+
+/// `base64 -d`, `xxd -r -p`, `openssl enc -d -base64`.
+fn decodes(name: &[u8], arguments: &[KernelString]) -> bool {
+    let has = |words: &[&[u8]]| {
+        arguments
+            .iter()
+            .any(|argument| words.contains(&argument.bytes.as_slice()))
+    };
+    let letter = |letter: u8| {
+        arguments
+            .iter()
+            .any(|argument| is_cluster(&argument.bytes, letter))
+    };
+    match name {
+        b"base64" | b"base32" | b"basenc" => letter(b'd') || letter(b'D') || has(&[b"--decode"]),
+        b"xxd" => letter(b'r') || has(&[b"--revert"]),
+        b"openssl" => has(&[b"-d"]),
+        b"gpg" | b"gpg2" => letter(b'd') || has(&[b"--decrypt"]),
+        b"uudecode" => true,
+        _ => false,
+    }
+}
+
+/// `-d`, `-di`.
+fn is_cluster(argument: &[u8], letter: u8) -> bool {
+    let letters = argument.strip_prefix(b"-").unwrap_or_default();
+    !letters.starts_with(b"-") && letters.contains(&letter)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::detect::testing::{SECOND, Scene, process, scene};
+    use crate::event::Payload;
+
+    const FOUND: [&str; 1] = ["tampering.decoded_program"];
+    const SHELL: (&str, &[&str]) = ("/bin/sh", &["sh"]);
+    const DECODER: (&str, &[&str]) = ("/usr/bin/base64", &["base64", "-d"]);
+
+    fn by(exe: &str) -> Scene {
+        scene("acme/shop", exe).below(&["/usr/bin/dash", "/app/server"])
+    }
+
+    /// Rules of programs that one image starts, one after the other.
+    fn started(scene: &mut Scene, programs: &[(&str, &[&str])]) -> Vec<&'static str> {
+        let mut rules = Vec::new();
+        for (exe, args) in programs {
+            scene.exe = process(exe);
+            scene.exe.args = args.join("\0").as_str().into();
+            let exec = scene.exec();
+            rules.extend(scene.rules(Payload::Exec(exec)));
+        }
+        rules.retain(|rule| rule.starts_with("tampering."));
+        rules
+    }
+
+    #[test]
+    fn what_is_decoded_and_executed_is_found_in_either_order() {
+        let decoders: [(&str, &[&str]); 4] = [
+            DECODER,
+            ("/usr/bin/base64", &["base64", "--decode"]),
+            ("/usr/bin/xxd", &["xxd", "-r", "-p"]),
+            ("/usr/bin/openssl", &["openssl", "enc", "-d", "-base64"]),
+        ];
+        for decoder in decoders {
+            assert_eq!(started(&mut by("/bin/sh"), &[decoder, SHELL]), FOUND);
+            assert_eq!(started(&mut by("/bin/sh"), &[SHELL, decoder]), FOUND);
+        }
+        let python: (&str, &[&str]) = ("/usr/bin/python3", &["python3", "-"]);
+        assert_eq!(started(&mut by("/bin/sh"), &[DECODER, python]), FOUND);
+    }
+
+    #[test]
+    fn decoding_alone_or_beside_other_programs_executes_nothing() {
+        let others: [(&str, &[&str]); 3] = [
+            ("/bin/sh", &["sh", "/app/run.sh"]),
+            ("/bin/cat", &["cat"]),
+            DECODER,
+        ];
+        for other in others {
+            assert!(started(&mut by("/bin/sh"), &[DECODER, other]).is_empty());
+        }
+        let encoder: (&str, &[&str]) = ("/usr/bin/base64", &["base64", "-w0"]);
+        assert!(started(&mut by("/bin/sh"), &[encoder, SHELL]).is_empty());
+        let mut late = by("/bin/sh");
+        assert!(started(&mut late, &[DECODER]).is_empty());
+        late.now_ns += 61 * SECOND;
+        assert!(started(&mut late, &[SHELL]).is_empty());
+        let mut known = by("/bin/sh").with_profile("state: complete\nexec: [{path: /bin/sh}]");
+        assert!(
+            started(&mut known, &[DECODER, SHELL]).is_empty(),
+            "the profile decides"
+        );
+    }
+}
