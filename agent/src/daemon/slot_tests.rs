@@ -26,6 +26,7 @@ async fn a_new_profile_has_what_its_containers_do_judged_again() {
     for _ in 0..2 {
         let adopt = |reply| ControlRequest::Adopt {
             profiles: profile(),
+            rules: Arc::default(),
             sockets: Vec::new(),
             reply,
         };
