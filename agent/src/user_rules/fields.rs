@@ -225,7 +225,10 @@ pub(super) const PROCESS: &[Field] = &[
         FieldType::MaybeFlag,
         "the executable is in the image; null: cannot be told",
     ),
-    flag("truncated", "`exe`, `args` or `cwd` were cut"),
+    flag(
+        "truncated",
+        "`exe`, `args` or `cwd` were cut, or a list has more than 256 items",
+    ),
 ];
 const ANCESTOR: &[Field] = &[
     number("host_pid", ""),

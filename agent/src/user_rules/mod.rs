@@ -1,7 +1,7 @@
 //! Rules that users write: YAML with a condition in CEL over what an event shows, in the words of alerts and of `agent watch`.
 //!
 //! A rule says by `on:` which kinds of events it is asked about; nothing else is evaluated for it. Whatever can be wrong is found when its
-//! file is read: [`UserRuleSet::compile`] checks names, types and placeholders against [`fields`], then tries the condition on a sample of each
+//! file is read: [`UserRuleSet::compile`] checks names, types and placeholders against one table, then tries the condition on a sample of each
 //! kind. What fails nevertheless while events come is counted per rule and never fatal.
 //!
 //! Bounded: rules, bytes of a condition, macros in it, patterns; see the constants. Pure except [`store`], which reads folders.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// Rules that may be in force at once: each costs some ten microseconds per event of its kinds.
+/// Rules that may be in force at once: each costs microseconds per event of its kinds, tens of them with macros.
 pub const MAX_RULES: usize = 256;
 /// Patterns of all rules: each has up to 256 KiB.
 const MAX_PATTERNS: usize = 256;

@@ -227,6 +227,17 @@ fn what_an_event_does_not_have_is_empty_and_what_cannot_be_told_is_null() {
 }
 
 #[test]
+fn a_list_that_its_container_made_long_is_cut_and_says_so() {
+    let condition = "process.truncated && size(process.args) == 256 && !process.args.exists(a, a == \"z\")";
+    let rules = set("exec", condition, "");
+    let mut scene = shop("/usr/bin/curl");
+    scene.exe.args = format!("{}z\0", "a\0".repeat(256)).as_str().into();
+    assert_eq!(exec(&rules, &mut scene), 1);
+    scene.exe.args = "a\0".repeat(256).as_str().into();
+    assert_eq!(exec(&rules, &mut scene), 0, "it is whole");
+}
+
+#[test]
 fn equal_deeds_are_one_alert_and_others_are_not() {
     let rules = set("connect", "event.ret == 0", "");
     let mut scene = shop("/usr/bin/curl");

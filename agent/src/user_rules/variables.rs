@@ -10,6 +10,9 @@ use crate::event::EventKind;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+/// Items of a list that its container makes as long as it likes: macros go through them.
+const MAX_ITEMS: usize = 256;
+
 /// The three variables.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Variables {
@@ -23,9 +26,13 @@ impl Variables {
     pub(super) fn of(context: &DetectContext<'_>) -> Self {
         let kind = context.event.raw.header.kind;
         let shown = Activity::of(context.event, context.host, context.neighbours);
+        let mut process = object(&shown.process);
+        if shorten(&mut process, "args") | shorten(&mut process, "ancestors") {
+            process.insert("truncated".to_owned(), true.into());
+        }
         let variables = Self {
             event: shown.evidence,
-            process: object(&shown.process),
+            process,
             container: object(&shown.container),
         };
         variables.completed(kind)
@@ -116,6 +123,16 @@ impl Variables {
         rest.iter()
             .try_fold(map.get(first)?, |value, name| value.get(name))
     }
+}
+
+/// True when there was more than conditions may go through.
+fn shorten(map: &mut Map<String, Value>, key: &str) -> bool {
+    let Some(Value::Array(items)) = map.get_mut(key) else {
+        return false;
+    };
+    let long = items.len() > MAX_ITEMS;
+    items.truncate(MAX_ITEMS);
+    long
 }
 
 fn keep(map: &mut Map<String, Value>, key: &str, value: Option<&Value>) {
