@@ -25,23 +25,11 @@ pub(super) fn check(text: &str) -> Result<(), Problem> {
             "write it in single or double quotes",
         ));
     }
-    let (mut nesting, mut levels) = (0_usize, 0_usize);
-    let mut before = 0;
-    for byte in outside_of_texts(text) {
-        let last = std::mem::replace(&mut before, byte);
-        // Of `==`, `!=`, `<=` and `>=` the second half is none of its own.
-        let second = byte == b'=' && b"=!<>".contains(&last);
-        levels += usize::from(LEVELS.contains(&byte) && !second);
-        match byte {
-            b'(' | b'[' | b'{' => nesting += 1,
-            b')' | b']' | b'}' => nesting = nesting.saturating_sub(1),
-            _ => {}
-        }
-        if nesting > MAX_NESTING {
-            return Err(too_much(format!(
-                "more than {MAX_NESTING} brackets within each other"
-            )));
-        }
+    let (nesting, levels) = depth(text);
+    if nesting > MAX_NESTING {
+        return Err(too_much(format!(
+            "more than {MAX_NESTING} brackets within each other"
+        )));
     }
     if levels > MAX_LEVELS {
         return Err(too_much(format!(
@@ -49,6 +37,24 @@ pub(super) fn check(text: &str) -> Result<(), Problem> {
         )));
     }
     Ok(())
+}
+
+/// The most brackets within each other, and all that may be a level of recursion.
+fn depth(text: &str) -> (usize, usize) {
+    let (mut open, mut nesting, mut levels, mut before) = (0_usize, 0, 0, 0);
+    for byte in outside_of_texts(text) {
+        let last = std::mem::replace(&mut before, byte);
+        // Of `==`, `!=`, `<=` and `>=` the second half is none of its own.
+        let second = byte == b'=' && b"=!<>".contains(&last);
+        levels += usize::from(LEVELS.contains(&byte) && !second);
+        match byte {
+            b'(' | b'[' | b'{' => open += 1,
+            b')' | b']' | b'}' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        nesting = nesting.max(open);
+    }
+    (nesting, levels)
 }
 
 fn too_much(reason: String) -> Problem {

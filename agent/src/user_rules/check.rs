@@ -197,16 +197,7 @@ impl Walk<'_> {
                 "a list is gone through once: ask about its items directly",
             ));
         }
-        let item = match self.shape(&comprehension.iter_range)? {
-            Shape::Known(FieldType::List(item)) => Shape::Known(*item),
-            Shape::Known(FieldType::Labels) => TEXT,
-            other => {
-                return Err(Problem::new(
-                    format!("a macro goes over a list, not over {}", other.name()),
-                    "use it with a list of the event, such as process.args",
-                ));
-            }
-        };
+        let item = self.item(&comprehension.iter_range)?;
         self.bound.push((comprehension.iter_var.clone(), item));
         self.bound.extend(
             comprehension
@@ -225,5 +216,17 @@ impl Walk<'_> {
         }
         self.bound.clear();
         Ok(Shape::Unknown)
+    }
+
+    /// An item of what a macro goes over.
+    fn item(&mut self, range: &IdedExpr) -> Result<Shape, Problem> {
+        match self.shape(range)? {
+            Shape::Known(FieldType::List(item)) => Ok(Shape::Known(*item)),
+            Shape::Known(FieldType::Labels) => Ok(TEXT),
+            other => Err(Problem::new(
+                format!("a macro goes over a list, not over {}", other.name()),
+                "use it with a list of the event, such as process.args",
+            )),
+        }
     }
 }

@@ -55,13 +55,8 @@ pub(super) struct Test {
 impl CompiledRule {
     /// Checks everything that `document` says; `set` is the name of its file's rules.
     pub(super) fn new(document: &RuleDocument, set: &str, file: &Path) -> Result<Self, UserRuleError> {
-        check_id(&document.id.value).map_err(|problem| problem.at(file, &document.id))?;
-        check_class(document.class.value).map_err(|problem| problem.at(file, &document.class))?;
-        check_title(&document.title.value).map_err(|problem| problem.at(file, &document.title))?;
+        check_words(document, file)?;
         let kinds = kinds(&document.on.value).map_err(|problem| problem.at(file, &document.on))?;
-        for technique in &document.attack {
-            check_technique(&technique.value).map_err(|problem| problem.at(file, technique))?;
-        }
         let condition = &document.condition;
         let expression =
             Expression::compile(&condition.value, &kinds).map_err(|problem| problem.at(file, condition))?;
@@ -182,6 +177,24 @@ fn object(variables: &Variables) -> String {
     // Of an exec the path is the executable.
     parts.dedup();
     parts.join(" ")
+}
+
+/// What is neither condition nor template.
+fn check_words(document: &RuleDocument, file: &Path) -> Result<(), UserRuleError> {
+    let RuleDocument {
+        id,
+        class,
+        title,
+        attack,
+        ..
+    } = document;
+    check_id(&id.value).map_err(|problem| problem.at(file, id))?;
+    check_class(class.value).map_err(|problem| problem.at(file, class))?;
+    check_title(&title.value).map_err(|problem| problem.at(file, title))?;
+    for technique in attack {
+        check_technique(&technique.value).map_err(|problem| problem.at(file, technique))?;
+    }
+    Ok(())
 }
 
 fn check_id(id: &str) -> Result<(), Problem> {
