@@ -33,4 +33,5 @@ pub mod sinks;
 pub mod source;
 pub mod spool;
 pub mod telemetry;
+pub mod user_rules;
 pub mod watch;

@@ -79,6 +79,12 @@ _vigia() {
             vigia__subcmd__profile,show)
                 cmd="vigia__subcmd__profile__subcmd__show"
                 ;;
+            vigia__subcmd__rules,lint)
+                cmd="vigia__subcmd__rules__subcmd__lint"
+                ;;
+            vigia__subcmd__rules,test)
+                cmd="vigia__subcmd__rules__subcmd__test"
+                ;;
             vigia__subcmd__sink,test)
                 cmd="vigia__subcmd__sink__subcmd__test"
                 ;;
@@ -455,7 +461,7 @@ _vigia() {
             return 0
             ;;
         vigia__subcmd__rules)
-            opts="-h --output --config --help"
+            opts="-h --output --config --help test lint"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -463,6 +469,50 @@ _vigia() {
             case "${prev}" in
                 --output)
                     COMPREPLY=($(compgen -W "text json markdown navigator" -- "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        vigia__subcmd__rules__subcmd__lint)
+            opts="-h --output --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        vigia__subcmd__rules__subcmd__test)
+            opts="-h --output --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
                     return 0
                     ;;
                 --config)

@@ -32,9 +32,9 @@ complete -c vigia -n "__fish_vigia_needs_command" -f -a "watch" -d 'Show live wh
 complete -c vigia -n "__fish_vigia_needs_command" -f -a "check" -d 'Say what this kernel and host allow: load the sensor, list its capabilities, detach it'
 complete -c vigia -n "__fish_vigia_needs_command" -f -a "replay" -d 'Run the detection again over what `agent run --record` wrote, without a kernel'
 complete -c vigia -n "__fish_vigia_needs_command" -f -a "status" -d 'Show the state of the running agent'
-complete -c vigia -n "__fish_vigia_needs_command" -f -a "reload" -d 'Have the running agent read its configuration and profiles again; exit code 78 when it refuses them'
+complete -c vigia -n "__fish_vigia_needs_command" -f -a "reload" -d 'Have the running agent read its configuration, profiles and rules again; exit code 78 when it refuses them'
 complete -c vigia -n "__fish_vigia_needs_command" -f -a "profile" -d 'Learn and inspect behaviour profiles'
-complete -c vigia -n "__fish_vigia_needs_command" -f -a "rules" -d 'List the rules with their documentation'
+complete -c vigia -n "__fish_vigia_needs_command" -f -a "rules" -d 'List the rules with their documentation; check and test rules of your own'
 complete -c vigia -n "__fish_vigia_needs_command" -f -a "explain" -d 'Say what a rule means, why it matters and what to do; or what an alert says'
 complete -c vigia -n "__fish_vigia_needs_command" -f -a "config" -d 'Print, check and document the configuration'
 complete -c vigia -n "__fish_vigia_needs_command" -f -a "sink" -d 'Try where alerts go'
@@ -136,12 +136,21 @@ complete -c vigia -n "__fish_vigia_using_subcommand profile; and __fish_seen_sub
 json\t'For programs'"
 complete -c vigia -n "__fish_vigia_using_subcommand profile; and __fish_seen_subcommand_from show" -l config -d 'Configuration file [default: /etc/vigia/config.yaml if it is there]' -r -F
 complete -c vigia -n "__fish_vigia_using_subcommand profile; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c vigia -n "__fish_vigia_using_subcommand rules" -l output -r -f -a "text\t'One line per rule'
+complete -c vigia -n "__fish_vigia_using_subcommand rules; and not __fish_seen_subcommand_from test lint" -l output -r -f -a "text\t'One line per rule'
 json\t''
-markdown\t'What `docs/rules.md` is'
-navigator\t'Coverage of ATT&CK, as a layer of its Navigator'"
-complete -c vigia -n "__fish_vigia_using_subcommand rules" -l config -d 'Configuration file [default: /etc/vigia/config.yaml if it is there]' -r -F
-complete -c vigia -n "__fish_vigia_using_subcommand rules" -s h -l help -d 'Print help (see more with \'--help\')'
+markdown\t'What `docs/rules.md` is: the rules that are shipped'"
+complete -c vigia -n "__fish_vigia_using_subcommand rules; and not __fish_seen_subcommand_from test lint" -l config -d 'Configuration file [default: /etc/vigia/config.yaml if it is there]' -r -F
+complete -c vigia -n "__fish_vigia_using_subcommand rules; and not __fish_seen_subcommand_from test lint" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vigia -n "__fish_vigia_using_subcommand rules; and not __fish_seen_subcommand_from test lint" -a "test" -d 'Run the tests that are written in files of rules; exit code 1 when one fails, 78 when a file is wrong'
+complete -c vigia -n "__fish_vigia_using_subcommand rules; and not __fish_seen_subcommand_from test lint" -a "lint" -d 'Check files of rules; exit code 78 when one is wrong'
+complete -c vigia -n "__fish_vigia_using_subcommand rules; and __fish_seen_subcommand_from test" -l output -r -f -a "text\t'For people'
+json\t'For programs'"
+complete -c vigia -n "__fish_vigia_using_subcommand rules; and __fish_seen_subcommand_from test" -l config -d 'Configuration file [default: /etc/vigia/config.yaml if it is there]' -r -F
+complete -c vigia -n "__fish_vigia_using_subcommand rules; and __fish_seen_subcommand_from test" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vigia -n "__fish_vigia_using_subcommand rules; and __fish_seen_subcommand_from lint" -l output -r -f -a "text\t'For people'
+json\t'For programs'"
+complete -c vigia -n "__fish_vigia_using_subcommand rules; and __fish_seen_subcommand_from lint" -l config -d 'Configuration file [default: /etc/vigia/config.yaml if it is there]' -r -F
+complete -c vigia -n "__fish_vigia_using_subcommand rules; and __fish_seen_subcommand_from lint" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c vigia -n "__fish_vigia_using_subcommand explain" -l spool -d 'Folder of the spool [default: the configured one]' -r -F
 complete -c vigia -n "__fish_vigia_using_subcommand explain" -l output -r -f -a "text\t'For people'
 json\t'For programs'"

@@ -9,19 +9,27 @@ use agent::engine::{Engine, Output};
 use agent::format::Format;
 use agent::profile::RoleSet;
 use agent::recording::{Reader, RecordedProfiles, replay};
+use agent::user_rules::{RuleSource, UserRuleSet};
 use anyhow::{Result, ensure};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 fn recordings() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("recordings")
 }
 
 fn alerts_of(recording: &Path) -> Result<String> {
+    alerts_with(recording, UserRuleSet::default())
+}
+
+/// As they would have been with these rules of users.
+fn alerts_with(recording: &Path, rules: UserRuleSet) -> Result<String> {
     let mut reader = Reader::open(recording)?;
     let alerts = AlertBuilder::new(AlertIds::new(0));
     let mut engine = Engine::new(reader.start().host.clone(), RoleSet::shipped()?, alerts);
+    engine.set_rules(Arc::new(rules));
     let mut alerts = Vec::new();
     replay(&mut reader, &mut engine, RecordedProfiles::InForce, |output| {
         if let Output::Alert(alert) = output {
@@ -96,6 +104,55 @@ fn recorded_names_reach_the_alerts() -> Result<()> {
             .iter()
             .any(|alert| alert["revision"] == 1 && alert["repeat"]["count"] == 3),
         "the last word on what happened three times"
+    );
+    Ok(())
+}
+
+/// `/tmp/sleep` and `/tmp/true` were executed in the container `web` of an image that one of two rules excepts.
+#[test]
+fn a_rule_of_a_user_finds_what_was_recorded_but_for_its_exceptions() -> Result<()> {
+    let rule = |id: &str, exceptions: &str| {
+        format!(
+            "- id: {id}\n  on: [exec]\n  condition: event.path.startsWith(\"/tmp/\") && container.name == \"web\"\n  class: drift\n  \
+             severity: critical\n  title: Something in /tmp ran\n  summary: \"{{{{process.exe}}}} ran in {{{{container.image.ref}}}}\"\n  \
+             exceptions: [{exceptions}]\n"
+        )
+    };
+    let text = [
+        "apiVersion: vigia.dev/v1alpha1\nkind: RuleSet\nmetadata: {name: tmp}\nrules:\n".to_owned(),
+        rule("user.tmp", "{images: [other]}, {paths: [/tmp/true]}"),
+        rule("user.tmp_excepted", "{images: ['lab.local/busybox:*']}"),
+    ];
+    let source = RuleSource {
+        file: "tmp.yaml".into(),
+        text: text.concat(),
+    };
+    let rules = UserRuleSet::compile(vec![source])?;
+    let lines = alerts_with(&recordings().join("containers.vigia"), rules)?;
+    let alerts: Vec<Value> = lines
+        .lines()
+        .map(serde_json::from_str)
+        .collect::<Result<_, _>>()?;
+    let own: Vec<_> = alerts
+        .iter()
+        .filter(|alert| alert["rule"] == "user.tmp")
+        .collect();
+    ensure!(!own.is_empty(), "no alert:\n{lines}");
+    for alert in own {
+        let said = (&alert["summary"], &alert["also"][0]);
+        let expected = (
+            &"/tmp/sleep ran in lab.local/busybox:1".into(),
+            &"drift.exec_from_tmp".into(),
+        );
+        ensure!(said == expected, "{alert}");
+    }
+    ensure!(
+        !lines.contains("user.tmp_excepted"),
+        "excepted by image:\n{lines}"
+    );
+    ensure!(
+        lines.contains("\"rule\":\"drift.exec_from_tmp\""),
+        "/tmp/true is excepted by path:\n{lines}"
     );
     Ok(())
 }

@@ -5,6 +5,7 @@ use crate::daemon::DaemonError;
 use crate::recording::RecordingError;
 use crate::spool::SpoolError;
 use crate::telemetry::logs::LogError;
+use crate::user_rules::UserRuleError;
 use std::process::ExitCode;
 
 /// Exit codes, those of sysexits.h.
@@ -69,6 +70,7 @@ macro_rules! exits {
 }
 exits!(
     ConfigError => Config,
+    UserRuleError => Config,
     LogError => Config,
     SpoolError => Unavailable,
 );
@@ -76,7 +78,7 @@ exits!(
 impl From<DaemonError> for Failure {
     fn from(error: DaemonError) -> Self {
         let exit = match &error {
-            DaemonError::Sink { .. } | DaemonError::Profile(_) => Exit::Config,
+            DaemonError::Sink { .. } | DaemonError::Profile(_) | DaemonError::Rule(_) => Exit::Config,
             DaemonError::Task { .. } | DaemonError::Metrics(_) => Exit::Findings,
             _ => Exit::Unavailable,
         };

@@ -3,6 +3,7 @@
 mod story;
 
 use super::output::say_json;
+use super::rules::configured;
 use super::{Exit, Failure, Output, load_without_docker, say};
 use crate::alert::{Alert, AlertId};
 use crate::config::Flags;
@@ -37,14 +38,21 @@ struct Explained {
 pub(super) fn run(file: Option<&PathBuf>, args: &ExplainArgs) -> Result<Exit, Failure> {
     match args.what.parse::<AlertId>() {
         Ok(id) => explain_alert(file, args, id),
-        Err(_) => explain_rule(args),
+        Err(_) => explain_rule(file, args),
     }
 }
 
-fn explain_rule(args: &ExplainArgs) -> Result<Exit, Failure> {
+fn explain_rule(file: Option<&PathBuf>, args: &ExplainArgs) -> Result<Exit, Failure> {
     let what = &args.what;
-    let similar: Vec<_> = rules().filter(|rule| rule.id.contains(what.as_str())).collect();
-    let found = rule(what).or(match similar.as_slice() {
+    let mut similar: Vec<_> = rules().filter(|rule| rule.id.contains(what.as_str())).collect();
+    let mut exact = rule(what);
+    if exact.is_none() && (similar.is_empty() || what.starts_with("user")) {
+        // Only then the configuration matters: it may be wrong.
+        let own = configured(file)?;
+        exact = own.rules().find(|rule| rule.id == what);
+        similar.extend(own.rules().filter(|rule| rule.id.contains(what.as_str())));
+    }
+    let found = exact.or(match similar.as_slice() {
         [only] => Some(*only),
         _ => None,
     });
@@ -73,7 +81,12 @@ fn explain_alert(file: Option<&PathBuf>, args: &ExplainArgs, id: AlertId) -> Res
         None => load_without_docker(file, Flags::default())?.config.spool_dir(),
     };
     let alert = find(&dir, id)?.ok_or_else(|| not_found(&dir, id))?;
-    let rule = rule(&alert.rule);
+    // A rule of a user is the one that is configured now; without a valid configuration the alert is told alone.
+    let own = || {
+        let own = configured(file).ok()?;
+        own.rules().find(|rule| rule.id == alert.rule)
+    };
+    let rule = rule(&alert.rule).or_else(own);
     match args.output {
         Output::Json => say_json(&Explained { alert, rule }),
         Output::Text => {

@@ -54,12 +54,12 @@ pub enum Command {
     Replay(replay::ReplayArgs),
     /// Show the state of the running agent
     Status(status::StatusArgs),
-    /// Have the running agent read its configuration and profiles again; exit code 78 when it refuses them
+    /// Have the running agent read its configuration, profiles and rules again; exit code 78 when it refuses them
     Reload(reload::ReloadArgs),
     /// Learn and inspect behaviour profiles
     #[command(subcommand)]
     Profile(ProfileCommand),
-    /// List the rules with their documentation
+    /// List the rules with their documentation; check and test rules of your own
     Rules(rules::RulesArgs),
     /// Say what a rule means, why it matters and what to do; or what an alert says
     Explain(explain::ExplainArgs),
@@ -184,7 +184,7 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Profile(ProfileCommand::Lint(args)) => profile::lint(args),
         Command::Profile(ProfileCommand::List(args)) => profile::list(file, args),
         Command::Profile(ProfileCommand::Show(args)) => profile::show(file, args),
-        Command::Rules(args) => rules::run(args),
+        Command::Rules(args) => rules::run(file, args),
         Command::Explain(args) => explain::run(file, args),
         Command::Config(command) => config::run(file, command),
         Command::Sink(command) => sink::run(file, command),

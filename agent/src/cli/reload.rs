@@ -35,7 +35,10 @@ pub(super) fn run(file: Option<&PathBuf>, args: &ReloadArgs) -> Result<Exit, Fai
 }
 
 fn render(reloaded: &Reloaded) -> String {
-    let mut text = format!("reloaded, {} profiles in force\n", reloaded.profiles);
+    let mut text = format!(
+        "reloaded, {} profiles and {} rules of users in force\n",
+        reloaded.profiles, reloaded.rules
+    );
     for changed in &reloaded.changed {
         text.push_str(&format!("  {changed}\n"));
     }

@@ -5,8 +5,8 @@ use super::{ClientFlags, Exit, Failure, Output, block_on, client_socket, say};
 use crate::control::client::Client;
 use crate::control::protocol::{Answer, Request};
 use crate::control::{
-    ContainerCounters, ContainerStatus, EnforcementStatus, KindCounters, PolicyStatus, RecordCounters,
-    StatusReport,
+    ContainerCounters, ContainerStatus, EnforcementStatus, FailingRule, KindCounters, PolicyStatus,
+    RecordCounters, StatusReport, UserRulesStatus,
 };
 use clap::Args;
 use std::collections::BTreeMap;
@@ -113,6 +113,7 @@ fn render(report: &StatusReport) -> String {
     let _written = head(&mut text, report)
         .and_then(|()| sensor(&mut text, report))
         .and_then(|()| policies(&mut text, report))
+        .and_then(|()| user_rules(&mut text, report))
         .and_then(|()| containers(&mut text, report))
         .and_then(|()| delivery(&mut text, report));
     text
@@ -162,6 +163,21 @@ fn policies(text: &mut String, report: &StatusReport) -> std::fmt::Result {
     {
         let line = format!("  {section:<16} {means:<11} {action:<10} {gap}");
         writeln!(text, "{}", line.trim_end())?;
+    }
+    Ok(())
+}
+
+fn user_rules(text: &mut String, report: &StatusReport) -> std::fmt::Result {
+    let UserRulesStatus { rules, failing } = &report.user_rules;
+    if *rules == 0 && failing.is_empty() {
+        return Ok(());
+    }
+    writeln!(text, "\nUSER RULES        {rules} in force")?;
+    for (rule, FailingRule { events, reason }) in failing {
+        writeln!(
+            text,
+            "  ! {rule} failed on {events} events, at last because {reason}"
+        )?;
     }
     Ok(())
 }
@@ -324,6 +340,14 @@ mod tests {
                 capacity: 9,
             },
         );
+        let failing = FailingRule {
+            events: 3,
+            reason: "a list is shorter".to_owned(),
+        };
+        report.user_rules = UserRulesStatus {
+            rules: 2,
+            failing: [("user.x".to_owned(), failing)].into(),
+        };
         let mismatch = "exec: seen 7, but 6 outcomes were booked".to_owned();
         report.records.mismatches.push(mismatch);
         let text = render(&report);
@@ -341,6 +365,8 @@ mod tests {
             "CONTAINERS (1)",
             "sink disk",
             "map slots: 2 of 9",
+            "USER RULES        2 in force",
+            "! user.x failed on 3 events, at last because a list is shorter",
         ] {
             assert!(text.contains(part), "{part} is missing in:\n{text}");
         }

@@ -30,7 +30,7 @@ pub use docker::DockerVariables;
 pub use files::{DEFAULT_FILE, Place, is_fragment};
 pub use layers::{ConfigError, Flags, Loaded, Sources, load};
 pub use origin::{Origin, Origins};
-pub use raw::{LogFormat, LogLevel, OnExit, RawConfig, RawLog};
+pub use raw::{DEFAULT_RULES, LogFormat, LogLevel, OnExit, RawConfig, RawLog};
 pub use run_dir::find_socket;
 pub use runtimes::{RuntimeKind, RuntimeSocket};
 pub use sinks::{RawSink, RawTls};
@@ -56,6 +56,7 @@ pub struct Config {
     pub state_dir: PathBuf,
     pub run_dir: PathBuf,
     pub profiles_dir: PathBuf,
+    pub rules_dir: PathBuf,
     pub metrics: Metrics,
     pub docker: Docker,
     /// The other runtimes that are switched on.

@@ -5,6 +5,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
+/// The folder of rules that need not exist.
+pub const DEFAULT_RULES: &str = "/etc/vigia/rules.d";
+
 /// `/etc/vigia/config.yaml`. Everything is optional.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -17,6 +20,7 @@ pub struct RawConfig {
     pub run_dir: PathBuf,
     /// Behaviour profiles, `*.yaml`.
     pub profiles_dir: PathBuf,
+    pub rules: RawRules,
     pub metrics: RawMetrics,
     pub runtimes: RawRuntimes,
     pub enforcement: RawEnforcement,
@@ -26,6 +30,14 @@ pub struct RawConfig {
     /// What becomes of the kernel programs when the agent stops.
     pub on_exit: OnExit,
     pub log: RawLog,
+}
+
+/// Rules that users write.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawRules {
+    /// Folder of rules, `*.yaml`. The default one need not be there.
+    pub dir: PathBuf,
 }
 
 /// Prometheus metrics and health.
@@ -168,6 +180,7 @@ impl Default for RawConfig {
             state_dir: "/var/lib/vigia".into(),
             run_dir: "/run/vigia".into(),
             profiles_dir: "/etc/vigia/profiles".into(),
+            rules: RawRules::default(),
             metrics: RawMetrics::default(),
             runtimes: RawRuntimes::default(),
             enforcement: RawEnforcement::default(),
@@ -175,6 +188,14 @@ impl Default for RawConfig {
             spool: RawSpool::default(),
             on_exit: OnExit::default(),
             log: RawLog::default(),
+        }
+    }
+}
+
+impl Default for RawRules {
+    fn default() -> Self {
+        Self {
+            dir: DEFAULT_RULES.into(),
         }
     }
 }

@@ -48,6 +48,7 @@ pub fn validate(raw: &RawConfig, variables: &DockerVariables) -> Result<Config, 
         ("state_dir", &raw.state_dir),
         ("run_dir", &raw.run_dir),
         ("profiles_dir", &raw.profiles_dir),
+        ("rules.dir", &raw.rules.dir),
     ] {
         absolute(name, path)?;
     }
@@ -64,6 +65,7 @@ pub fn validate(raw: &RawConfig, variables: &DockerVariables) -> Result<Config, 
         state_dir: raw.state_dir.clone(),
         run_dir: raw.run_dir.clone(),
         profiles_dir: raw.profiles_dir.clone(),
+        rules_dir: raw.rules.dir.clone(),
         metrics: metrics(raw)?,
         docker: docker::docker(&raw.runtimes.docker, variables)?,
         sockets: runtimes::sockets(&raw.runtimes)?,

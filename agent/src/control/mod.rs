@@ -13,12 +13,14 @@ mod taps;
 mod tests;
 
 pub use status::{
-    CapabilityStatus, ContainerCounters, ContainerStatus, EnforcementStatus, KindCounters, PolicyStatus,
-    QueueStatus, RecordCounters, SinkStatus, SpoolStatus, StatusReport, TableStatus,
+    CapabilityStatus, ContainerCounters, ContainerStatus, EnforcementStatus, FailingRule, KindCounters,
+    PolicyStatus, QueueStatus, RecordCounters, SinkStatus, SpoolStatus, StatusReport, TableStatus,
+    UserRulesStatus,
 };
 pub use taps::{Filter, TapItem, TapLine, TapStream, Taps};
 
 use crate::profile::ProfileSet;
+use crate::user_rules::UserRuleSet;
 use protocol::{LearnTarget, Reloaded};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -37,15 +39,16 @@ pub enum ControlRequest {
         duration: Duration,
         reply: oneshot::Sender<Result<String, Refusal>>,
     },
-    /// Other profiles and sockets of runtimes (name and path) are in force from now on.
+    /// Other profiles, rules and sockets of runtimes (name and path) are in force from now on.
     Adopt {
         profiles: Arc<ProfileSet>,
+        rules: Arc<UserRuleSet>,
         sockets: Vec<(String, PathBuf)>,
         reply: oneshot::Sender<()>,
     },
 }
 
-/// Read the configuration and the profiles again. When something is wrong, what runs stays.
+/// Read the configuration, the profiles and the rules again. When something is wrong, what runs stays.
 #[derive(Debug)]
 pub struct ReloadRequest {
     pub reply: oneshot::Sender<Result<Reloaded, Refusal>>,

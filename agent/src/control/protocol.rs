@@ -56,6 +56,8 @@ pub enum Answer {
 pub struct Reloaded {
     /// Profiles that are in force now.
     pub profiles: usize,
+    /// Rules of users that are in force now.
+    pub rules: usize,
     /// What is not as before, such as ``sink `disk` added``.
     pub changed: Vec<String>,
     /// Keys whose new values are in force only after a restart.

@@ -30,6 +30,8 @@ pub struct StatusReport {
     pub containers: Vec<ContainerStatus>,
     /// Profiles by state.
     pub profiles: BTreeMap<String, u64>,
+    /// Rules that users wrote.
+    pub user_rules: UserRulesStatus,
     /// Profiles in the kernel.
     pub policies: PolicyStatus,
     pub alerts: u64,
@@ -60,6 +62,7 @@ impl Default for StatusReport {
             records: RecordCounters::default(),
             containers: Vec::new(),
             profiles: BTreeMap::new(),
+            user_rules: UserRulesStatus::default(),
             policies: PolicyStatus::default(),
             alerts: 0,
             sinks: Vec::new(),
@@ -101,6 +104,26 @@ pub struct CapabilityStatus {
     /// `resolved`, `racy`, `arguments`, `blind`.
     pub trust: String,
     /// Why not a better backend; empty: there is none.
+    pub reason: String,
+}
+
+/// Rules that users wrote.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UserRulesStatus {
+    /// In force.
+    pub rules: u64,
+    /// Those whose condition could not be evaluated.
+    pub failing: BTreeMap<String, FailingRule>,
+}
+
+/// A rule that says nothing of some events because its condition fails on them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FailingRule {
+    /// Events on which it failed.
+    pub events: u64,
+    /// Why, the last time.
     pub reason: String,
 }
 

@@ -14,6 +14,7 @@ use crate::sink::SinkError;
 use crate::spool::{Options, Spool, SpoolError};
 use crate::telemetry::http::{self, HttpError, Readiness, Ready};
 use crate::telemetry::{Metrics, ServiceManager};
+use crate::user_rules::UserRuleError;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -47,6 +48,8 @@ pub enum DaemonError {
     },
     #[error(transparent)]
     Profile(#[from] ProfileError),
+    #[error(transparent)]
+    Rule(#[from] UserRuleError),
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
     #[error("signals: {0}")]
@@ -159,6 +162,7 @@ impl Outlets {
         state: ReloadState,
     ) -> Option<mpsc::Sender<ReloadRequest>> {
         let reloading = self.reloading.take()?;
+        state.accepted(&settings.config.rules_dir);
         let reloader = Reloader {
             settings,
             deliveries: reloading.deliveries,

@@ -6,7 +6,7 @@ use super::recorder::Recorder;
 use super::reload::{self, Settings};
 use super::task::EngineTask;
 use crate::alert::{AlertBuilder, AlertIds};
-use crate::config::Config;
+use crate::config::{Config, DEFAULT_RULES};
 use crate::control::{Filter, TapStream, Taps};
 use crate::detect::SensorFinding;
 use crate::engine::{Engine, RunningContainer};
@@ -17,6 +17,7 @@ use crate::recording::{RecordingError, Start, Writer};
 use crate::shutdown::Tasks;
 use crate::source::EventSource;
 use crate::telemetry::http::Ready;
+use crate::user_rules::{self, UserRuleError, UserRuleSet};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::Path;
 use std::sync::Arc;
@@ -50,17 +51,19 @@ impl std::fmt::Debug for SensorParts {
 pub struct Prepared {
     engine: Engine,
     profiles: Arc<ProfileSet>,
+    rules: Arc<UserRuleSet>,
     host: HostFacts,
     sources: HostSources,
     recorder: Option<Recorder>,
 }
 
-/// Reads profiles and roles, and what is true of the host.
+/// Reads profiles, rules and roles, and what is true of the host.
 ///
 /// # Errors
-/// When a profile is wrong.
+/// When a profile or a rule is wrong.
 pub fn prepare(config: &Config) -> Result<Prepared, DaemonError> {
     let profiles = read_profiles(&config.profiles_dir)?;
+    let rules = read_rules(&config.rules_dir)?;
     let roles = RoleSet::shipped()?;
     let sources = HostSources {
         node: config.node.clone(),
@@ -72,6 +75,7 @@ pub fn prepare(config: &Config) -> Result<Prepared, DaemonError> {
     Ok(Prepared {
         engine,
         profiles: Arc::new(profiles),
+        rules: Arc::new(rules),
         host,
         sources,
         recorder: None,
@@ -108,8 +112,8 @@ pub async fn run(
     let (metrics, state) = (Arc::clone(&links.metrics), links.reloads.clone());
     let runtimes = start(&settings.config, prepared, links, sensor, outlets.tasks());
     let place = settings.sources.place();
-    if let Some(reloads) = outlets.start_reloading(settings, runtimes, metrics, state) {
-        reload::watch::start(place, reloads, outlets.tasks());
+    if let Some(reloads) = outlets.start_reloading(settings, runtimes, metrics, state.clone()) {
+        reload::watch::start(place, state, reloads, outlets.tasks());
     }
     outlets.announce();
     outlets.run().await
@@ -147,6 +151,7 @@ fn start(
     let Prepared {
         engine,
         profiles,
+        rules,
         host,
         sources,
         recorder,
@@ -154,6 +159,7 @@ fn start(
     let task = EngineTask {
         engine,
         profiles,
+        rules,
         source: sensor.source,
         kernel: sensor.maps,
         exceptions: config.escapes.clone().unwrap_or_default(),
@@ -172,10 +178,18 @@ fn start(
 
 /// Of a folder that must be there, unless it is the default one.
 pub(super) fn read_profiles(folder: &Path) -> Result<ProfileSet, ProfileError> {
-    let presence = if folder == Path::new(DEFAULT_PROFILES) {
+    load_folder(folder, presence(folder, DEFAULT_PROFILES))
+}
+
+/// Of a folder that must be there, unless it is the default one.
+pub(super) fn read_rules(folder: &Path) -> Result<UserRuleSet, UserRuleError> {
+    user_rules::store::load_folder(folder, presence(folder, DEFAULT_RULES))
+}
+
+fn presence(folder: &Path, default: &str) -> Presence {
+    if folder == Path::new(default) {
         Presence::Optional
     } else {
         Presence::Required
-    };
-    load_folder(folder, presence)
+    }
 }

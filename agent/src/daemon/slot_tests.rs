@@ -4,6 +4,7 @@ use crate::container::{ContainerMetadata, ImageRef, RuntimeEvent};
 use crate::control::ControlRequest;
 use crate::event::ContainerId;
 use crate::profile::ProfileSet;
+use crate::user_rules::{RuleSource, UserRuleSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ async fn a_new_profile_has_what_its_containers_do_judged_again() {
     for _ in 0..2 {
         let adopt = |reply| ControlRequest::Adopt {
             profiles: profile(),
+            rules: Arc::default(),
             sockets: Vec::new(),
             reply,
         };
@@ -36,6 +38,47 @@ async fn a_new_profile_has_what_its_containers_do_judged_again() {
         ["1 no profile", "1 web", "1 renewed"],
         "the second profile is the same"
     );
+}
+
+fn rules() -> Arc<UserRuleSet> {
+    let text = "apiVersion: vigia.dev/v1alpha1\nkind: RuleSet\nmetadata: {name: a}\nrules:\n- {id: user.adopted, on: [exec], \
+                condition: event.ret == 0, class: drift, severity: low, title: A}\n";
+    let source = RuleSource {
+        file: "a.yaml".into(),
+        text: text.to_owned(),
+    };
+    Arc::new(UserRuleSet::compile(vec![source]).unwrap())
+}
+
+#[tokio::test]
+async fn new_rules_have_what_containers_did_judged_again_and_are_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    let (links, requests) = links(dir.path());
+    let metrics = Arc::clone(&links.metrics);
+    let mut running = start_with(links, requests, |_| {});
+    running.runtimes.try_send(described("nginx:1.25")).unwrap();
+    assert_eq!(running.noted(1).await, ["1 no profile"]);
+    for _ in 0..2 {
+        let adopt = |reply| ControlRequest::Adopt {
+            profiles: Arc::default(),
+            rules: rules(),
+            sockets: Vec::new(),
+            reply,
+        };
+        running.ask(adopt).await;
+    }
+    assert_eq!(running.journal(), ["1 no profile", "1 renewed"], "once");
+    let report = running.ask(|reply| ControlRequest::Status { reply }).await;
+    assert_eq!((report.user_rules.rules, report.user_rules.failing.len()), (1, 0));
+    running.stop.cancel();
+    running.task.as_mut().await.unwrap();
+    let text = metrics.render().unwrap();
+    for line in [
+        "vigia_user_rules 1",
+        "vigia_user_rule_errors_total{rule=\"user.adopted\"} 0",
+    ] {
+        assert!(text.contains(line), "{line} is missing");
+    }
 }
 
 #[tokio::test]

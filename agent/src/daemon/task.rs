@@ -20,6 +20,7 @@ use crate::event::BootTime;
 use crate::host::{HostFacts, HostSources};
 use crate::profile::{Matching, ProfileSet};
 use crate::source::{EventSource, RawBatch, SourceError};
+use crate::user_rules::UserRuleSet;
 use requests::Session;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -42,6 +43,8 @@ pub struct EngineTask {
     pub engine: Engine,
     /// In force from the start.
     pub profiles: Arc<ProfileSet>,
+    /// As well.
+    pub rules: Arc<UserRuleSet>,
     pub source: Box<dyn EventSource>,
     pub kernel: Box<dyn SensorMaps>,
     /// Containers in which escapes are not denied.
@@ -139,6 +142,11 @@ impl State {
         self.task.kernel.host(&self.task.host.addresses);
         let profiles = std::mem::take(&mut self.task.profiles);
         self.handle(Input::Profiles(profiles));
+        let rules = std::mem::take(&mut self.task.rules);
+        // Most agents have none; recordings that need not know of rules can be read by agents that do not.
+        if !rules.is_empty() {
+            self.handle(Input::Rules(rules));
+        }
         for container in std::mem::take(&mut self.task.running) {
             self.handle(Input::Running(container));
         }

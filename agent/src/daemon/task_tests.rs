@@ -215,6 +215,7 @@ pub(super) fn start_with(
         running: vec![running()],
         host: host(),
         host_sources: HostSources::default(),
+        rules: Arc::default(),
         profiles: Arc::default(),
         exceptions: Matching::default(),
         recorder: None,

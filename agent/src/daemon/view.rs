@@ -5,12 +5,15 @@ use super::maps::SensorMaps;
 use super::{standing, usage};
 use crate::container::Container;
 use crate::control::protocol::LearnTarget;
-use crate::control::{ContainerStatus, QueueStatus, Refusal, RefusalCode, StatusReport};
+use crate::control::{
+    ContainerStatus, FailingRule, QueueStatus, Refusal, RefusalCode, StatusReport, UserRulesStatus,
+};
 use crate::engine::{Engine, LearnError, Pressure, Selector, SessionId};
 use crate::event::EnrichedEvent;
 use crate::profile::ProfileSet;
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::{gauge, set_total};
+use crate::user_rules::UserRuleSet;
 use std::collections::BTreeMap;
 
 /// Begins a session with what its containers are doing now.
@@ -50,6 +53,7 @@ pub(super) fn describe(engine: &Engine, kernel: &mut dyn SensorMaps, report: &mu
         })
         .collect();
     report.profiles = profiles_by_state(engine.profiles());
+    report.user_rules = user_rules(engine.rules());
     report.records.received = stats.received;
     report.records.handled = stats.handled_total();
     for (reason, count) in &stats.undecodable {
@@ -87,6 +91,12 @@ pub(super) fn collect(engine: &Engine, metrics: &Metrics) {
     metrics.profiles.reset();
     for (state, count) in profiles_by_state(engine.profiles()) {
         metrics.profiles.with_label_values(&[&state]).set(gauge(count));
+    }
+    metrics.user_rules.set(gauge(engine.rules().len()));
+    for rule in engine.rules().iter() {
+        // From zero on: a counter that appears with its first increment is invisible to rate().
+        let errors = metrics.user_rule_errors.with_label_values(&[rule.rule().id]);
+        set_total(&errors, rule.failures().0);
     }
     usage::collect_tables(engine, metrics);
     let pressure = engine.pressure();
@@ -157,6 +167,17 @@ fn profiles_by_state(profiles: &ProfileSet) -> BTreeMap<String, u64> {
         *states.entry(profile.state().word().to_owned()).or_default() += 1;
     }
     states
+}
+
+fn user_rules(rules: &UserRuleSet) -> UserRulesStatus {
+    let failing = rules.iter().filter_map(|rule| {
+        let (events, reason) = rule.failures();
+        (events > 0).then(|| (rule.rule().id.to_owned(), FailingRule { events, reason }))
+    });
+    UserRulesStatus {
+        rules: rules.len() as u64,
+        failing: failing.collect(),
+    }
 }
 
 fn container_status(container: &Container, profiles: &ProfileSet) -> ContainerStatus {

@@ -65,8 +65,9 @@ pub fn table(rules: impl Iterator<Item = &'static Rule>) -> String {
     table
 }
 
+/// Of rules that are shipped it is also the first part of the id; of a user's rule it is not.
 fn class(rule: &Rule) -> &'static str {
-    rule.id.split('.').next().unwrap_or(rule.id)
+    rule.class.name()
 }
 
 fn push(document: &mut String, text: std::fmt::Arguments<'_>) {

@@ -110,6 +110,8 @@ pub trait Detector: std::fmt::Debug + Send {
 #[derive(Debug)]
 pub struct Detectors {
     detectors: Vec<Box<dyn Detector>>,
+    /// Rules that users write: asked after all others.
+    user_rules: Option<Box<dyn Detector>>,
 }
 
 impl Default for Detectors {
@@ -125,16 +127,26 @@ impl Default for Detectors {
                 // Last: it says what the others did not.
                 Box::new(denied::DeniedDetector),
             ],
+            user_rules: None,
         }
     }
 }
 
 impl Detectors {
+    /// Asks `detector` too, in place of the one before.
+    pub fn set_user_rules(&mut self, detector: Box<dyn Detector>) {
+        self.user_rules = Some(detector);
+    }
+
+    fn all(&mut self) -> impl Iterator<Item = &mut Box<dyn Detector>> {
+        self.detectors.iter_mut().chain(&mut self.user_rules)
+    }
+
     /// What all detectors say of one event of a container, known or not, the most severe finding first.
     pub fn inspect(&mut self, context: &DetectContext<'_>) -> Vec<Finding> {
         let mut findings = Vec::new();
         if context.event.raw.slot().is_some() {
-            for detector in &mut self.detectors {
+            for detector in self.all() {
                 detector.inspect(context, &mut findings);
             }
         }
@@ -147,12 +159,13 @@ impl Detectors {
     /// Containers of which a detector keeps a state.
     #[must_use]
     pub fn kept(&self) -> usize {
-        self.detectors.iter().map(|detector| detector.kept()).sum()
+        let all = self.detectors.iter().chain(&self.user_rules);
+        all.map(|detector| detector.kept()).sum()
     }
 
     /// The container is gone.
     pub fn forget(&mut self, container: SlotKey) {
-        for detector in &mut self.detectors {
+        for detector in self.all() {
             detector.forget(container);
         }
     }

@@ -5,6 +5,7 @@ use crate::enrich::KernelTables;
 use crate::event::{BootTime, ContainerOp, EnrichedEvent, KernelString, Lifecycle, SlotKey};
 use crate::host::HostFacts;
 use crate::profile::{CompiledProfile, ImageName, ProfileSet};
+use crate::user_rules::UserRuleSet;
 use agent_common::behaviour::BehaviourKey;
 use agent_common::slot::SlotFlags;
 use ipnet::IpNet;
@@ -30,6 +31,8 @@ pub enum Input {
     Host(Box<HostFacts>),
     /// Other profiles are in force from here on.
     Profiles(Arc<ProfileSet>),
+    /// Other rules of users are.
+    Rules(Arc<UserRuleSet>),
     /// Time passes: windows close, waiting ends. At least once a second.
     Tick(BootTime),
     /// The agent stops: every open window is closed.

@@ -31,6 +31,7 @@ use crate::enrich::{Enriched, Enricher};
 use crate::event::{BootTime, ContainerId, ContainerOp, EnrichedEvent, Payload};
 use crate::host::HostFacts;
 use crate::profile::{Profile, ProfileSet, RoleSet, Standing};
+use crate::user_rules::UserRuleSet;
 use learning::Learning;
 use neighbours::IndexNeighbours;
 use std::sync::Arc;
@@ -70,6 +71,7 @@ pub struct Engine {
     host: HostFacts,
     enricher: Enricher,
     profiles: Arc<ProfileSet>,
+    rules: Arc<UserRuleSet>,
     roles: RoleSet,
     detectors: Detectors,
     alerts: AlertBuilder,
@@ -89,6 +91,7 @@ impl Engine {
             enricher: Enricher::new(host.clock),
             host,
             profiles: Arc::default(),
+            rules: Arc::default(),
             roles,
             detectors: Detectors::default(),
             alerts,
@@ -110,6 +113,12 @@ impl Engine {
     #[must_use]
     pub fn profiles(&self) -> &ProfileSet {
         &self.profiles
+    }
+
+    /// Rules of users that are in force.
+    #[must_use]
+    pub fn rules(&self) -> &UserRuleSet {
+        &self.rules
     }
 
     /// The line that watchers see of an event.
@@ -147,6 +156,10 @@ impl Engine {
             Input::Profiles(profiles) => {
                 let renewed = self.set_profiles(profiles);
                 outputs.extend(self.policies(&renewed));
+                outputs.extend(renewed.into_iter().map(Output::Renew));
+            }
+            Input::Rules(rules) => {
+                let renewed = self.set_rules(rules);
                 outputs.extend(renewed.into_iter().map(Output::Renew));
             }
             Input::Tick(time) => self.tick(time, kernel, outputs),

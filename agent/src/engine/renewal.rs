@@ -5,6 +5,7 @@ use super::{Arc, Container, Engine, Output, ProfileSet};
 use crate::container::ContainerMetadata;
 use crate::event::SlotKey;
 use crate::profile::ImageName;
+use crate::user_rules::{UserRuleSet, UserRules};
 
 impl Engine {
     /// Puts other profiles in force. Returns the containers that have another one now: what they did so far was judged
@@ -16,6 +17,20 @@ impl Engine {
         };
         let live = self.enricher.index().live();
         live.filter(changed).map(|container| container.key).collect()
+    }
+
+    /// Puts other rules of users in force. Returns all containers, if the rules are not the same: what containers did so far does not leave
+    /// the kernel again by itself, and the new rules have not judged it.
+    pub fn set_rules(&mut self, rules: Arc<UserRuleSet>) -> Vec<SlotKey> {
+        if rules == self.rules {
+            return Vec::new();
+        }
+        rules.inherit(&self.rules);
+        self.detectors
+            .set_user_rules(Box::new(UserRules::new(Arc::clone(&rules))));
+        self.rules = rules;
+        let live = self.enricher.index().live();
+        live.map(|container| container.key).collect()
     }
 
     /// What the kernel is to know of the container's profile.

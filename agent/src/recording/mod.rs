@@ -5,7 +5,8 @@
 //! gave while it was handled. A damaged or cut file ends at the damage and says so.
 //!
 //! Recordings are as confidential as alerts: they hold paths, arguments and names of containers. Of processes
-//! outside containers they hold the executable only. The profiles in force are part of them; who replays may choose others.
+//! outside containers they hold the executable only. The profiles and rules in force are part of them; who replays may choose
+//! other profiles.
 
 mod reader;
 mod replay;
@@ -64,6 +65,7 @@ mod kind {
     pub(super) const END: u8 = 11;
     pub(super) const ENDED: u8 = 12;
     pub(super) const PROFILES: u8 = 13;
+    pub(super) const RULES: u8 = 14;
 }
 
 /// Why a recording cannot be written or read.

@@ -4,6 +4,7 @@ use crate::engine::{Input, KernelView, Occurrences};
 use crate::event::{BootTime, ExecId};
 use crate::process::LineageReader;
 use crate::profile::{Profile, ProfileSet};
+use crate::user_rules::UserRuleSet;
 use agent_common::behaviour::BehaviourKey;
 use agent_common::lineage::LineageEntry;
 use agent_common::slot::SlotState;
@@ -156,6 +157,7 @@ fn parse(kind: u8, bytes: Vec<u8>) -> Option<Frame> {
         kind::ENDED => Frame::Input(Input::Ended(serde_json::from_slice(&bytes).ok()?)),
         kind::HOST => Frame::Input(Input::Host(serde_json::from_slice(&bytes).ok()?)),
         kind::PROFILES => Frame::Input(Input::Profiles(profiles(&bytes)?)),
+        kind::RULES => Frame::Input(Input::Rules(rules(&bytes)?)),
         kind::END if bytes.is_empty() => Frame::Input(Input::End),
         kind::LINEAGE => Frame::Lineage(answer(&bytes, |bytes| {
             LineageEntry::read_from_bytes(bytes).ok().map(Box::new)
@@ -174,6 +176,11 @@ fn profiles(bytes: &[u8]) -> Option<Arc<ProfileSet>> {
         .into_iter()
         .map(|profile| (PathBuf::from("recording"), profile));
     Some(Arc::new(ProfileSet::new(named.collect()).ok()?))
+}
+
+fn rules(bytes: &[u8]) -> Option<Arc<UserRuleSet>> {
+    let sources = serde_json::from_slice(bytes).ok()?;
+    Some(Arc::new(UserRuleSet::compile(sources).ok()?))
 }
 
 fn number(bytes: &[u8]) -> Option<u64> {

@@ -4,6 +4,7 @@ use crate::engine::{KernelView, RunningContainer};
 use crate::event::{BootTime, ContainerId, ExecId, SlotKey};
 use crate::process::LineageReader;
 use crate::profile::{ProfileSet, parse};
+use crate::user_rules::{RuleSource, UserRuleSet};
 use agent_common::behaviour::BehaviourKey;
 use agent_common::lineage::LineageHead;
 use std::path::{Path, PathBuf};
@@ -63,7 +64,17 @@ fn profiles() -> Arc<ProfileSet> {
     Arc::new(ProfileSet::new(vec![("web.yaml".into(), profile)]).unwrap())
 }
 
-fn inputs() -> [Input; 8] {
+fn rules() -> Arc<UserRuleSet> {
+    let text = "apiVersion: vigia.dev/v1alpha1\nkind: RuleSet\nmetadata: {name: shop}\nrules:\n- {id: user.shell, on: [exec], \
+                condition: event.exe == '/bin/sh', class: drift, severity: low, title: A shell}\n";
+    let source = RuleSource {
+        file: "shop.yaml".into(),
+        text: text.to_owned(),
+    };
+    Arc::new(UserRuleSet::compile(vec![source]).unwrap())
+}
+
+fn inputs() -> [Input; 9] {
     let removed = crate::container::RuntimeEvent::Removed {
         id: ContainerId::from("web1"),
     };
@@ -85,6 +96,7 @@ fn inputs() -> [Input; 8] {
         }),
         Input::Host(Box::default()),
         Input::Profiles(profiles()),
+        Input::Rules(rules()),
         Input::Tick(BootTime(9)),
         Input::End,
     ]

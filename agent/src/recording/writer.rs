@@ -67,6 +67,7 @@ impl Writer {
                 let documents: Vec<_> = profiles.iter().map(|profile| profile.document()).collect();
                 self.frame_json(kind::PROFILES, &documents);
             }
+            Input::Rules(rules) => self.frame_json(kind::RULES, &rules.sources()),
             Input::Tick(time) => self.frame(kind::TICK, &[&time.0.to_le_bytes()]),
             Input::End => self.frame(kind::END, &[]),
         }

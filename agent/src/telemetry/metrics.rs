@@ -63,6 +63,8 @@ metrics! {
     containers: IntGauge = "vigia_containers" "Containers that are known now.";
     ends_lost: IntCounter = "vigia_container_ends_lost_total" "Containers whose end was found by looking, because its record was lost.";
     profiles: IntGaugeVec = "vigia_profiles" "Profiles by state." ["state"];
+    user_rules: IntGauge = "vigia_user_rules" "Rules of users that are in force.";
+    user_rule_errors: IntCounterVec = "vigia_user_rule_errors_total" "Events on which the condition of a user's rule could not be evaluated." ["rule"];
     metadata_pending: IntGauge = "vigia_containers_metadata_pending" "Containers whose runtime has not answered yet.";
     runtime_up: IntGaugeVec = "vigia_runtime_up" "1 when the container runtime's API answers." ["runtime"];
     decision_seconds: HistogramVec = "vigia_decision_seconds" "Time from the kernel's record to the alert handed to the spool." ["severity"];

@@ -18,6 +18,9 @@ pub(super) fn profile(stage: &Stage<'_>, options: &Options, work: &[Entry], fold
     let image = work.first().context("there is nothing to learn from")?.image();
     let agent = AgentProcess::start(options)?;
     let runner = Runner::new(stage, &agent)?;
+    // Somebody must be there to learn from.
+    let idle = stage.idle(image)?;
+    agent.wait_for_container(&idle, "resolved")?;
     let file = folder.join("learned.yaml");
     let seconds = format!("{}s", work.len() * SECONDS_EACH + SECONDS_MORE);
     let mut command = agent.client(&[
@@ -30,6 +33,7 @@ pub(super) fn profile(stage: &Stage<'_>, options: &Options, work: &[Entry], fold
         }
     }
     let status = learning.wait()?;
+    stage.remove(&idle)?;
     if !status.success() {
         bail!("no profile was learned: {status}");
     }

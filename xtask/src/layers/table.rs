@@ -53,6 +53,7 @@ const BOUNDARIES: &[&str] = &[
     "source",
     "spool",
     "telemetry",
+    "user_rules",
 ];
 
 /// What composes: everything below it.
@@ -83,6 +84,7 @@ const ALL_PARTS: &[&str] = &[
     "source",
     "spool",
     "telemetry",
+    "user_rules",
     "watch",
 ];
 
@@ -115,10 +117,11 @@ const ALL: &[&str] = &[
     "source",
     "spool",
     "telemetry",
+    "user_rules",
     "watch",
 ];
 
-pub(super) const LAYERS: [Layer; 30] = [
+pub(super) const LAYERS: [Layer; 31] = [
     // vocabulary
     // an enriched event names its container and process
     pure("event", &["container", "process"]),
@@ -152,6 +155,8 @@ pub(super) const LAYERS: [Layer; 30] = [
         ],
     ),
     pure("format", &["event", "detect", "alert"]),
+    // asks about what alerts show; files are read by the configuration's reader
+    pure("user_rules", &["event", "detect", "alert", "profile", "config"]),
     pure(
         "enrich",
         &["net", "event", "container", "process", "host", "decode"],
@@ -169,6 +174,7 @@ pub(super) const LAYERS: [Layer; 30] = [
             "detect",
             "profile",
             "alert",
+            "user_rules",
         ],
     ),
     effects("enforce", &["event", "container", "profile"]),
@@ -184,6 +190,7 @@ pub(super) const LAYERS: [Layer; 30] = [
             "profile",
             "engine",
             "source",
+            "user_rules",
         ],
     ),
     effects(
@@ -229,8 +236,8 @@ pub(super) const LAYERS: [Layer; 30] = [
     effects("main", ALL),
 ];
 
-/// Files of pure modules that read files: the module's one door, named here so that there is no second one.
-pub(super) const DOORS: [&str; 1] = ["profile/store.rs"];
+/// Files of pure modules that read files: each module's one door, named here so that there is no second one.
+pub(super) const DOORS: [&str; 2] = ["profile/store.rs", "user_rules/store.rs"];
 
 /// Text that only some modules may contain, and why.
 pub(super) struct Ban {
@@ -240,7 +247,7 @@ pub(super) struct Ban {
 }
 
 /// Crates that stay behind one boundary.
-pub(super) const BANS: [Ban; 5] = [
+pub(super) const BANS: [Ban; 6] = [
     Ban {
         text: "aya::",
         allowed_in: &["kernel"],
@@ -260,6 +267,11 @@ pub(super) const BANS: [Ban; 5] = [
         text: "tonic::",
         allowed_in: &["runtimes", "sinks"],
         reason: "gRPC stays in adapters",
+    },
+    Ban {
+        text: "cel::",
+        allowed_in: &["user_rules"],
+        reason: "conditions stay where they are checked and bounded",
     },
     Ban {
         text: "kube::",

@@ -35,6 +35,7 @@ pub(super) fn keep_running(running: &Config, new: Config) -> (Config, Vec<&'stat
             level: new.log.level,
         },
         profiles_dir: new.profiles_dir,
+        rules_dir: new.rules_dir,
         docker: new.docker,
         sockets: new.sockets,
         sinks: new.sinks,

@@ -1,6 +1,6 @@
 //! Another configuration while the agent runs: all of it, or nothing.
 //!
-//! Everything that can be wrong is found first: files and profiles are read, sinks that are new are opened. Then it is
+//! Everything that can be wrong is found first: files, profiles and rules are read, sinks that are new are opened. Then it is
 //! applied, which cannot fail. What needs a restart stays as it runs, and is named until the restart.
 
 mod differences;
@@ -14,13 +14,14 @@ pub use state::ReloadState;
 use super::collect::forget_sink;
 use super::delivery::{Deliveries, Planned, SinkChanges};
 use super::naming::{self, Runtimes};
-use super::run::read_profiles;
+use super::run::{read_profiles, read_rules};
 use crate::config::{Config, Sources, load};
 use crate::control::protocol::Reloaded;
 use crate::control::{ControlRequest, Refusal, RefusalCode, ReloadRequest};
 use crate::profile::ProfileSet;
 use crate::telemetry::logs::LogControl;
 use crate::telemetry::{Metrics, ServiceManager};
+use crate::user_rules::UserRuleSet;
 use differences::keep_running;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -52,6 +53,7 @@ pub(super) struct Reloader {
 struct Read {
     config: Config,
     profiles: Arc<ProfileSet>,
+    rules: Arc<UserRuleSet>,
 }
 
 impl Reloader {
@@ -98,17 +100,21 @@ impl Reloader {
     async fn replace(&mut self) -> Result<Reloaded, Refusal> {
         let sources = self.settings.sources.clone();
         let reading = tokio::task::spawn_blocking(move || read(&sources)).await;
-        let Read { config, profiles } =
-            reading.map_err(|_| refusal(RefusalCode::Unavailable, "reading failed"))??;
+        let Read {
+            config,
+            profiles,
+            rules,
+        } = reading.map_err(|_| refusal(RefusalCode::Unavailable, "reading failed"))??;
         let planned = self.deliveries.plan(&config.sinks);
         let planned = planned.map_err(|error| refusal(RefusalCode::BadConfig, error))?;
         let (config, restart) = keep_running(&self.settings.config, config);
         let mut reloaded = Reloaded {
             profiles: profiles.len(),
+            rules: rules.len(),
             changed: Vec::new(),
             restart: restart.iter().map(|key| (*key).to_owned()).collect(),
         };
-        self.to_engine(&config, profiles).await?;
+        self.to_engine(&config, profiles, rules).await?;
         self.adopt(&config, planned, &mut reloaded.changed).await;
         self.settings.config = config;
         self.state.pending(&reloaded.restart);
@@ -119,6 +125,9 @@ impl Reloader {
         let before = &self.settings.config;
         if before.profiles_dir != config.profiles_dir {
             changed.push(format!("profiles_dir: {}", config.profiles_dir.display()));
+        }
+        if before.rules_dir != config.rules_dir {
+            changed.push(format!("rules.dir: {}", config.rules_dir.display()));
         }
         if before.log.level != config.log.level && self.settings.log.set(config.log.level) {
             changed.push(format!("log.level: {:?}", config.log.level).to_lowercase());
@@ -146,11 +155,17 @@ impl Reloader {
         }
     }
 
-    /// Profiles and sockets come into force between two batches of records.
-    async fn to_engine(&self, config: &Config, profiles: Arc<ProfileSet>) -> Result<(), Refusal> {
+    /// Profiles, rules and sockets come into force between two batches of records.
+    async fn to_engine(
+        &self,
+        config: &Config,
+        profiles: Arc<ProfileSet>,
+        rules: Arc<UserRuleSet>,
+    ) -> Result<(), Refusal> {
         let (reply, done) = oneshot::channel();
         let request = ControlRequest::Adopt {
             profiles,
+            rules,
             sockets: naming::sockets(config),
             reply,
         };
@@ -160,7 +175,7 @@ impl Reloader {
     }
 
     fn accepted(&self) {
-        self.state.accepted();
+        self.state.accepted(&self.settings.config.rules_dir);
         self.metrics.config_reload_successful.set(1);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         self.metrics.config_reload_timestamp.set(now.as_secs_f64());
@@ -171,9 +186,12 @@ fn read(sources: &Sources) -> Result<Read, Refusal> {
     let loaded = load(sources).map_err(|error| refusal(RefusalCode::BadConfig, error))?;
     let profiles = read_profiles(&loaded.config.profiles_dir);
     let profiles = profiles.map_err(|error| refusal(RefusalCode::BadConfig, error))?;
+    let rules = read_rules(&loaded.config.rules_dir);
+    let rules = rules.map_err(|error| refusal(RefusalCode::BadConfig, error))?;
     Ok(Read {
         config: loaded.config,
         profiles: Arc::new(profiles),
+        rules: Arc::new(rules),
     })
 }
 
@@ -187,6 +205,7 @@ fn refusal(code: RefusalCode, message: impl ToString) -> Refusal {
 fn tell(reloaded: &Reloaded) {
     let Reloaded {
         profiles,
+        rules,
         changed,
         restart,
     } = reloaded;
@@ -194,7 +213,7 @@ fn tell(reloaded: &Reloaded) {
         [] => "nothing".to_owned(),
         changed => changed.join(", "),
     };
-    tracing::info!(profiles, changed, "reloaded");
+    tracing::info!(profiles, rules, changed, "reloaded");
     if !restart.is_empty() {
         let keys = restart.join(", ");
         tracing::warn!(keys, "changed, but in force only after a restart");

@@ -1,3 +1,4 @@
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What `agent status` says of reloads. Cheap to clone.
@@ -9,6 +10,8 @@ struct State {
     refused: Option<String>,
     /// Keys whose new values wait for a restart.
     pending: Vec<String>,
+    /// Of rules that are in force.
+    rules_dir: PathBuf,
 }
 
 impl ReloadState {
@@ -29,8 +32,15 @@ impl ReloadState {
         self.lock().refused = Some(reason.to_owned());
     }
 
-    pub(super) fn accepted(&self) {
-        self.lock().refused = None;
+    pub(in crate::daemon) fn accepted(&self, rules_dir: &Path) {
+        let mut state = self.lock();
+        state.refused = None;
+        rules_dir.clone_into(&mut state.rules_dir);
+    }
+
+    /// The folder of rules that are in force: its changes are read, too.
+    pub(super) fn rules_dir(&self) -> PathBuf {
+        self.lock().rules_dir.clone()
     }
 
     pub(super) fn pending(&self, keys: &[String]) {

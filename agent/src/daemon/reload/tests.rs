@@ -57,7 +57,8 @@ impl Daemon {
     /// From now on files that change are read by themselves.
     fn watch(&self) {
         let place = Place::new(Some(&self.path("config.yaml")));
-        super::watch::start(place, self.reloads.clone(), self.outlets.tasks());
+        let state = self.links.reloads.clone();
+        super::watch::start(place, state, self.reloads.clone(), self.outlets.tasks());
     }
 
     async fn reload(&self, rest: &str) -> Result<Reloaded, String> {
@@ -285,6 +286,38 @@ async fn a_file_that_an_editor_replaces_comes_into_force_by_itself() {
     daemon.stop().await;
 }
 
+const RULE: &str = "apiVersion: vigia.dev/v1alpha1\nkind: RuleSet\nmetadata: {name: a}\nrules:\n- {id: user.a, on: [exec], \
+                    condition: event.ret == 0, class: drift, severity: low, title: A}\n";
+
+#[tokio::test]
+async fn rules_that_change_are_read_by_themselves_and_wrong_ones_change_nothing() {
+    let daemon = Daemon::start("sinks: []\n").await;
+    std::fs::create_dir(daemon.path("rules")).unwrap();
+    std::fs::write(daemon.path("rules/a.yaml"), RULE).unwrap();
+    let with_rules = "sinks: []\nrules: {dir: DIR/rules}\n";
+    let reloaded = daemon.reload(with_rules).await.unwrap();
+    assert_eq!(reloaded.rules, 1);
+    assert!(reloaded.changed[0].starts_with("rules.dir: "), "{reloaded:?}");
+    daemon.watch();
+    let problems = |daemon: &Daemon| daemon.links.status().problems;
+    std::fs::write(daemon.path("rules/b.yaml"), RULE).unwrap();
+    until("the clash is told", || {
+        problems(&daemon)
+            .iter()
+            .any(|problem| problem.contains("rules/b.yaml:5:8: the id `user.a` is used twice"))
+    })
+    .await;
+    std::fs::write(daemon.path("rules/b.yaml"), RULE.replace("user.a", "user.b")).unwrap();
+    until("it is right", || problems(&daemon).is_empty()).await;
+    assert_eq!(daemon.reload(with_rules).await.unwrap().rules, 2);
+    let refused = daemon
+        .reload("sinks: []\nrules: {dir: DIR/none}\n")
+        .await
+        .unwrap_err();
+    assert!(refused.contains("none: cannot be listed"), "{refused}");
+    daemon.stop().await;
+}
+
 /// As the kubelet does: files are links through `..data`, which is replaced.
 fn swap(dir: &Path, version: &str, text: &str) {
     let data = dir.join(format!("..{version}"));
@@ -300,7 +333,7 @@ async fn a_config_map_that_is_swapped_is_noticed_and_other_files_are_not() {
     swap(dir.path(), "1", "log: {level: info}\n");
     let file = dir.path().join("config.yaml");
     std::os::unix::fs::symlink("..data/config.yaml", &file).unwrap();
-    let mut watch = ConfigWatch::new(Place::new(Some(&file))).unwrap();
+    let mut watch = ConfigWatch::new(Place::new(Some(&file)), ReloadState::default()).unwrap();
     for version in ["2", "3"] {
         swap(dir.path(), version, "log: {level: warn}\n");
         tokio::time::timeout(LONG, watch.changed())

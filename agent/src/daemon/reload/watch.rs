@@ -1,8 +1,9 @@
-//! Notices that the configuration's files change, by inotify: costs nothing while they do not.
+//! Notices that the files of the configuration and of rules change, by inotify: costs nothing while they do not.
 //!
 //! Folders are watched, not files: editors put a new file in the old one's place, and the kubelet a new link `..data`
 //! beside links that stay. A file that is a link is also watched where it leads to.
 
+use super::ReloadState;
 use crate::config::{Place, is_fragment};
 use crate::control::ReloadRequest;
 use crate::shutdown::Tasks;
@@ -11,7 +12,7 @@ use inotify::{Event, EventMask, EventStream, Inotify, WatchDescriptor, WatchMask
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
@@ -25,6 +26,9 @@ const BUFFER: usize = 4096;
 /// The folders and what matters in them.
 pub(super) struct ConfigWatch {
     place: Place,
+    /// Knows the folder of rules: a reload may choose another.
+    state: ReloadState,
+    rules_dir: PathBuf,
     events: EventStream<[u8; BUFFER]>,
     watched: Vec<Watched>,
 }
@@ -55,8 +59,13 @@ impl Names {
 }
 
 /// Asks for a reload whenever files have changed. Where that cannot be noticed, SIGHUP still works.
-pub(in crate::daemon) fn start(place: Place, reloads: mpsc::Sender<ReloadRequest>, tasks: &Tasks) {
-    let mut watch = match ConfigWatch::new(place) {
+pub(in crate::daemon) fn start(
+    place: Place,
+    state: ReloadState,
+    reloads: mpsc::Sender<ReloadRequest>,
+    tasks: &Tasks,
+) {
+    let mut watch = match ConfigWatch::new(place, state) {
         Ok(watch) => watch,
         Err(error) => {
             tracing::warn!(%error, "changes of the configuration's files are not noticed: send SIGHUP after them");
@@ -81,14 +90,17 @@ pub(in crate::daemon) fn start(place: Place, reloads: mpsc::Sender<ReloadRequest
                 () = stop.cancelled() => return Ok(()),
                 _ = done => {}
             }
+            watch.follow();
         }
     });
 }
 
 impl ConfigWatch {
-    pub(super) fn new(place: Place) -> io::Result<Self> {
+    pub(super) fn new(place: Place, state: ReloadState) -> io::Result<Self> {
         let mut watch = Self {
             place,
+            rules_dir: state.rules_dir(),
+            state,
             events: Inotify::init()?.into_event_stream([0; BUFFER])?,
             watched: Vec::new(),
         };
@@ -119,6 +131,20 @@ impl ConfigWatch {
         self.watch(&self.place.fragments.clone(), Names::Fragments);
         if let Ok(target) = file.canonicalize() {
             self.watch_beside(&target, Names::Only);
+        }
+        let rules = self.rules_dir.clone();
+        // Also where it comes later.
+        self.watch_beside(&rules, Names::Only);
+        self.watch(&rules, Names::Fragments);
+    }
+
+    /// The folder of rules may be another one since the last reload. What changed there between the reading and now is read with the next
+    /// change.
+    fn follow(&mut self) {
+        let rules_dir = self.state.rules_dir();
+        if rules_dir != self.rules_dir {
+            self.rules_dir = rules_dir;
+            self.look();
         }
     }
 

@@ -39,11 +39,15 @@ impl State {
             } => self.learn(&target, duration, reply),
             ControlRequest::Adopt {
                 profiles,
+                rules,
                 sockets,
                 reply,
             } => {
                 self.task.host_sources.sockets = sockets;
                 self.handle(Input::Profiles(profiles));
+                if rules.as_ref() != self.task.engine.rules() {
+                    self.handle(Input::Rules(rules));
+                }
                 self.read_host(Instant::now());
                 let _unwanted = reply.send(());
             }

@@ -98,7 +98,7 @@ pub(super) fn from_service(context: &DetectContext<'_>, exec: &Exec) -> Option<F
     let name = called(&context.event.process);
     let parent = inner_ancestors(context.event).next()?;
     let service = service(parent)?;
-    if !is_shell(&name) && !is_interpreter(&name) || compiles(parent, exec) {
+    if !is_shell(&name) && !is_interpreter(&name) || is_ordinary(parent, exec) {
         return None;
     }
     if profile::executes(context, exec) == Some(true) {
@@ -117,12 +117,14 @@ fn service(process: &Process) -> Option<String> {
     Some(KernelString::from(service).to_text())
 }
 
-/// Varnish has its configuration compiled when it starts.
-fn compiles(parent: &Process, exec: &Exec) -> bool {
+/// Varnish has its configuration compiled when it starts, and PostgreSQL asks which languages there are when a cluster is made.
+fn is_ordinary(parent: &Process, exec: &Exec) -> bool {
     let compiler = |argument: KernelString| {
         argument.bytes.starts_with(b"exec gcc ") || argument.bytes.starts_with(b"exec cc ")
     };
+    let languages = |argument: KernelString| argument.bytes == "locale -a";
     is_of_image(parent, &["varnishd"]) && exec.arguments().any(compiler)
+        || is_of_image(parent, &["postgres"]) && exec.arguments().any(languages)
 }
 
 /// What it runs came through a pipe, or from nobody's file.
@@ -239,6 +241,15 @@ mod tests {
             &["/usr/sbin/varnishd"],
         );
         assert_eq!(found(vcl), []);
+        let languages = |words| {
+            started(
+                "/bin/sh",
+                &["sh", "-c", words],
+                &["/usr/lib/postgresql/15/bin/postgres"],
+            )
+        };
+        assert_eq!(found(languages("locale -a")), []);
+        assert_eq!(found(languages("locale -a; id")), CRITICAL, "COPY … TO PROGRAM");
         let profile = "state: complete\nexec: [{path: /bin/sh, parents: [/usr/sbin/exim4]}]";
         let mail = |parent: &str| {
             found(started("/bin/sh", &["sh", "-c", "id"], &[parent]).with_profile(profile))

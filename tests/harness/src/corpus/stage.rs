@@ -65,6 +65,23 @@ impl<'a> Stage<'a> {
         &self.lab
     }
 
+    /// A container of an image that does nothing; its id.
+    ///
+    /// # Errors
+    /// When the daemon refuses it.
+    pub fn idle(&self, image: &str) -> Result<String> {
+        let options = ["run", "--detach", "--network", "none", "--entrypoint", "sleep"];
+        self.docker.docker(options.into_iter().chain([image, "100000"]))
+    }
+
+    /// Ends one.
+    ///
+    /// # Errors
+    /// When there is none of the id.
+    pub fn remove(&self, id: &str) -> Result<()> {
+        self.docker.docker(["rm", "--force", id]).map(drop)
+    }
+
     /// Adds the cases to what is cached: they change more often than packages.
     fn make_image(&self, image: &str, set: Set, base: &str, corpus: &Corpus) -> Result<()> {
         self.docker.load(set)?;
