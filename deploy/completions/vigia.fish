@@ -138,7 +138,8 @@ complete -c vigia -n "__fish_vigia_using_subcommand profile; and __fish_seen_sub
 complete -c vigia -n "__fish_vigia_using_subcommand profile; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c vigia -n "__fish_vigia_using_subcommand rules; and not __fish_seen_subcommand_from test lint" -l output -r -f -a "text\t'One line per rule'
 json\t''
-markdown\t'What `docs/rules.md` is: the rules that are shipped'"
+markdown\t'What `docs/rules.md` is: the rules that are shipped'
+navigator\t'Coverage of ATT&CK, as a layer of its Navigator'"
 complete -c vigia -n "__fish_vigia_using_subcommand rules; and not __fish_seen_subcommand_from test lint" -l config -d 'Configuration file [default: /etc/vigia/config.yaml if it is there]' -r -F
 complete -c vigia -n "__fish_vigia_using_subcommand rules; and not __fish_seen_subcommand_from test lint" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c vigia -n "__fish_vigia_using_subcommand rules; and not __fish_seen_subcommand_from test lint" -a "test" -d 'Run the tests that are written in files of rules; exit code 1 when one fails, 78 when a file is wrong'
