@@ -50,11 +50,10 @@ fn made(context: &DetectContext<'_>, mount: &Mount, sandbox: Option<&mut Sandbox
         if DISK_FILESYSTEMS.contains(&fstype.as_str()) || is_disk(context, mount) {
             return Some(finding(context, mount, &escape::HOST_DISK_MOUNT));
         }
-        if fstype == "overlay" && Success::of(context.event) == Success::Done && !is_runtime(context) {
-            if let Some(sandbox) = sandbox {
-                sandbox.overlay = true;
-                return Some(overlay(context, sandbox.gives_rights));
-            }
+        let done = Success::of(context.event) == Success::Done;
+        if let Some(sandbox) = sandbox.filter(|_| fstype == "overlay" && done && !is_runtime(context)) {
+            sandbox.overlay = true;
+            return Some(overlay(context, sandbox.gives_rights));
         }
         let steers = STEERING_FILESYSTEMS.contains(&fstype.as_str()) || ORDINARY.contains(&fstype.as_str());
         if steers {
