@@ -2,7 +2,6 @@
 //! process would be a behaviour of its own: names identify them instead, with process ids generalised to
 //! what matters (its own, init's, another's).
 
-use crate::file;
 use crate::global::offset;
 use crate::hash::Hasher;
 use crate::header;

@@ -36,11 +36,14 @@ pub enum Text {
 }
 
 impl Text {
-    /// A kernel string behind a pointer; at null, as anywhere that cannot be read, is an empty one. Without a branch: 6.1 took the way
-    /// of a null pointer for the only one, and left the others out.
+    /// A kernel string behind a pointer that may be null.
     #[inline(always)]
     pub fn kernel(address: u64) -> Self {
-        Self::Memory(Memory::Kernel(address))
+        if address == 0 {
+            Self::Absent
+        } else {
+            Self::Memory(Memory::Kernel(address))
+        }
     }
 
     /// A string of the current task that may be null.

@@ -3,7 +3,7 @@
 use crate::count;
 use crate::emit;
 use crate::global::offset;
-use crate::header::{self, Origin, Report};
+use crate::header::{Origin, Report};
 use crate::hooks::{io_uring, net, unix_bind};
 use crate::kernel::Kptr;
 use crate::policy;

@@ -10,7 +10,6 @@ use crate::socket;
 use crate::syscall;
 use crate::task;
 use agent_common::event::{EventKind, RecordFlags};
-use agent_common::slot::NO_SLOT;
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
 

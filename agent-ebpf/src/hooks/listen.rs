@@ -2,7 +2,7 @@
 
 use crate::emit;
 use crate::global::offset;
-use crate::header::{self, Origin, Report};
+use crate::header::{Origin, Report};
 use crate::hooks::net;
 use crate::kernel::{Kptr, Task};
 use crate::maps::TASKS;

@@ -5,6 +5,7 @@ use crate::global::{offset, setting};
 use crate::header::Origin;
 use crate::hooks::call::{self, Told};
 use crate::kernel::{Kptr, Task, load};
+use crate::scratch::Memory;
 use crate::text::Text;
 use agent_common::event::{CallName, RecordFlags};
 use aya_ebpf::macros::{btf_tracepoint, fentry};
@@ -36,7 +37,9 @@ pub fn usermodehelper_queued(ctx: BtfTracePointContext) -> i32 {
 /// The path of `struct subprocess_info`.
 #[inline(always)]
 fn starts(process: Kptr, origin: Origin) {
-    let text = Text::kernel(process.read_or_zero(offset!(subprocess_path)));
+    // At null, as anywhere that cannot be read, is an empty one. Without a branch: 6.1 took the way of a null pointer for the only one, and
+    // left the other out.
+    let text = Text::Memory(Memory::Kernel(process.read_or_zero(offset!(subprocess_path))));
     let told = Told {
         call: CallName::USERMODEHELPER,
         args: [0; 4],

@@ -2,7 +2,6 @@
 
 use super::form_entry;
 use crate::global::setting;
-use crate::kernel::Kptr;
 use crate::scratch::{self, Memory, RECORD_MASK, Scratch};
 use agent_common::event::{EventHeader, ExecEvent, RecordFlags, StrRef};
 use agent_common::policy::{Form, MAX_POLICY_PATH, PathHash, PolicyKey, Table};

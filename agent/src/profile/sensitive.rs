@@ -5,11 +5,12 @@ use super::PathPattern;
 use std::sync::LazyLock;
 
 /// Files, and folders with all below them.
-const PATHS: [&str; 27] = [
+const PATHS: [&str; 28] = [
     "/etc/shadow",
     "/etc/shadow-",
     "/etc/gshadow",
     "/etc/gshadow-",
+    "/etc/security/opasswd",
     "/etc/sudoers",
     "/etc/krb5.keytab",
     "/etc/ssh/ssh_host_rsa_key",

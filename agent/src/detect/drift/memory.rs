@@ -4,9 +4,10 @@ use super::files::writable_mount;
 use super::{finding, weighed};
 use crate::detect::program::called;
 use crate::detect::rules::drift;
-use crate::detect::{DetectContext, Finding, Severity};
+use crate::detect::{Class, DetectContext, Finding, Severity};
 use crate::event::{FileFlags, FileObject, Mapping, MmapOp};
 use crate::process::Process;
+use crate::profile::ProfileState;
 use agent_common::{magic, mode};
 
 const WRITE_AND_EXECUTE: u32 = 2 | 4;
@@ -87,7 +88,19 @@ fn anonymous(context: &DetectContext<'_>, mapping: &Mapping) -> Option<Finding> 
     let both = mapping.prot & WRITE_AND_EXECUTE == WRITE_AND_EXECUTE;
     (both && !compiles(&context.event.process)).then(|| {
         let did = "has memory that it may write and execute at once";
-        finding(context, &drift::EXECUTABLE_MEMORY, &context.actor(), did)
+        let finding = finding(context, &drift::EXECUTABLE_MEMORY, &context.actor(), did);
+        // A complete profile knows its programs: one of them made it.
+        if is_known(context) {
+            finding.severity(Severity::Low)
+        } else {
+            finding
+        }
+    })
+}
+
+fn is_known(context: &DetectContext<'_>) -> bool {
+    context.profile.is_some_and(|profile| {
+        profile.state() == ProfileState::Complete && profile.judges(Class::Drift) && profile.describes_exec()
     })
 }
 
@@ -187,6 +200,9 @@ mod tests {
         let mut brought = by("/tmp/java");
         brought.exe.file.flags = UPPER;
         assert_eq!(found(brought, anonymous(MmapOp::MMAP, 7)), both);
+        let known = by("/usr/bin/python3").with_profile("state: complete\nexec: [{path: /usr/bin/python3}]");
+        let low = [("drift.executable_memory", Severity::Low)];
+        assert_eq!(found(known, anonymous(MmapOp::MMAP, 7)), low);
     }
 
     fn file(flags: u16, magic: u32) -> FileObject {

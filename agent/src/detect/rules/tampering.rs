@@ -164,7 +164,8 @@ pub(crate) static SET_USER_ID: Rule = Rule {
     severity: Severity::High,
     attack: &["T1548.001"],
     title: "A program was given more rights than who executes it has",
-    meaning: "A process set the set-user-ID or set-group-ID bit of a file, or gave it capabilities.",
+    meaning: "A process set the set-user-ID or set-group-ID bit of a file, or gave it capabilities. Low for a bit of a file \
+        that the profile lets the program write.",
     why: "It is a way back to root for whoever gets in again.",
     look_alikes: "Package managers, with what they start. Folders whose files belong to their group are none.",
     response: "Look at the file; start a new container.",

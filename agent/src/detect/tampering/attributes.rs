@@ -3,7 +3,7 @@
 use super::finding;
 use crate::detect::program::{builds, is_of_image};
 use crate::detect::rules::tampering;
-use crate::detect::{DetectContext, Finding};
+use crate::detect::{Class, DetectContext, Finding, Severity};
 use crate::event::{Attribute, AttributeOp, FileFlags};
 use agent_common::mode;
 
@@ -34,10 +34,13 @@ pub(super) fn inspect(context: &DetectContext<'_>, change: &Attribute) -> Option
     let path = change.path.to_text();
     let of = |rule, did: &str| Some(finding(context, rule, &path, &format!("{did} {path}")));
     match change.op {
-        AttributeOp::CHMOD if gives_rights(change) && !builds(context.event) => of(
-            &tampering::SET_USER_ID,
-            "gave whoever executes it its owner's rights:",
-        ),
+        AttributeOp::CHMOD if gives_rights(change) && !builds(context.event) => {
+            let finding = of(
+                &tampering::SET_USER_ID,
+                "gave whoever executes it its owner's rights:",
+            );
+            finding.map(|finding| weighed(context, change, finding))
+        }
         AttributeOp::SETXATTR if change.name.bytes == b"security.capability" && !builds(context.event) => {
             of(&tampering::SET_USER_ID, "gave whoever executes it capabilities:")
         }
@@ -49,6 +52,19 @@ pub(super) fn inspect(context: &DetectContext<'_>, change: &Attribute) -> Option
             of(&tampering::TIMESTOMP, "set times of its choice to the program")
         }
         _ => None,
+    }
+}
+
+/// Where the profile lets the program write the file, it is the image's work.
+fn weighed(context: &DetectContext<'_>, change: &Attribute, finding: Finding) -> Finding {
+    let exe = &context.event.process.exe.bytes;
+    let by_profile = context.profile.is_some_and(|profile| {
+        profile.judges(Class::Drift) && profile.describes_writes() && profile.write(&change.path, exe)
+    });
+    if by_profile {
+        finding.severity(Severity::Low)
+    } else {
+        finding
     }
 }
 

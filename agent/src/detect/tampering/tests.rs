@@ -1,3 +1,4 @@
+use crate::detect::Severity;
 use crate::detect::testing::{Scene, file, image_file, open, scene};
 use crate::event::{
     Attribute, AttributeOp, Call, CallName, Credentials, CredentialsOp, FileFlags, FileObject, FileOpen,
@@ -218,6 +219,22 @@ fn rights_times_and_flags_of_files() {
         .is_empty()
     );
     assert!(found(by("/bin/tar"), changed(AttributeOp::UTIMES, 0, "")).is_empty());
+}
+
+#[test]
+fn rights_of_a_file_that_the_profile_lets_the_program_write() {
+    let severity = |profile: &str| {
+        let mut scene = by("/bin/chmod").with_profile(profile);
+        scene.inspect(changed(AttributeOp::CHMOD, 0o4755, ""))[0].severity
+    };
+    assert_eq!(
+        severity("state: complete\nfiles: {write: [{path: /tmp}]}"),
+        Severity::Low
+    );
+    assert_eq!(
+        severity("state: complete\nfiles: {write: [{path: /var}]}"),
+        Severity::High
+    );
 }
 
 #[test]

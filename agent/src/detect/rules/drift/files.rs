@@ -114,7 +114,8 @@ pub(crate) static EXECUTABLE_MEMORY: Rule = Rule {
     severity: Severity::Medium,
     attack: &["T1055", "T1620"],
     title: "A program has memory that it may write and execute at once",
-    meaning: "A program that is no compiler at run time asked for memory of no file, to write and to execute.",
+    meaning: "A program that is no compiler at run time asked for memory of no file, to write and to execute. Low beside a \
+        complete profile that says what is executed.",
     why: "Code that came over the network, or was decoded, is put there and run; no file ever holds it.",
     look_alikes: "Java, Node, .NET, PHP, browsers, databases and what else compiles while it runs, when they are the image's \
         own. Others are told once for a program.",
