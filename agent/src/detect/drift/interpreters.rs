@@ -153,12 +153,13 @@ fn is_first(event: &EnrichedEvent) -> bool {
         .is_none_or(|first| first.host_pid == event.process.host_pid)
 }
 
-/// Somebody entered the container with a shell.
+/// Somebody entered the container with a shell. What is given a command (`sh -c`) is a health check more often than a person.
 pub(super) fn of_session(context: &DetectContext<'_>, exec: &Exec) -> Option<Finding> {
     let process = &context.event.process;
     let attached = process.exec_session == ExecSession::Attached;
     let first = inner_ancestors(context.event).next().is_none();
-    if !attached || !first || !is_shell(&called(process)) {
+    let told = exec.arguments().any(|argument| argument.bytes == "-c");
+    if !attached || !first || told || !is_shell(&called(process)) {
         return None;
     }
     (profile::executes(context, exec) != Some(true)).then(|| {
@@ -310,13 +311,21 @@ mod tests {
     fn a_session_with_a_shell_is_told_low() {
         let low = [("drift.exec_session_shell", Severity::Low)];
         let session = |exe: &str, below: &[&str]| {
-            let mut scene = started(exe, &["sh", "-c", "true"], below);
+            let mut scene = started(exe, &["sh"], below);
             scene.exe.exec_session = ExecSession::Attached;
             scene
         };
         assert_eq!(found(session("/bin/sh", &[])), low);
-        assert_eq!(found(session("/bin/sh", &["/bin/bash"])), []);
+        let inner = [("drift.piped_script", Severity::Low)];
+        assert_eq!(
+            found(session("/bin/sh", &["/bin/bash"])),
+            inner,
+            "not the first one"
+        );
         assert_eq!(found(session("/usr/bin/pg_isready", &[])), []);
+        let mut check = started("/bin/sh", &["sh", "-c", "true"], &[]);
+        check.exe.exec_session = ExecSession::Attached;
+        assert_eq!(found(check), [], "a health check");
         assert_eq!(
             found(started("/bin/sh", &["sh", "-c", "x"], &[])),
             [],
