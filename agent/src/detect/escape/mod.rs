@@ -55,13 +55,14 @@ impl Detector for EscapeDetector {
 impl EscapeDetector {
     /// What is worse in a user namespace of the container's own.
     fn in_sandbox(&mut self, context: &DetectContext<'_>) -> Option<Finding> {
-        let sandbox = self.sandboxes.of(context.event);
+        // Walks lineage: only for events that it matters to.
+        let sandboxes = &mut self.sandboxes;
         match &context.event.raw.payload {
-            Payload::Mount(mount) => mounts::inspect(context, mount, sandbox),
-            Payload::Socket(socket) => namespaces::filters(context, socket, sandbox),
-            Payload::Setattr(change) => namespaces::rights(context, change, sandbox),
+            Payload::Mount(mount) => mounts::inspect(context, mount, sandboxes.of(context.event)),
+            Payload::Socket(socket) => namespaces::filters(context, socket, sandboxes.of(context.event)),
+            Payload::Setattr(change) => namespaces::rights(context, change, sandboxes.of(context.event)),
             Payload::Syscall(call) if call.call == CallName::FSCONFIG => {
-                namespaces::configured(context, call, sandbox)
+                namespaces::configured(context, call, sandboxes.of(context.event))
             }
             _ => None,
         }
