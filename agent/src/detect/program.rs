@@ -66,6 +66,9 @@ const BUILDERS: [&str; 27] = [
     "mvn", "gradle",
 ];
 
+/// Flags of a file that came after the image.
+pub(super) const BROUGHT: u16 = FileFlags::UPPER | FileFlags::MEMFD | FileFlags::UNLINKED;
+
 /// A shell.
 pub(super) fn is_shell(name: &[u8]) -> bool {
     contains(&SHELLS, name)
@@ -93,7 +96,6 @@ pub(super) fn is_builder(name: &[u8]) -> bool {
 
 /// The process executes a file of the image that is called one of these: who brought his own is nobody by its name.
 pub(super) fn is_of_image(process: &Process, names: &[&str]) -> bool {
-    const BROUGHT: u16 = FileFlags::UPPER | FileFlags::MEMFD | FileFlags::UNLINKED;
     process.file.flags & BROUGHT == 0 && contains(names, &called(process))
 }
 

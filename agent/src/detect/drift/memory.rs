@@ -2,7 +2,7 @@
 
 use super::files::writable_mount;
 use super::{finding, weighed};
-use crate::detect::program::called;
+use crate::detect::program::{BROUGHT, called};
 use crate::detect::rules::drift;
 use crate::detect::{Class, DetectContext, Finding, Severity};
 use crate::event::{FileFlags, FileObject, Mapping, MmapOp};
@@ -14,7 +14,6 @@ const WRITE_AND_EXECUTE: u32 = 2 | 4;
 /// `MAP_TYPE` and `MAP_PRIVATE`: so loaders map code.
 const MAP_TYPE: u32 = 0xf;
 const MAP_PRIVATE: u32 = 2;
-const BROUGHT: u16 = FileFlags::UPPER | FileFlags::MEMFD | FileFlags::UNLINKED;
 /// What has no name: compilers at run time share it with themselves, to write at one place and execute at another.
 const NAMELESS: u16 = FileFlags::MEMFD | FileFlags::UNLINKED;
 /// Programs that compile while they run, if only regular expressions.

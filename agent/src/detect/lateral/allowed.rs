@@ -1,13 +1,12 @@
 //! Executions that are the image's work.
 
-use crate::detect::program::{inner_ancestors, is_main};
+use crate::detect::program::{BROUGHT, inner_ancestors, is_main};
 use crate::detect::{Class, DetectContext};
-use crate::event::{Exec, FileFlags, KernelString, RecordFlags, Script};
+use crate::event::{Exec, KernelString, RecordFlags, Script};
 use crate::profile::{CompiledProfile, ExecQuery};
 
 /// What the container was made for, or what its profile names.
 pub(super) fn is_expected(context: &DetectContext<'_>, exec: &Exec) -> bool {
-    const BROUGHT: u16 = FileFlags::UPPER | FileFlags::MEMFD | FileFlags::UNLINKED;
     let of_image = exec.file.flags & BROUGHT == 0;
     of_image && is_main(context.event) || executes(context, exec.script().as_ref())
 }
