@@ -50,7 +50,7 @@ fn lines_of(watch: &mut Child) -> Result<mpsc::Receiver<String>> {
     Ok(lines)
 }
 
-/// Runs a dropped program in the container: one alert `drift.exec_from_tmp`.
+/// Runs a dropped program in the container: one alert `drift.exec_from_upper`.
 fn misbehave(docker: &Docker, name: &str, program: &str) -> Result<()> {
     let script = format!("cp /bin/busybox /tmp/{program} && /tmp/{program} true; true");
     docker.docker(["exec", name, "sh", "-c", &script])?;
@@ -90,7 +90,7 @@ fn metrics_are_what_prometheus_expects() -> Result<()> {
     };
     docker.docker(["run", "--detach", "--name", "box", BUSYBOX, "sleep", "1000"])?;
     misbehave(&docker, "box", "t")?;
-    agent.wait_for(0, SOON, |value| value["rule"] == "drift.exec_from_tmp")?;
+    agent.wait_for(0, SOON, |value| value["rule"] == "drift.exec_from_upper")?;
     // The kernel's counters are copied once a second.
     let text = command::wait_until("a scrape with counts", SOON, || {
         let (_, text) = agent.get("/metrics").ok()?;
@@ -104,7 +104,7 @@ fn metrics_are_what_prometheus_expects() -> Result<()> {
         "vigia_events_sent_total",
         "vigia_events_suppressed_total",
         "vigia_events_lost_total",
-        "vigia_alerts_total{rule=\"drift.exec_from_tmp\",severity=",
+        "vigia_alerts_total{rule=\"drift.exec_from_upper\",severity=",
         "# TYPE vigia_accounting_mismatch_total counter",
         "vigia_containers ",
         "vigia_sink_oldest_undelivered_seconds{sink=\"stdout\"}",
@@ -192,7 +192,7 @@ fn a_slow_watcher_is_told_what_it_missed_and_delays_no_alert() -> Result<()> {
     let busy = "i=0; while [ $i -lt 12000 ]; do /bin/true; i=$((i+1)); done";
     docker.docker(["exec", "box", "sh", "-c", busy])?;
     misbehave(&docker, "box", "t")?;
-    let alert = agent.wait_for(0, SOON, |value| value["rule"] == "drift.exec_from_tmp")?;
+    let alert = agent.wait_for(0, SOON, |value| value["rule"] == "drift.exec_from_upper")?;
     let latency = alert.latency().context("no time")?;
     assert!(latency < Duration::from_secs(2), "it was delayed by {latency:?}");
     let lines = lines_of(&mut watch)?;

@@ -36,10 +36,9 @@ pub(crate) static EXEC_SESSION_SHELL: Rule = Rule {
     attack: &["T1609", "T1059.004"],
     title: "Somebody entered the container with a shell",
     meaning: "The first program of a session that was attached to the container (`docker exec`, `kubectl exec`, `nsenter`) is \
-        a shell.",
+        a shell. One that was given a command (`sh -c`) does not count: so health checks are run.",
     why: "Who has the runtime's or the cluster's credentials comes in that way; what follows is better understood with it.",
-    look_alikes: "Health checks that the runtime starts by a shell, and administrators. With a profile that says what is \
-        executed, that decides.",
+    look_alikes: "Administrators. With a profile that says what is executed, that decides.",
     response: "Ask who it was: the runtime's and the cluster's audit logs say it.",
 };
 
