@@ -4,6 +4,7 @@
 
 use agent::cli::Cli;
 use agent::config::RawConfig;
+use agent::detect::{markdown, migration, rules};
 use agent::telemetry::Metrics;
 use clap::{Command, CommandFactory};
 use clap_complete::Shell;
@@ -36,6 +37,12 @@ fn the_configuration_follows_its_schema() {
     check("docs/config.schema.json", &pretty(&schema));
     let validator = jsonschema::validator_for(&schema).unwrap();
     assert!(validator.is_valid(&serde_json::to_value(RawConfig::default()).unwrap()));
+}
+
+#[test]
+fn every_rule_is_documented() {
+    check("docs/rules.md", &markdown(rules()));
+    check("docs/migration.md", &migration());
 }
 
 #[test]

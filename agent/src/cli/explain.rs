@@ -7,7 +7,7 @@ use super::rules::configured;
 use super::{Exit, Failure, Output, load_without_docker, say};
 use crate::alert::{Alert, AlertId};
 use crate::config::Flags;
-use crate::detect::{Rule, rule, rules, text};
+use crate::detect::{Documented, rule, rules, text};
 use crate::spool::{Record, SpoolError, newest};
 use bstr::ByteSlice;
 use clap::Args;
@@ -32,7 +32,7 @@ pub struct ExplainArgs {
 #[derive(Debug, Serialize)]
 struct Explained {
     alert: Alert,
-    rule: Option<&'static Rule>,
+    rule: Option<Documented>,
 }
 
 pub(super) fn run(file: Option<&PathBuf>, args: &ExplainArgs) -> Result<Exit, Failure> {
@@ -71,7 +71,7 @@ fn explain_rule(file: Option<&PathBuf>, args: &ExplainArgs) -> Result<Exit, Fail
     };
     match args.output {
         Output::Text => say(&text(found)),
-        Output::Json => say_json(found),
+        Output::Json => say_json(&Documented::from(found)),
     }
 }
 
@@ -88,7 +88,10 @@ fn explain_alert(file: Option<&PathBuf>, args: &ExplainArgs, id: AlertId) -> Res
     };
     let rule = rule(&alert.rule).or_else(own);
     match args.output {
-        Output::Json => say_json(&Explained { alert, rule }),
+        Output::Json => {
+            let rule = rule.map(Documented::from);
+            say_json(&Explained { alert, rule })
+        }
         Output::Text => {
             let documentation = rule.map_or_else(
                 || "This version of the agent has no such rule.\n".to_owned(),

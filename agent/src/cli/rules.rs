@@ -4,7 +4,7 @@ mod own;
 
 use super::output::say_json;
 use super::{Exit, Failure, say};
-use crate::detect::{Rule, layer, markdown, rules, table};
+use crate::detect::{Documented, Rule, layer, markdown, rules, table};
 use clap::{Args, Subcommand, ValueEnum};
 pub(super) use own::configured;
 use std::path::PathBuf;
@@ -71,7 +71,10 @@ fn list(file: Option<&PathBuf>, args: &RulesArgs) -> Result<Exit, Failure> {
     }
     let exit = match args.output {
         RulesOutput::Text => say(&table(selected.into_iter())),
-        RulesOutput::Json => say_json(&selected),
+        RulesOutput::Json => {
+            let documented: Vec<Documented> = selected.into_iter().map(Documented::from).collect();
+            say_json(&documented)
+        }
         RulesOutput::Markdown => say(&markdown(selected.into_iter())),
         RulesOutput::Navigator => say_json(&layer(selected.into_iter())),
     }?;

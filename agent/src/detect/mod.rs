@@ -6,6 +6,7 @@ mod credential;
 mod denied;
 mod document;
 mod drift;
+mod equivalents;
 mod escape;
 mod lateral;
 mod listener;
@@ -20,7 +21,8 @@ pub(crate) mod testing;
 mod watched;
 
 pub use context::{DetectContext, Neighbours, Scope};
-pub use document::{markdown, table, text};
+pub use document::{Documented, markdown, table, text};
+pub use equivalents::{Equivalent, Peer, equivalents, migration};
 pub use navigator::{Layer, layer};
 pub use rule::{Class, Rule, Severity};
 use rules::needs_image;
