@@ -3,9 +3,11 @@
 
 use crate::atomic;
 use crate::count;
+use crate::emit::ASKED;
 use crate::maps::{BEHAVIOURS, DEVIATIONS, QUOTAS};
-use agent_common::behaviour::{BehaviourKey, BehaviourValue};
+use agent_common::behaviour::{BehaviourKey, BehaviourValue, Burst};
 use agent_common::counter::KernelError;
+use agent_common::event::RecordFlags;
 use agent_common::limits::DEVIATIONS_PER_SLOT;
 use agent_common::policy::Verdict;
 use aya_ebpf::bindings::{BPF_ANY, BPF_NOEXIST};
@@ -16,16 +18,35 @@ use core::ptr::addr_of_mut;
 const E2BIG: i32 = 7;
 const EEXIST: i32 = 17;
 
-/// Counts a repeat, and gives the verdict. The cache is asked first: most of what is done is expected.
+/// Counts a repeat, and gives the verdict. The cache is asked first: most of what is done is expected. `flags`: what
+/// makes the repeat leave nevertheless.
 #[inline(always)]
-pub fn repeats(key: &BehaviourKey, known: &mut Verdict) -> bool {
+pub fn repeats(key: &BehaviourKey, known: &mut Verdict, flags: &mut u32) -> bool {
+    // What is asked for will be done: counted then.
+    let burst = Burst::of(key.kind).filter(|_| key.access & ASKED == 0);
     let cached = BEHAVIOURS
         .get_ptr_mut(key)
-        .is_some_and(|value| counts(value, known));
+        .is_some_and(|value| counts(value, known) && bursts(value, burst, flags));
     cached
         || DEVIATIONS
             .get_ptr_mut(key)
-            .is_some_and(|value| counts(value, known))
+            .is_some_and(|value| counts(value, known) && bursts(value, burst, flags))
+}
+
+/// Notes when a counted repeat is one of very many. True: it stays a repeat.
+#[inline(always)]
+fn bursts(value: *mut BehaviourValue, burst: Option<Burst>, flags: &mut u32) -> bool {
+    if let Some(burst) = burst {
+        // SAFETY: a live map value.
+        unsafe {
+            let recent = (*value).recent.next((*value).last_boot_ns, burst);
+            (*value).recent = recent;
+            if recent.completes(burst) {
+                *flags = RecordFlags::BURST;
+            }
+        }
+    }
+    true
 }
 
 /// What was taken out at this moment is no repeat. A value that the cache evicted may be another's by now: a count is lost then, nothing else.

@@ -9,7 +9,7 @@ use crate::message;
 use crate::policy;
 use crate::scratch::{self, Scratch};
 use crate::task::{self, Actor, Deed};
-use agent_common::behaviour::BehaviourValue;
+use agent_common::behaviour::{BehaviourValue, Recent};
 use agent_common::counter::{KernelError, Outcome};
 use agent_common::event::{EventHeader, EventKind, RecordFlags};
 use agent_common::limits::ACTIVITY_RING_BYTES;
@@ -85,12 +85,12 @@ pub fn draft(actor: &Actor, kind: EventKind, deed: Deed) -> Result<Draft, Verdic
 fn judge(actor: &Actor, kind: EventKind, deed: &Deed, known: &mut Verdict) -> *mut Scratch {
     let key = actor.key(kind, *deed);
     let mut flags = 0;
-    if behaviours::repeats(&key, known) {
-        if !actor.exports_all() {
+    if behaviours::repeats(&key, known, &mut flags) {
+        if flags == 0 && !actor.exports_all() {
             count::outcome(kind, Outcome::REPEATED, actor.slot());
             return core::ptr::null_mut();
         }
-        flags = RecordFlags::REPEAT;
+        flags |= RecordFlags::REPEAT;
     }
     let Some(scratch) = scratch::take() else {
         lose(kind, Outcome::LOST_SCRATCH_BUSY, actor.slot());
@@ -198,7 +198,7 @@ fn remember(header: *const EventHeader, time: u64, verdict: u32, flags: u32) {
         first_boot_ns: time,
         last_boot_ns: time,
         verdict: Verdict(verdict),
-        reserved: 0,
+        recent: Recent::first(time),
     };
     // SAFETY: scratch memory that this program took; the kernel copies the key.
     let key = unsafe { &(*header).behaviour };

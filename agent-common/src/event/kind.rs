@@ -132,6 +132,8 @@ impl RecordFlags {
     pub const DENIED: u32 = 1 << 14;
     /// The process was ended for that.
     pub const KILLED: u32 = 1 << 15;
+    /// A repeat, sent because it completes a [`crate::behaviour::Burst`].
+    pub const BURST: u32 = 1 << 16;
 
     /// [`Self::BACKEND_SHIFT`]'s number for a cgroup program that is asked before the deed.
     pub const CGROUP_BACKEND: u32 = 3;

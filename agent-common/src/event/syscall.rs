@@ -62,6 +62,7 @@ calls! {
     MEMFD_CREATE = 29 "memfd_create";
     USERMODEHELPER = 30 "usermodehelper";
     SETDOMAINNAME = 31 "setdomainname";
+    OPEN_BY_HANDLE_AT = 32 "open_by_handle_at";
 }
 
 impl CallName {

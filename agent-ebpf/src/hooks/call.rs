@@ -75,11 +75,16 @@ pub fn report(told: &Told, report: Report) {
 /// Any call of the daemon's table.
 #[btf_tracepoint(function = "sys_exit")]
 pub fn exit_call(ctx: BtfTracePointContext) -> i32 {
-    let call = Syscall::of(&ctx);
-    if let Some(rule) = CALLS.get(call.index()) {
-        ruled(&call, rule);
-    }
+    tabled(&Syscall::of(&ctx));
     0
+}
+
+/// As the daemon's table says.
+#[inline(always)]
+pub fn tabled(call: &Syscall) {
+    if let Some(rule) = CALLS.get(call.index()) {
+        ruled(call, rule);
+    }
 }
 
 #[inline(always)]

@@ -6,15 +6,17 @@ use crate::escape;
 use crate::file::{self, OpenFile};
 use crate::global::offset;
 use crate::header::{self, Origin, Report};
+use crate::hooks::call;
 use crate::hooks::open_attempt;
 use crate::hooks::ptrace;
 use crate::kernel::{Kptr, Task};
+use crate::maps::SYSCALLS;
 use crate::path::{self, Location};
 use crate::policy;
 use crate::procfs;
 use crate::syscall::{self, Syscall};
 use crate::task::{self, Actor, Deed};
-use agent_common::counter::Outcome;
+use agent_common::counter::{KernelError, Outcome};
 use agent_common::event::{EventKind, FileFlags, FileOpenEvent, RecordFlags, StrRef};
 use agent_common::magic::{self, is_kernel_interface};
 use agent_common::mode::FMODE_WRITE;
@@ -110,6 +112,18 @@ pub fn exit_open(ctx: BtfTracePointContext) -> i32 {
         }
         None => emit::lose(KIND, Outcome::LOST_UNREADABLE, actor.slot()),
     }
+    0
+}
+
+/// open_by_handle_at returns: it asked for a file without a name. What was opened is reported as by any other call, with the handler
+/// of which this one goes on.
+#[btf_tracepoint(function = "sys_exit")]
+pub fn exit_open_by_handle(ctx: BtfTracePointContext) -> i32 {
+    let call = Syscall::of(&ctx);
+    call::tabled(&call);
+    // SAFETY: the context is this program's.
+    unsafe { SYSCALLS.tail_call(&ctx, open_attempt::openat(&call)) };
+    count::error(KernelError::TAIL_CALL);
     0
 }
 

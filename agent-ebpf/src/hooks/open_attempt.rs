@@ -15,6 +15,7 @@ use crate::text::Text;
 use agent_common::event::{EventKind, FileObject, FileOpenEvent, StrRef};
 use agent_common::limits::MAX_PATH;
 use agent_common::magic::is_kernel_interface;
+use agent_common::settings::MAX_SYSCALLS;
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
 
@@ -66,6 +67,16 @@ const COMPAT: Numbers = Numbers {
     },
     openat2: 437,
 };
+
+/// Index of openat's handler, for a call of the same kind.
+#[inline(always)]
+pub fn openat(call: &Syscall) -> u32 {
+    if call.is_compat() {
+        MAX_SYSCALLS + COMPAT.openat
+    } else {
+        NATIVE.openat
+    }
+}
 
 /// What was asked for.
 #[derive(Clone, Copy)]

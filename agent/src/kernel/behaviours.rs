@@ -164,6 +164,7 @@ fn both(expected: Option<BehaviourValue>, deviation: Option<BehaviourValue>) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use agent_common::behaviour::Recent;
     use agent_common::policy::Verdict;
     use zerocopy::FromZeros;
 
@@ -181,7 +182,7 @@ mod tests {
             first_boot_ns: first,
             last_boot_ns: first + 1,
             verdict: Verdict::DEVIATION,
-            reserved: 0,
+            recent: Recent::first(first),
         }
     }
 

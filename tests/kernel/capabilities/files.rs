@@ -1,7 +1,7 @@
 //! Executing and opening.
 
 use super::{Check, Stage, word};
-use agent::event::{Exec, FileFlags, FileObject, FileOpen, Payload, RecordFlags, Trust};
+use agent::event::{CallName, Exec, FileFlags, FileObject, FileOpen, Payload, RecordFlags, Trust};
 use agent::kernel::Capability;
 use anyhow::{Context, Result, ensure};
 use std::fs;
@@ -235,7 +235,17 @@ fn by_handle(stage: &mut Stage<'_>) -> Result<()> {
     }
     ensure!(opens.is_ok(), "{opens:?}");
     let (_, open) = opened(stage, &path)?;
-    same_file(&open.file, &path)
+    same_file(&open.file, &path)?;
+    let (header, ()) = stage.expect_any("open_by_handle_at", |payload| match payload {
+        Payload::Syscall(call) if call.call == CallName::OPEN_BY_HANDLE_AT => Some(()),
+        _ => None,
+    })?;
+    ensure!(
+        header.flags.has(RecordFlags::DEVIATION),
+        "flags {:#x}",
+        header.flags.0
+    );
+    Ok(())
 }
 
 fn open_kernel_file(stage: &mut Stage<'_>) -> Result<()> {

@@ -48,6 +48,12 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         capability: Capability::Connect,
+        what: "of many connections, each burst",
+        rows: &["connect"],
+        run: connect_in_bursts,
+    },
+    Check {
+        capability: Capability::Connect,
         what: "TCP connect without a route",
         rows: &["connect_refused"],
         run: connect_nowhere,
@@ -196,6 +202,25 @@ fn connect(stage: &mut Stage<'_>) -> Result<()> {
         "from {own}: {net:?}"
     );
     ensure!((net.protocol, net.socket_type) == TCP, "{net:?}");
+    Ok(())
+}
+
+fn connect_in_bursts(stage: &mut Stage<'_>) -> Result<()> {
+    const TIMES: usize = 20;
+    let peer = TcpListener::bind("127.0.0.1:0")?;
+    let port = peer.local_addr()?.port();
+    for _ in 0..TIMES {
+        stage.act(&format!("connect {port}"))?;
+    }
+    let at_peer =
+        |payload: &Payload| matches!(payload, Payload::Connect(net) if net.remote == loopback(port));
+    let events = stage.world.events()?.iter();
+    let flags: Vec<u32> = events
+        .filter(|event| at_peer(&event.payload))
+        .map(|event| event.header.flags.0 & (RecordFlags::REPEAT | RecordFlags::BURST))
+        .collect();
+    let burst = RecordFlags::REPEAT | RecordFlags::BURST;
+    ensure!(flags == [0, burst, burst, burst], "{flags:?}");
     Ok(())
 }
 

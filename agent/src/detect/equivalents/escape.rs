@@ -142,6 +142,7 @@ pub(super) static ALL: &[Entry] = &[
             "Unprivileged Delegation of Page Faults Handling to a Userspace Process",
         )],
     ),
+    ("escape.opened_by_handle", &[]),
     ("escape.keyring", &[]),
     ("escape.io_ports", &[]),
     ("escape.kernel_control", &[]),

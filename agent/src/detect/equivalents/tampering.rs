@@ -73,4 +73,5 @@ pub(super) static ALL: &[Entry] = &[
         "tampering.decoded_program",
         &[falco("Decoding Payload in Container")],
     ),
+    ("tampering.event_flood", &[]),
 ];

@@ -43,6 +43,12 @@ fn calls_that_few_containers_have_a_use_for() {
             Severity::Medium,
         ),
         (CallName::USERFAULTFD, [0; 4], "userfaultfd", Severity::Medium),
+        (
+            CallName::OPEN_BY_HANDLE_AT,
+            [3, 0, 0, 0],
+            "opened_by_handle",
+            Severity::Critical,
+        ),
         (CallName::KEYCTL, [11, 0, 0, 0], "keyring", Severity::Medium),
         (CallName::ADD_KEY, [0; 4], "keyring", Severity::Medium),
         (CallName::IOPL, [3, 0, 0, 0], "io_ports", Severity::High),

@@ -67,6 +67,13 @@ fn rule(context: &DetectContext<'_>, call: &Call) -> Option<(&'static Rule, Stri
             &escape::KEYRING,
             "added or requested a key of the kernel".to_owned(),
         )),
+        CallName::OPEN_BY_HANDLE_AT => Some((
+            &escape::OPENED_BY_HANDLE,
+            Success::of(context.event)
+                .words("opened", "tried to open")
+                .to_owned()
+                + " a file by a handle, without a name",
+        )),
         CallName::IOPL | CallName::IOPERM => said(&escape::IO_PORTS, call.call.name()),
         CallName::KEXEC_LOAD | CallName::KEXEC_FILE_LOAD | CallName::SWAPON | CallName::ACCT => {
             said(&escape::KERNEL_CONTROL, call.call.name())

@@ -1,5 +1,5 @@
-//! Whoever tries to log in again and again. Counted is what leaves the kernel: repeats of one executable at one address
-//! stay in it.
+//! Whoever tries to log in again and again. Counted is what leaves the kernel: of repeats of one executable at one address,
+//! one record for each burst.
 
 use super::contact::Contact;
 use super::{clients, time, tunnels};
@@ -7,6 +7,7 @@ use crate::detect::rules::lateral;
 use crate::detect::{DetectContext, Finding};
 use crate::event::{BootTime, Exec, ExecId};
 use crate::profile::Protocol;
+use agent_common::behaviour::Burst;
 use std::collections::{BTreeSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
@@ -18,10 +19,12 @@ const WINDOW: Duration = Duration::from_secs(60);
 const THRESHOLD: usize = 5;
 /// Tries that are remembered of a container.
 const MAX_TRIES: usize = 32;
-/// Services that ask who one is.
-const PORTS: [u16; 16] = [
-    21, 22, 23, 445, 1433, 2222, 3306, 3389, 5432, 5900, 5984, 6379, 9200, 11_211, 27_017, 5985,
-];
+/// Services that ask a person who they are: one connection for one login.
+const SESSIONS: [u16; 8] = [21, 22, 23, 445, 2222, 3389, 5900, 5985];
+/// Databases, which programs open many connections to at once.
+const DATABASES: [u16; 8] = [1433, 3306, 5432, 5984, 6379, 9200, 11_211, 27_017];
+/// Bursts of connections to a database that make an attack: pools are smaller as a rule.
+const DATABASE_BURSTS: usize = 3;
 /// Programs that guess passwords.
 const GUESSERS: [&str; 10] = [
     "hydra",
@@ -40,6 +43,7 @@ const GUESSERS: [&str; 10] = [
 #[derive(Debug, Default)]
 pub(super) struct Logins {
     connections: VecDeque<(BootTime, IpAddr, u16, ExecId)>,
+    bursts: VecDeque<(BootTime, IpAddr, u16)>,
     /// Of clients of SSH, by a digest of whom they log in as and where.
     destinations: VecDeque<(BootTime, u64)>,
 }
@@ -47,8 +51,12 @@ pub(super) struct Logins {
 impl Logins {
     /// A connection to a service that asks who one is, each process once: a pool of connections is one process.
     pub(super) fn contact(&mut self, contact: &Contact<'_>) -> Option<Finding> {
-        if contact.proto != Protocol::Tcp || !PORTS.contains(&contact.port) {
+        let database = DATABASES.contains(&contact.port);
+        if contact.proto != Protocol::Tcp || !database && !SESSIONS.contains(&contact.port) {
             return None;
+        }
+        if contact.is_burst() {
+            return self.burst(contact, if database { DATABASE_BURSTS } else { 1 });
         }
         let (now, by) = (time(contact.context), contact.context.event.process.exec_id);
         let tries = &mut self.connections;
@@ -62,6 +70,21 @@ impl Logins {
         let processes = tries.iter().filter(here).count();
         (processes >= THRESHOLD).then(|| {
             let tries = format!("{processes} processes connected to {}", contact.place());
+            found(contact.context, contact.place(), &tries).step_of(contact.exploration())
+        })
+    }
+
+    /// One executable connected many times within a minute.
+    fn burst(&mut self, contact: &Contact<'_>, enough: usize) -> Option<Finding> {
+        let now = time(contact.context);
+        let (address, port) = (contact.address, contact.port);
+        self.bursts.retain(|(time, ..)| now.since(*time) < WINDOW);
+        push(&mut self.bursts, (now, address, port));
+        let here = |(_, other, number): &&(BootTime, IpAddr, u16)| (*other, *number) == (address, port);
+        let bursts = self.bursts.iter().filter(here).count();
+        (bursts >= enough).then(|| {
+            let count = bursts * Burst::CONNECTIONS.size as usize;
+            let tries = format!("{count} connections were made to {}", contact.place());
             found(contact.context, contact.place(), &tries).step_of(contact.exploration())
         })
     }

@@ -4,7 +4,7 @@ use super::DNS;
 use crate::container::{Container, ContainerMetadata};
 use crate::detect::rules::lateral;
 use crate::detect::{Class, DetectContext, Finding, Severity};
-use crate::event::{EnrichedEvent, Net};
+use crate::event::{EnrichedEvent, Net, RecordFlags};
 use crate::event::{canonical, is_internal, is_nobody, peer_address};
 use crate::profile::{CompiledProfile, ConnectQuery, ImageName, Mode, ProfileState, Protocol};
 use std::net::IpAddr;
@@ -144,6 +144,11 @@ impl<'a> Contact<'a> {
         let declared = format!("{}/{}", self.port, self.proto.name());
         self.peer_known()
             .is_some_and(|known| known.exposed_ports.contains(&declared))
+    }
+
+    /// It is a repeat, and completes many within a minute.
+    pub(super) fn is_burst(&self) -> bool {
+        self.context.event.raw.header.flags.has(RecordFlags::BURST)
     }
 
     /// The profile is being learned, contacts with it.

@@ -225,9 +225,11 @@ pub(crate) static BRUTE_FORCE: Rule = Rule {
     attack: &["T1110"],
     title: "Somebody tries to log in again and again",
     meaning: "Five processes of a container connected within a minute to one service that asks who one is (SSH, databases, \
-        remote desktops …), SSH was executed for five different logins, or a program that guesses passwords was executed.",
+        remote desktops …), one of them five times (to a database fifteen times), SSH was executed for five different \
+        logins, or a program that guesses passwords was executed.",
     why: "With enough tries a weak password is found.",
-    look_alikes: "A pool of connections is one process. Checks that execute a client each time: add the contact to the profile.",
+    look_alikes: "Large pools of connections to a database, and checks that execute a client each time: add the contact to \
+        the profile.",
     response: "Look for a login that succeeded at the service; stop the container; change weak passwords.",
 };
 

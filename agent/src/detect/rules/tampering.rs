@@ -28,6 +28,7 @@ pub(super) static ALL: &[&Rule] = &[
     &ODD_NAME,
     &BULK_ENCRYPTION,
     &DECODED_PROGRAM,
+    &EVENT_FLOOD,
 ];
 
 pub(crate) static PRELOADED_LIBRARY: Rule = Rule {
@@ -346,4 +347,17 @@ pub(crate) static DECODED_PROGRAM: Rule = Rule {
     look_alikes: "Entrypoints that decode a secret into a file execute nothing of it. With a profile that says what is executed, that \
         decides.",
     response: "Look at the arguments of the program that started both: the text is there, or where it came from.",
+};
+
+pub(crate) static EVENT_FLOOD: Rule = Rule {
+    id: "tampering.event_flood",
+    class: Class::Tampering,
+    severity: Severity::High,
+    attack: &["T1562.006", "T1499"],
+    title: "A program is executed again and again at full speed",
+    meaning: "One program executed another a thousand times within four seconds.",
+    why: "So many events blind those who record each: what happens meanwhile gets lost. The agent counts repeats in the kernel, \
+        and is not blinded; see also `sensor.events_lost`.",
+    look_alikes: "Loops of scripts on fast machines. Builds do not count, nor does what a profile has the image execute.",
+    response: "Look at what else the container did at that time.",
 };

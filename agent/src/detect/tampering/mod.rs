@@ -7,6 +7,7 @@ pub(super) mod changes;
 mod decoded;
 mod encryption;
 mod files;
+mod flood;
 mod places;
 mod processes;
 mod programs;
@@ -36,6 +37,7 @@ impl Detector for TamperingDetector {
             Payload::Rename(moved) => findings.extend(encryption::inspect(context, moved)),
             Payload::Exec(exec) => {
                 findings.extend(programs::inspect(context, exec));
+                findings.extend(flood::executed(context, exec));
                 findings.extend(self.decoded.note(context, exec));
             }
             _ => {}

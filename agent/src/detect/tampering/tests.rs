@@ -382,3 +382,27 @@ fn names_that_hide_or_mislead() {
     assert_eq!(executed(cut, &["x"]), ["odd_name"]);
     assert!(executed(by("/usr/bin/naïve"), &["x"]).is_empty());
 }
+
+#[test]
+fn one_program_executed_at_full_speed_is_a_flood() {
+    let flood = |mut scene: Scene, flags: u32| {
+        scene.flags = RecordFlags(flags);
+        let exec = scene.exec();
+        scene
+            .rules(Payload::Exec(exec))
+            .contains(&"tampering.event_flood")
+    };
+    const BURST: u32 = RecordFlags::REPEAT | RecordFlags::BURST;
+    let looped = || by("/bin/true").below(&["/bin/sh"]);
+    assert!(flood(looped(), BURST));
+    assert!(
+        !flood(looped(), RecordFlags::REPEAT),
+        "of a container that is watched"
+    );
+    assert!(!flood(
+        by("/usr/bin/cc1").below(&["/usr/bin/gcc", "/usr/bin/make"]),
+        BURST
+    ));
+    let known = looped().with_profile("exec: [{path: /bin/true}]");
+    assert!(!flood(known, BURST));
+}

@@ -30,10 +30,10 @@ pub(super) const PLANS: &[Plan] = &[
             way(
                 Backend::Tracepoint,
                 Trust::RACY,
-                &[syscalls(
-                    "exit_open",
-                    &["open", "openat", "openat2", "creat", "open_by_handle_at"],
-                )],
+                &[
+                    syscalls("exit_open", OPENING),
+                    syscalls("exit_open_by_handle", &["open_by_handle_at"]),
+                ],
             ),
         ],
     },

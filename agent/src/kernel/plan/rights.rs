@@ -6,6 +6,7 @@ use crate::kernel::calls;
 use agent_common::event::Trust;
 
 const CALLS: Hook = syscalls("exit_call", &calls::NAMES);
+const CALLS_BUT_LAST: Hook = syscalls("exit_call", &calls::BUT_LAST);
 const PRCTL: Hook = syscalls("exit_prctl", &["prctl"]);
 const SPLICE: Hook = syscalls("exit_splice", &["splice"]);
 const SETSOCKOPT: Hook = syscalls("exit_setsockopt", &["setsockopt"]);
@@ -176,7 +177,7 @@ pub(super) const PLANS: &[Plan] = &[
                     ),
                     may_lack(Need::Refused, tracepoint("netlink_consumed", "consume_skb")),
                     may_lack(Need::Refused, tracepoint("netlink_dropped", "kfree_skb")),
-                    CALLS,
+                    CALLS_BUT_LAST,
                     PRCTL,
                     SPLICE,
                     SETSOCKOPT,

@@ -131,6 +131,34 @@ fn many_processes_at_one_login_are_an_attack() {
 }
 
 #[test]
+fn bursts_of_one_executable_at_a_login_are_an_attack() {
+    const BURST: u32 = RecordFlags::REPEAT | RecordFlags::BURST;
+    let bursts = |port, every: u64, mut scene: Scene| {
+        scene.inspect(connect("172.17.0.3", port));
+        scene.flags = RecordFlags(BURST);
+        let found: Vec<usize> = (1..=3)
+            .filter(|_| {
+                scene.now_ns += every;
+                scene
+                    .rules(connect("172.17.0.3", port))
+                    .contains(&"lateral.brute_force")
+            })
+            .collect();
+        found
+    };
+    assert_eq!(bursts(22, SECOND, app()), [1, 2, 3]);
+    assert_eq!(bursts(6379, SECOND, app()), [3]);
+    assert_eq!(bursts(6379, 70 * SECOND, app()), [0_usize; 0], "slowly");
+    assert_eq!(
+        bursts(8080, SECOND, app()),
+        [0_usize; 0],
+        "nobody asks who one is"
+    );
+    let allowed = app().with_profile("connect: [{cidr: 172.17.0.0/16, port: 6379}]");
+    assert_eq!(bursts(6379, SECOND, allowed), [0_usize; 0]);
+}
+
+#[test]
 fn ports_of_pools_unless_the_peer_declares_them() {
     const RULE: &str = "lateral.mining_pool";
     let high = Some(Severity::High);

@@ -28,6 +28,20 @@ pub(crate) static USERFAULTFD: Rule = Rule {
     response: "Leave the default seccomp profile on.",
 };
 
+pub(crate) static OPENED_BY_HANDLE: Rule = Rule {
+    id: "escape.opened_by_handle",
+    class: Class::Escape,
+    severity: Severity::Critical,
+    attack: &["T1611", "T1006"],
+    title: "A container opened a file by its handle",
+    meaning: "A process in a container called `open_by_handle_at`. Medium when it had no right to.",
+    why: "A handle is an inode's number: with one file of the host's disk in the container and \
+        CAP_DAC_READ_SEARCH, every file of that disk can be opened, whatever is mounted (\"shocker\").",
+    look_alikes: "File servers (NFS-Ganesha), CRIU and scanners that use fanotify: they should be the host's, or be \
+        trusted as such.",
+    response: "Remove CAP_DAC_READ_SEARCH; treat the host's files as read.",
+};
+
 pub(crate) static KEYRING: Rule = Rule {
     id: "escape.keyring",
     class: Class::Escape,

@@ -52,6 +52,7 @@ pub(super) static ALL: &[&Rule] = &[
     &BECAME_ROOT,
     &PERF_EVENT,
     &USERFAULTFD,
+    &OPENED_BY_HANDLE,
     &KEYRING,
     &IO_PORTS,
     &KERNEL_CONTROL,

@@ -134,6 +134,7 @@ fn by_call(rule: &str) -> Option<Alert> {
     let (call, args, text) = match rule {
         "perf_event" => (CallName::PERF_EVENT_OPEN, [1, u64::MAX, 0, 0], ""),
         "userfaultfd" => (CallName::USERFAULTFD, [0; 4], ""),
+        "opened_by_handle" => (CallName::OPEN_BY_HANDLE_AT, [3, 0, 0, 0], ""),
         "keyring" => (CallName::KEYCTL, [11, 0, 0, 0], ""),
         "io_ports" => (CallName::IOPL, [3, 0, 0, 0], ""),
         "kernel_control" => (CallName::KEXEC_LOAD, [0; 4], ""),

@@ -5,7 +5,7 @@ use crate::alert::Alert;
 use crate::detect::testing::{file, image_file, open, process};
 use crate::event::{
     Attribute, AttributeOp, Call, CallName, Credentials, CredentialsOp, ExecId, FileFlags, FileObject,
-    KernelString, Name, Payload, Signal,
+    KernelString, Name, Payload, RecordFlags, Signal,
 };
 
 pub(super) fn tampering(rule: &str) -> Option<Alert> {
@@ -37,8 +37,16 @@ pub(super) fn tampering(rule: &str) -> Option<Alert> {
         "odd_name" => executed("/opt/x\u{1b}[2J", &["x"]),
         "bulk_encryption" => renamed("/data/a.docx", "/data/a.docx.enc"),
         "decoded_program" => decoded(rule),
+        "event_flood" => flooded(),
         _ => None,
     }
+}
+
+fn flooded() -> Option<Alert> {
+    let mut scene = pod("/bin/true");
+    scene.flags = RecordFlags(RecordFlags::REPEAT | RecordFlags::BURST);
+    let exec = scene.exec();
+    raise(&mut scene, Payload::Exec(exec))
 }
 
 fn removed(path: &str) -> Option<Alert> {
