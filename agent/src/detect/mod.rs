@@ -10,6 +10,7 @@ mod escape;
 mod lateral;
 mod listener;
 mod navigator;
+mod per_container;
 mod program;
 mod rule;
 mod rules;
@@ -104,6 +105,11 @@ pub trait Detector: std::fmt::Debug + Send {
     fn kept(&self) -> usize {
         0
     }
+
+    /// Bound of [`Self::kept`].
+    fn capacity(&self) -> usize {
+        0
+    }
 }
 
 /// All detectors.
@@ -156,11 +162,20 @@ impl Detectors {
         findings
     }
 
-    /// Containers of which a detector keeps a state.
+    fn each(&self) -> impl Iterator<Item = &(dyn Detector + 'static)> {
+        self.detectors.iter().chain(&self.user_rules).map(AsRef::as_ref)
+    }
+
+    /// Containers of which a detector keeps a state, once for each detector.
     #[must_use]
     pub fn kept(&self) -> usize {
-        let all = self.detectors.iter().chain(&self.user_rules);
-        all.map(|detector| detector.kept()).sum()
+        self.each().map(Detector::kept).sum()
+    }
+
+    /// Bound of [`Self::kept`].
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.each().map(Detector::capacity).sum()
     }
 
     /// The container is gone.

@@ -17,6 +17,7 @@ mod tests;
 mod tracing;
 mod write;
 
+use super::per_container::PerContainer;
 use super::program::{called, inner_ancestors, is_builder};
 use super::{DetectContext, Detector, Finding, Rule, Severity};
 use crate::event::{Exec, Payload, RecordFlags, SlotKey};
@@ -25,7 +26,7 @@ use discovery::Discoveries;
 /// Finds executions of code that is not in the image, and of the image's code by who is not to.
 #[derive(Debug, Default)]
 pub(super) struct DriftDetector {
-    discoveries: Discoveries,
+    discoveries: PerContainer<Discoveries>,
 }
 
 impl Detector for DriftDetector {
@@ -56,6 +57,10 @@ impl Detector for DriftDetector {
     fn kept(&self) -> usize {
         self.discoveries.kept()
     }
+
+    fn capacity(&self) -> usize {
+        self.discoveries.capacity()
+    }
 }
 
 impl DriftDetector {
@@ -74,7 +79,7 @@ impl DriftDetector {
         findings.extend(names::executed(context, exec));
         findings.extend(names::miner(context, exec));
         findings.extend(packages::inspect(context, exec));
-        findings.extend(self.discoveries.note(context, exec));
+        findings.extend(discovery::note(&mut self.discoveries, context, exec));
     }
 }
 

@@ -22,6 +22,7 @@ mod sandbox_tests;
 #[cfg(test)]
 mod tests;
 
+use super::per_container::PerContainer;
 use super::rules::escape;
 use super::{DetectContext, Detector, Finding, Rule};
 use crate::event::{
@@ -32,13 +33,13 @@ use sandboxes::Sandboxes;
 /// Finds escapes.
 #[derive(Debug, Default)]
 pub(super) struct EscapeDetector {
-    sandboxes: Sandboxes,
+    sandboxes: PerContainer<Sandboxes>,
 }
 
 impl Detector for EscapeDetector {
     fn inspect(&mut self, context: &DetectContext<'_>, findings: &mut Vec<Finding>) {
         if let Payload::Unshare(made) = &context.event.raw.payload {
-            self.sandboxes.note(context, made);
+            sandboxes::note(&mut self.sandboxes, context, made);
         }
         findings.extend(object(context).or_else(|| self.in_sandbox(context)));
     }
@@ -50,19 +51,23 @@ impl Detector for EscapeDetector {
     fn kept(&self) -> usize {
         self.sandboxes.kept()
     }
+
+    fn capacity(&self) -> usize {
+        self.sandboxes.capacity()
+    }
 }
 
 impl EscapeDetector {
     /// What is worse in a user namespace of the container's own.
     fn in_sandbox(&mut self, context: &DetectContext<'_>) -> Option<Finding> {
         // Walks lineage: only for events that it matters to.
-        let sandboxes = &mut self.sandboxes;
-        match &context.event.raw.payload {
-            Payload::Mount(mount) => mounts::inspect(context, mount, sandboxes.of(context.event)),
-            Payload::Socket(socket) => namespaces::filters(context, socket, sandboxes.of(context.event)),
-            Payload::Setattr(change) => namespaces::rights(context, change, sandboxes.of(context.event)),
+        let (made, event) = (&mut self.sandboxes, context.event);
+        match &event.raw.payload {
+            Payload::Mount(mount) => mounts::inspect(context, mount, sandboxes::of(made, event)),
+            Payload::Socket(socket) => namespaces::filters(context, socket, sandboxes::of(made, event)),
+            Payload::Setattr(change) => namespaces::rights(context, change, sandboxes::of(made, event)),
             Payload::Syscall(call) if call.call == CallName::FSCONFIG => {
-                namespaces::configured(context, call, sandboxes.of(context.event))
+                namespaces::configured(context, call, sandboxes::of(made, event))
             }
             _ => None,
         }

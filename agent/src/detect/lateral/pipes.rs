@@ -1,6 +1,7 @@
 //! Shells whose commands come through a pipe from somebody who is connected: shell and carrier are executed by one process.
 
 use super::{Contact, allowed, relays, time};
+use crate::detect::per_container::push_latest;
 use crate::detect::program::{called, inner_ancestors, is_relay, is_shell};
 use crate::detect::rules::lateral;
 use crate::detect::{DetectContext, Finding};
@@ -94,10 +95,7 @@ impl Parts {
 
     fn add(&mut self, part: Part) {
         self.0.retain(|known| known.process != part.process);
-        if self.0.len() >= MAX_PARTS {
-            self.0.pop_front();
-        }
-        self.0.push_back(part);
+        push_latest(&mut self.0, MAX_PARTS, part);
     }
 }
 

@@ -13,14 +13,15 @@ mod programs;
 #[cfg(test)]
 mod tests;
 
+use super::per_container::PerContainer;
 use super::{DetectContext, Detector, Finding, Rule};
 use crate::event::{Payload, SlotKey};
-use decoded::Decoded;
+use decoded::Steps;
 
 /// Finds tampering.
 #[derive(Debug, Default)]
 pub(super) struct TamperingDetector {
-    decoded: Decoded,
+    decoded: PerContainer<Steps>,
 }
 
 impl Detector for TamperingDetector {
@@ -36,7 +37,7 @@ impl Detector for TamperingDetector {
             Payload::Rename(moved) => findings.extend(encryption::inspect(context, moved)),
             Payload::Exec(exec) => {
                 findings.extend(programs::inspect(context, exec));
-                findings.extend(self.decoded.note(context, exec));
+                findings.extend(decoded::note(&mut self.decoded, context, exec));
             }
             _ => {}
         }
@@ -48,6 +49,10 @@ impl Detector for TamperingDetector {
 
     fn kept(&self) -> usize {
         self.decoded.kept()
+    }
+
+    fn capacity(&self) -> usize {
+        self.decoded.capacity()
     }
 }
 
