@@ -4,6 +4,7 @@
 mod context;
 mod credential;
 mod denied;
+mod described;
 mod document;
 mod drift;
 mod escape;

@@ -18,7 +18,6 @@ mod tunnels;
 #[cfg(test)]
 mod tests;
 
-pub(super) use allowed::executes;
 pub(super) use contact::has_host_network;
 
 use super::per_container::PerContainer;

@@ -1,10 +1,10 @@
 //! Shells whose commands come through a pipe from somebody who is connected: shell and carrier are executed by one process.
 
-use super::{Contact, allowed, relays, time};
+use super::{Contact, relays, time};
 use crate::detect::per_container::push_latest;
 use crate::detect::program::{called, inner_ancestors, is_relay, is_shell};
 use crate::detect::rules::lateral;
-use crate::detect::{DetectContext, Finding};
+use crate::detect::{DetectContext, Finding, described};
 use crate::event::{BootTime, ExecId};
 use crate::process::Process;
 use std::collections::VecDeque;
@@ -149,5 +149,5 @@ fn reverse_shell(context: &DetectContext<'_>, peer: &str) -> Finding {
 
 /// One carrier that listens and one that is connected.
 fn relayed(context: &DetectContext<'_>) -> Option<Finding> {
-    (!allowed::executes(context, None)).then(|| relays::relayed(context))
+    (described::executes(context, None) != Some(true)).then(|| relays::relayed(context))
 }

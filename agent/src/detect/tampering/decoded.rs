@@ -6,7 +6,7 @@ use crate::detect::drift::interpreters::reads_input;
 use crate::detect::per_container::{PerContainer, push_latest};
 use crate::detect::program::called;
 use crate::detect::rules::tampering;
-use crate::detect::{Class, DetectContext, Finding, Scope};
+use crate::detect::{DetectContext, Finding, Scope, described};
 use crate::event::{BootTime, Exec, ExecId, FileFlags, KernelString, RecordFlags};
 use agent_common::magic;
 use std::collections::VecDeque;
@@ -43,7 +43,7 @@ pub(super) fn note(
 ) -> Option<Finding> {
     let part = part(context, exec)?;
     let parent = exec.parent;
-    if context.scope != Scope::All || parent == ExecId::NONE || is_described(context) {
+    if context.scope != Scope::All || parent == ExecId::NONE || described::executions(context).is_some() {
         return None;
     }
     let steps = steps.note(context)?;
@@ -57,13 +57,6 @@ pub(super) fn note(
         let did = "is a part of what decodes a text and executes it";
         finding(context, &tampering::DECODED_PROGRAM, "decoded", did)
     })
-}
-
-/// Where a profile says what is executed, it decides.
-fn is_described(context: &DetectContext<'_>) -> bool {
-    context
-        .profile
-        .is_some_and(|profile| profile.judges(Class::Drift) && profile.describes_exec())
 }
 
 fn part(context: &DetectContext<'_>, exec: &Exec) -> Option<Part> {
