@@ -147,6 +147,12 @@ impl Success {
     }
 }
 
+/// It failed for want of a right to it: a try, whereas other errors say that only the object was no good.
+fn lacks_right(event: &EnrichedEvent) -> bool {
+    const EPERM: i32 = 1;
+    event.raw.header.ret == -EPERM
+}
+
 /// An open for writing. Of failed attempts only the flags that were asked for are known.
 fn writes(event: &EnrichedEvent, open: &FileOpen) -> bool {
     let asked = event.raw.header.flags.trust() == Trust::ARGUMENTS || event.raw.header.ret < 0;
