@@ -175,9 +175,8 @@ mod tests {
 
     fn executed(exe: &str, args: &[&str]) -> Vec<&'static str> {
         let mut scene = scene("acme/app", exe).below(&["/bin/bash"]);
-        scene.exe.args = args.join("\0").as_str().into();
-        let exec = scene.exec();
-        scene.rules(Payload::Exec(exec))
+        let payload = scene.executed(args);
+        scene.rules(payload)
     }
 
     fn told(mut scene: Scene, option: u64, text: &str) -> Vec<&'static str> {

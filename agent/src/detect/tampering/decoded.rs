@@ -102,10 +102,10 @@ fn is_cluster(argument: &[u8], letter: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use crate::detect::Class;
     use crate::detect::testing::{SECOND, Scene, process, scene};
-    use crate::event::Payload;
 
-    const FOUND: [&str; 1] = ["tampering.decoded_program"];
+    const FOUND: [&str; 1] = ["decoded_program"];
     const SHELL: (&str, &[&str]) = ("/bin/sh", &["sh"]);
     const DECODER: (&str, &[&str]) = ("/usr/bin/base64", &["base64", "-d"]);
 
@@ -118,11 +118,9 @@ mod tests {
         let mut rules = Vec::new();
         for (exe, args) in programs {
             scene.exe = process(exe);
-            scene.exe.args = args.join("\0").as_str().into();
-            let exec = scene.exec();
-            rules.extend(scene.rules(Payload::Exec(exec)));
+            let executed = scene.executed(args);
+            rules.extend(scene.rules_of(Class::Tampering, executed));
         }
-        rules.retain(|rule| rule.starts_with("tampering."));
         rules
     }
 
