@@ -12,14 +12,6 @@ mod sandboxes;
 mod sockets;
 
 #[cfg(test)]
-mod call_tests;
-#[cfg(test)]
-mod denied_tests;
-#[cfg(test)]
-mod place_tests;
-#[cfg(test)]
-mod sandbox_tests;
-#[cfg(test)]
 mod tests;
 
 use super::per_container::PerContainer;

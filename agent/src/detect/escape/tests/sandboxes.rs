@@ -1,3 +1,5 @@
+//! User namespaces of the container's own.
+
 use crate::detect::Severity;
 use crate::detect::testing::{OWN, Scene, image_file, process, scene, socket};
 use crate::event::{

@@ -1,10 +1,9 @@
+//! System calls that few have a use for, and who becomes root.
+
+use super::python;
 use crate::detect::testing::{Scene, called, scene, socket};
 use crate::detect::{Class, Severity};
 use crate::event::{Call, CallName, Credentials, CredentialsOp, FileFlags, FileObject, Payload};
-
-fn python() -> Scene {
-    scene("acme/app:1", "/usr/bin/python3")
-}
 
 fn worst(scene: &mut Scene, payload: Payload) -> Option<(&'static str, Severity)> {
     scene.findings_of(Class::Escape, payload).into_iter().next()
