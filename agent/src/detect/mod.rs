@@ -94,6 +94,12 @@ impl Finding {
     }
 }
 
+/// Of a deed of the acting program; `object` tells it from others of the rule.
+fn finding(context: &DetectContext<'_>, rule: &'static Rule, object: &str, did: &str) -> Finding {
+    let summary = format!("{} in {} {did}", context.actor(), context.container_name());
+    Finding::new(rule, object, summary)
+}
+
 /// Looks at events of one class of rules.
 pub trait Detector: std::fmt::Debug + Send {
     /// Adds what it finds.

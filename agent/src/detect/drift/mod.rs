@@ -19,7 +19,7 @@ mod write;
 
 use super::per_container::PerContainer;
 use super::program::{called, inner_ancestors, is_builder};
-use super::{DetectContext, Detector, Finding, Rule, Severity};
+use super::{DetectContext, Detector, Finding, Severity, finding};
 use crate::event::{Exec, Payload, RecordFlags, SlotKey};
 use discovery::Discoveries;
 
@@ -81,12 +81,6 @@ impl DriftDetector {
         findings.extend(packages::inspect(context, exec));
         findings.extend(discovery::note(&mut self.discoveries, context, exec));
     }
-}
-
-/// Of a deed of the acting program; `object` tells it from others of the rule.
-fn finding(context: &DetectContext<'_>, rule: &'static Rule, object: &str, did: &str) -> Finding {
-    let summary = format!("{} in {} {did}", context.actor(), context.container_name());
-    Finding::new(rule, object, summary)
 }
 
 /// Where a package manager or build tool is at work, what it brings is not the image's either, but an operator's doing

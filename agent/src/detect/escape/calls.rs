@@ -1,6 +1,6 @@
 //! System calls that few containers have a use for.
 
-use super::{Success, lacks_right, told};
+use super::{Success, finding, lacks_right};
 use crate::detect::program::is_of_image;
 use crate::detect::rules::escape;
 use crate::detect::{DetectContext, Finding, Rule, Severity};
@@ -33,7 +33,7 @@ const ORDINARY_FAMILIES: [u16; 6] = [1, 2, 10, 16, 17, 40];
 
 pub(super) fn inspect(context: &DetectContext<'_>, call: &Call) -> Option<Finding> {
     let (rule, did) = rule(context, call)?;
-    let finding = told(context, rule, context.actor(), &did);
+    let finding = finding(context, rule, &context.actor(), &did);
     let refused = lacks_right(context.event);
     // It is a try then and no more; but for terminals the error is another's.
     Some(match finding.severity {
@@ -116,5 +116,8 @@ pub(super) fn socket(context: &DetectContext<'_>, socket: &Socket) -> Option<Fin
     let family = socket.family.to_string();
     let did = format!("asked for a socket of the unusual family {family}");
     // A list of families that is tried is one deed.
-    Some(told(context, &escape::UNUSUAL_SOCKET, family, &did).step_of(format!("sockets {}", context.actor())))
+    Some(
+        finding(context, &escape::UNUSUAL_SOCKET, &family, &did)
+            .step_of(format!("sockets {}", context.actor())),
+    )
 }

@@ -16,7 +16,7 @@ mod tests;
 
 use super::per_container::PerContainer;
 use super::rules::escape;
-use super::{DetectContext, Detector, Finding, Rule};
+use super::{DetectContext, Detector, Finding, finding};
 use crate::event::{
     CallName, ContainerOp, EnrichedEvent, FileOpen, Lifecycle, Payload, RecordFlags, SlotKey, Trust,
 };
@@ -98,16 +98,10 @@ fn object(context: &DetectContext<'_>) -> Option<Finding> {
             ..
         }) => {
             let did = format!("moved out of its container's cgroup to {cgroup}");
-            Some(told(context, &escape::CGROUP_LEFT, "cgroup", &did))
+            Some(finding(context, &escape::CGROUP_LEFT, "cgroup", &did))
         }
         _ => None,
     }
-}
-
-/// A finding about what the acting program did.
-fn told(context: &DetectContext<'_>, rule: &'static Rule, object: impl Into<String>, did: &str) -> Finding {
-    let summary = format!("{} in {} {did}", context.actor(), context.container_name());
-    Finding::new(rule, object, summary)
 }
 
 /// Whether the kernel let it happen. Hooks that run before the result report no failure.

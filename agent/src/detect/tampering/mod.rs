@@ -14,7 +14,7 @@ mod programs;
 mod tests;
 
 use super::per_container::PerContainer;
-use super::{DetectContext, Detector, Finding, Rule};
+use super::{DetectContext, Detector, Finding, finding};
 use crate::event::{Payload, SlotKey};
 use decoded::Steps;
 
@@ -54,10 +54,4 @@ impl Detector for TamperingDetector {
     fn capacity(&self) -> usize {
         self.decoded.capacity()
     }
-}
-
-/// Of a deed of the acting program; `object` tells it from others of the rule.
-fn finding(context: &DetectContext<'_>, rule: &'static Rule, object: &str, did: &str) -> Finding {
-    let summary = format!("{} in {} {did}", context.actor(), context.container_name());
-    Finding::new(rule, object, summary)
 }
