@@ -1,6 +1,6 @@
 //! The rules' documentation as text and Markdown: `agent explain`, `agent rules`, `docs/rules.md`.
 
-use super::{Rule, Severity};
+use super::Rule;
 use std::fmt::Write;
 
 /// One rule for a person at a terminal.
@@ -12,7 +12,7 @@ pub fn text(rule: &Rule) -> String {
         id = rule.id,
         title = rule.title,
         class = class(rule),
-        severity = rule.severity.word(),
+        severity = rule.severity.name(),
         attack = rule.attack.join(", "),
         meaning = rule.meaning,
         why = rule.why,
@@ -40,7 +40,7 @@ pub fn markdown(rules: impl Iterator<Item = &'static Rule>) -> String {
                 "\n### {}\n\n{} · {} · {}\n\n{}\n\n- **Why it matters:** {}\n- **Looks alike:** {}\n- **What to do:** {}\n",
                 rule.id,
                 rule.title,
-                rule.severity.word(),
+                rule.severity.name(),
                 rule.attack.join(", "),
                 rule.meaning,
                 rule.why,
@@ -59,7 +59,7 @@ pub fn table(rules: impl Iterator<Item = &'static Rule>) -> String {
     for rule in rules {
         push(
             &mut table,
-            format_args!("{:<32} {:<9} {}\n", rule.id, rule.severity.word(), rule.title),
+            format_args!("{:<32} {:<9} {}\n", rule.id, rule.severity.name(), rule.title),
         );
     }
     table
@@ -73,18 +73,4 @@ fn class(rule: &Rule) -> &'static str {
 fn push(document: &mut String, text: std::fmt::Arguments<'_>) {
     // Writing to a String cannot fail.
     let _written = document.write_fmt(text);
-}
-
-impl Severity {
-    /// The word in alerts.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Info => "info",
-            Self::Low => "low",
-            Self::Medium => "medium",
-            Self::High => "high",
-            Self::Critical => "critical",
-        }
-    }
 }
