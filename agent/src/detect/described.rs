@@ -3,7 +3,8 @@
 use super::program::inner_ancestors;
 use super::{Class, DetectContext};
 use crate::event::{KernelString, RecordFlags, Script};
-use crate::profile::{CompiledProfile, ExecQuery};
+use crate::process::ExecSession;
+use crate::profile::{CompiledProfile, ExecQuery, ProfileState};
 
 /// The profile, where it says what is executed.
 pub(super) fn executions<'a>(context: &DetectContext<'a>) -> Option<&'a CompiledProfile> {
@@ -17,6 +18,11 @@ pub(super) fn writes<'a>(context: &DetectContext<'a>) -> Option<&'a CompiledProf
 
 fn judging<'a>(context: &DetectContext<'a>) -> Option<&'a CompiledProfile> {
     context.profile.filter(|profile| profile.judges(Class::Drift))
+}
+
+/// What a profile that is not complete does not name, or whoever was let in does, is less sure to be an intruder's.
+pub(super) fn is_doubtful(context: &DetectContext<'_>, profile: &CompiledProfile) -> bool {
+    profile.state() != ProfileState::Complete || context.event.process.exec_session == ExecSession::Attached
 }
 
 /// Whether the profile has the image execute the acting program, or the script that it interprets, below its parent. `None`: it

@@ -88,6 +88,15 @@ impl Run {
         }
     }
 
+    /// A container runs, and its name is still to come.
+    pub(super) fn pending() -> Self {
+        let mut run = Self::new();
+        run.feed(connected())
+            .feed(lifecycle(ContainerOp::CREATED, 1))
+            .feed(lifecycle(ContainerOp::LIVE, 1));
+        run
+    }
+
     pub(super) fn feed(&mut self, input: Input) -> &mut Self {
         let mut outputs = Vec::new();
         self.engine.handle(input, &mut Tables, &mut outputs);

@@ -4,8 +4,7 @@ use crate::detect::described;
 use crate::detect::rules::drift;
 use crate::detect::{DetectContext, Finding, Severity};
 use crate::event::{Exec, KernelString, RecordFlags, Script};
-use crate::process::ExecSession;
-use crate::profile::{CompiledProfile, ProfileState};
+use crate::profile::CompiledProfile;
 
 /// Of an execution that a profile with executions does not name.
 pub(super) fn outside(context: &DetectContext<'_>, exec: &Exec) -> Option<Finding> {
@@ -23,10 +22,9 @@ pub(super) fn outside(context: &DetectContext<'_>, exec: &Exec) -> Option<Findin
     Some(deviation(context, profile, finding))
 }
 
-/// What a profile that is not complete does not name, or whoever was let in does, is doubtful.
+/// Of what the profile does not name.
 pub(super) fn deviation(context: &DetectContext<'_>, profile: &CompiledProfile, finding: Finding) -> Finding {
-    let attached = context.event.process.exec_session == ExecSession::Attached;
-    if attached || profile.state() != ProfileState::Complete {
+    if described::is_doubtful(context, profile) {
         finding.severity(Severity::Low)
     } else {
         finding

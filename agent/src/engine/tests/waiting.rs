@@ -29,10 +29,7 @@ fn impatient() -> Input {
 
 #[test]
 fn a_universal_rule_does_not_wait_for_the_name() {
-    let mut run = Run::new();
-    run.feed(connected())
-        .feed(lifecycle(ContainerOp::CREATED, 1))
-        .feed(lifecycle(ContainerOp::LIVE, 1));
+    let mut run = Run::pending();
     run.feed(opens_core_pattern(2));
     assert_eq!(run.rules(), [("escape.core_pattern", 0)]);
     let alert = &run.alerts[0];
@@ -67,10 +64,7 @@ fn an_alert_carries_the_name_that_came_before() {
 
 #[test]
 fn a_rule_of_the_image_waits_for_the_name_and_then_decides() {
-    let mut run = Run::new();
-    run.feed(connected())
-        .feed(lifecycle(ContainerOp::CREATED, 1))
-        .feed(lifecycle(ContainerOp::LIVE, 1));
+    let mut run = Run::pending();
     run.feed(listens(9999, 1)).feed(Input::Tick(BootTime(2 * SECOND)));
     assert_eq!(run.rules(), [], "patience lasts {PATIENCE:?}");
     run.feed(described("nginx:1.25"));
@@ -80,10 +74,7 @@ fn a_rule_of_the_image_waits_for_the_name_and_then_decides() {
 
 #[test]
 fn after_its_patience_a_rule_decides_on_what_is_known() {
-    let mut run = Run::new();
-    run.feed(connected())
-        .feed(lifecycle(ContainerOp::CREATED, 1))
-        .feed(lifecycle(ContainerOp::LIVE, 1));
+    let mut run = Run::pending();
     run.feed(listens(9999, 1)).feed(Input::Tick(BootTime(
         1 + SECOND + u64::try_from(PATIENCE.as_nanos()).unwrap(),
     )));
@@ -93,10 +84,7 @@ fn after_its_patience_a_rule_decides_on_what_is_known() {
 
 #[test]
 fn a_container_that_ends_unnamed_is_judged_at_its_end() {
-    let mut run = Run::new();
-    run.feed(connected())
-        .feed(lifecycle(ContainerOp::CREATED, 1))
-        .feed(lifecycle(ContainerOp::LIVE, 1));
+    let mut run = Run::pending();
     run.feed(listens(9999, 1)).feed(lifecycle(ContainerOp::GONE, 2));
     assert!(
         run.rules().contains(&("listener.unexpected", 0)),
@@ -160,10 +148,7 @@ fn a_scan_before_the_name_is_one_alert() {
 
 /// Runs without a profile, unnamed.
 fn stranger() -> Run {
-    let mut run = Run::new();
-    run.feed(connected())
-        .feed(lifecycle(ContainerOp::CREATED, 1))
-        .feed(lifecycle(ContainerOp::LIVE, 1));
+    let mut run = Run::pending();
     run
 }
 
