@@ -1,7 +1,7 @@
 //! The rules' documentation as text, JSON and Markdown: `agent explain`, `agent rules`, `docs/rules.md`.
 
 use super::equivalents::elsewhere;
-use super::{Equivalent, Rule, Severity, equivalents};
+use super::{Equivalent, Rule, equivalents};
 use serde::Serialize;
 use std::fmt::Write;
 
@@ -32,7 +32,7 @@ pub fn text(rule: &Rule) -> String {
         id = rule.id,
         title = rule.title,
         class = class(rule),
-        severity = rule.severity.word(),
+        severity = rule.severity.name(),
         attack = rule.attack.join(", "),
         elsewhere = told_elsewhere("Elsewhere: ", rule),
         meaning = rule.meaning,
@@ -62,7 +62,7 @@ pub fn markdown(rules: impl Iterator<Item = &'static Rule>) -> String {
                 "\n### {}\n\n{} · {} · {}\n\n{}\n\n- **Why it matters:** {}\n- **Looks alike:** {}\n- **What to do:** {}\n{}",
                 rule.id,
                 rule.title,
-                rule.severity.word(),
+                rule.severity.name(),
                 rule.attack.join(", "),
                 rule.meaning,
                 rule.why,
@@ -82,7 +82,7 @@ pub fn table(rules: impl Iterator<Item = &'static Rule>) -> String {
     for rule in rules {
         push(
             &mut table,
-            format_args!("{:<32} {:<9} {}\n", rule.id, rule.severity.word(), rule.title),
+            format_args!("{:<32} {:<9} {}\n", rule.id, rule.severity.name(), rule.title),
         );
     }
     table
@@ -101,20 +101,6 @@ fn class(rule: &Rule) -> &'static str {
 fn push(document: &mut String, text: std::fmt::Arguments<'_>) {
     // Writing to a String cannot fail.
     let _written = document.write_fmt(text);
-}
-
-impl Severity {
-    /// The word in alerts.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Info => "info",
-            Self::Low => "low",
-            Self::Medium => "medium",
-            Self::High => "high",
-            Self::Critical => "critical",
-        }
-    }
 }
 
 #[cfg(test)]

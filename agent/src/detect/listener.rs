@@ -11,37 +11,34 @@ mod tests;
 
 pub(super) use sockets::Unusual;
 
+use super::per_container::PerContainer;
 use super::program::{called, inner_ancestors, is_relay, is_service, is_shell, is_ssh_server};
 use super::rules::listener;
-use super::{DetectContext, Detector, Finding, Scope, Severity, rule};
+use super::{DetectContext, Detector, Finding, Severity, rule};
 use crate::event::peer_address;
 use crate::event::{Call, ContainerOp, Net, Payload, SlotKey, Socket};
 use crate::process::ExecSession;
 use crate::profile::{ListenQuery, ListenVerdict, ProfileState, Protocol, Source};
 use seen::Seen;
-use std::collections::HashMap;
 use std::net::IpAddr;
-
-/// Containers of which something is remembered at once: as many as there are slots.
-const MAX_CONTAINERS: usize = agent_common::limits::MAX_SLOTS as usize;
 
 /// Finds unexpected listeners.
 #[derive(Debug, Default)]
 pub(super) struct ListenerDetector {
-    seen: HashMap<SlotKey, Seen>,
+    seen: PerContainer<Seen>,
 }
 
 impl Detector for ListenerDetector {
     fn inspect(&mut self, context: &DetectContext<'_>, findings: &mut Vec<Finding>) {
         match &context.event.raw.payload {
             Payload::Exec(_) => {
-                if let Some(seen) = self.seen(context) {
+                if let Some(seen) = self.seen.note(context) {
                     seen.acts(context);
                 }
                 findings.extend(ssh_server_started(context));
             }
             Payload::Container(lifecycle) if lifecycle.op == ContainerOp::LIVE => {
-                if let Some(seen) = self.seen(context) {
+                if let Some(seen) = self.seen.note(context) {
                     seen.began(context);
                 }
             }
@@ -58,11 +55,15 @@ impl Detector for ListenerDetector {
     }
 
     fn forget(&mut self, container: SlotKey) {
-        self.seen.remove(&container);
+        self.seen.forget(container);
     }
 
     fn kept(&self) -> usize {
-        self.seen.len()
+        self.seen.kept()
+    }
+
+    fn capacity(&self) -> usize {
+        self.seen.capacity()
     }
 }
 
@@ -76,7 +77,7 @@ impl ListenerDetector {
             findings.extend(inherited::inspect(&listener));
             return;
         }
-        if let Some(seen) = self.seen(context) {
+        if let Some(seen) = self.seen.note(context) {
             seen.acts(context);
             findings.extend(seen.nested(&listener));
         }
@@ -85,7 +86,7 @@ impl ListenerDetector {
 
     fn socket(&mut self, context: &DetectContext<'_>, socket: &Socket) -> Option<Finding> {
         if Unusual::of(socket).is_some_and(Unusual::sees_packets)
-            && let Some(seen) = self.seen(context)
+            && let Some(seen) = self.seen.note(context)
         {
             seen.watches(context);
         }
@@ -93,23 +94,11 @@ impl ListenerDetector {
     }
 
     fn called(&self, context: &DetectContext<'_>, call: &Call) -> Option<Finding> {
-        let slot = context.event.raw.slot()?;
         let watches = |seen: &Seen| seen.is_watcher(context);
-        if calls::is_filter(call) && self.seen.get(&slot).is_some_and(watches) {
+        if calls::is_filter(call) && self.seen.get(context.event).is_some_and(watches) {
             return calls::filter(context);
         }
         calls::tunnel(context, call)
-    }
-
-    /// What is remembered of the event's container. `None`: the event was counted before, nobody would ever forget the
-    /// container, or there is no room.
-    fn seen(&mut self, context: &DetectContext<'_>) -> Option<&mut Seen> {
-        let counts = context.scope != Scope::Again && context.event.container.is_some();
-        let slot = context.event.raw.slot().filter(|_| counts)?;
-        if self.seen.len() >= MAX_CONTAINERS && !self.seen.contains_key(&slot) {
-            return None;
-        }
-        Some(self.seen.entry(slot).or_default())
     }
 }
 

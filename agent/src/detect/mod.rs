@@ -4,6 +4,7 @@
 mod context;
 mod credential;
 mod denied;
+mod described;
 mod document;
 mod drift;
 mod equivalents;
@@ -11,6 +12,7 @@ mod escape;
 mod lateral;
 mod listener;
 mod navigator;
+mod per_container;
 mod program;
 mod rule;
 mod rules;
@@ -94,6 +96,12 @@ impl Finding {
     }
 }
 
+/// Of a deed of the acting program; `object` tells it from others of the rule.
+fn finding(context: &DetectContext<'_>, rule: &'static Rule, object: &str, did: &str) -> Finding {
+    let summary = format!("{} in {} {did}", context.actor(), context.container_name());
+    Finding::new(rule, object, summary)
+}
+
 /// Looks at events of one class of rules.
 pub trait Detector: std::fmt::Debug + Send {
     /// Adds what it finds.
@@ -104,6 +112,11 @@ pub trait Detector: std::fmt::Debug + Send {
 
     /// Containers of which it keeps a state.
     fn kept(&self) -> usize {
+        0
+    }
+
+    /// Bound of [`Self::kept`].
+    fn capacity(&self) -> usize {
         0
     }
 }
@@ -158,11 +171,20 @@ impl Detectors {
         findings
     }
 
-    /// Containers of which a detector keeps a state.
+    fn each(&self) -> impl Iterator<Item = &(dyn Detector + 'static)> {
+        self.detectors.iter().chain(&self.user_rules).map(AsRef::as_ref)
+    }
+
+    /// Containers of which a detector keeps a state, once for each detector.
     #[must_use]
     pub fn kept(&self) -> usize {
-        let all = self.detectors.iter().chain(&self.user_rules);
-        all.map(|detector| detector.kept()).sum()
+        self.each().map(Detector::kept).sum()
+    }
+
+    /// Bound of [`Self::kept`].
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.each().map(Detector::capacity).sum()
     }
 
     /// The container is gone.

@@ -92,7 +92,7 @@ fn technique(id: &'static str, rules: &[&Rule]) -> Technique {
         show_subtechniques: id.contains('.'),
         metadata: [Metadata {
             name: "severity",
-            value: worst.unwrap_or(Severity::Info).word(),
+            value: worst.unwrap_or(Severity::Info).name(),
         }],
     }
 }

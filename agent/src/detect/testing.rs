@@ -1,10 +1,14 @@
 //! Events for tests of detectors and alerts.
 
-use super::{DetectContext, Detectors, Finding, Neighbours, Scope};
+mod payloads;
+
+pub(crate) use payloads::{called, connect, listen, open, socket};
+
+use super::{Class, DetectContext, Detectors, Finding, Neighbours, Scope, Severity};
 use crate::container::{Container, ContainerMetadata, ImageRef, Metadata};
 use crate::event::{
-    BootTime, Clock, ContainerId, EnrichedEvent, EventHeader, EventKind, Exec, ExecId, FileFlags, FileObject,
-    FileOpen, KernelString, Net, Payload, RawEvent, RecordFlags, SlotKey, SocketAddress,
+    BootTime, Clock, ContainerId, EnrichedEvent, EventHeader, Exec, ExecId, FileFlags, FileObject,
+    KernelString, Payload, RawEvent, RecordFlags, SlotKey, SocketAddress,
 };
 use crate::host::HostFacts;
 use crate::process::{ExecSession, Process};
@@ -150,37 +154,6 @@ pub(crate) fn file(magic: u32) -> FileObject {
     }
 }
 
-/// An open: `path` in the container, `fs_path` in the file's own filesystem.
-pub(crate) fn open(file: FileObject, path: &str, fs_path: &str, f_mode: u32) -> Payload {
-    Payload::FileOpen(FileOpen {
-        file,
-        open_flags: 0,
-        f_mode,
-        path: path.into(),
-        fs_path: fs_path.into(),
-    })
-}
-
-pub(crate) fn listen(address: &str, port: u16) -> Payload {
-    Payload::Listen(Net {
-        local: end(address, port),
-        remote: SocketAddress::default(),
-        protocol: 6,
-        socket_type: 1,
-        backlog: 128,
-    })
-}
-
-pub(crate) fn connect(address: &str, port: u16) -> Payload {
-    Payload::Connect(Net {
-        local: SocketAddress::default(),
-        remote: end(address, port),
-        protocol: 6,
-        socket_type: 1,
-        backlog: 0,
-    })
-}
-
 impl Scene {
     /// The process is an exec: its own path and file.
     pub(crate) fn exec(&self) -> Exec {
@@ -194,6 +167,12 @@ impl Scene {
             args: self.exe.args.clone(),
             cwd: KernelString::default(),
         }
+    }
+
+    /// The execution of the actor's program with these arguments, the first one for its name.
+    pub(crate) fn executed(&mut self, args: &[&str]) -> Payload {
+        self.exe.args = args.join("\0").as_str().into();
+        Payload::Exec(self.exec())
     }
 
     /// Puts processes of the own container above the actor, parent first; outside of them is the shim.
@@ -226,7 +205,7 @@ impl Scene {
 
     pub(crate) fn event(&self, payload: Payload) -> EnrichedEvent {
         let mut header = EventHeader::new_zeroed();
-        header.kind = kind(&payload);
+        header.kind = payloads::kind(&payload);
         header.time_boot_ns = self.now_ns;
         header.slot = OWN.slot;
         header.generation = OWN.generation;
@@ -279,6 +258,21 @@ impl Scene {
             .map(|finding| finding.rule.id)
             .collect()
     }
+
+    /// Those of a class, without its name.
+    pub(crate) fn rules_of(&mut self, class: Class, payload: Payload) -> Vec<&'static str> {
+        let findings = self.findings_of(class, payload).into_iter();
+        findings.map(|(rule, _)| rule).collect()
+    }
+
+    /// The same with their severities.
+    pub(crate) fn findings_of(&mut self, class: Class, payload: Payload) -> Vec<(&'static str, Severity)> {
+        let findings = self.inspect(payload);
+        let of_class = findings.iter().filter(|finding| finding.rule.class == class);
+        of_class
+            .filter_map(|finding| Some((finding.rule.id.split_once('.')?.1, finding.severity)))
+            .collect()
+    }
 }
 
 #[derive(Debug)]
@@ -298,41 +292,5 @@ impl Neighbours for Others<'_> {
 
     fn by_slot(&self, slot: u32) -> Option<Arc<Container>> {
         self.0.iter().find(|other| other.key.slot == slot).cloned()
-    }
-}
-
-fn kind(payload: &Payload) -> EventKind {
-    match payload {
-        Payload::Exec(_) => EventKind::EXEC,
-        Payload::FileOpen(_) => EventKind::FILE_OPEN,
-        Payload::Bind(_) => EventKind::BIND,
-        Payload::Listen(_) => EventKind::LISTEN,
-        Payload::Connect(_) => EventKind::CONNECT,
-        Payload::Send(_) => EventKind::SEND,
-        Payload::UnixConnect(_) => EventKind::UNIX_CONNECT,
-        Payload::Mount(_) => EventKind::MOUNT,
-        Payload::Ptrace(_) => EventKind::PTRACE,
-        Payload::Setns(_) => EventKind::SETNS,
-        Payload::Module(_) => EventKind::MODULE,
-        Payload::Bpf(_) => EventKind::BPF,
-        Payload::Unlink(_) => EventKind::UNLINK,
-        Payload::Rename(_) => EventKind::RENAME,
-        Payload::Container(_) => EventKind::CONTAINER,
-        Payload::Chroot(_) => EventKind::CHROOT,
-        Payload::Chdir(_) => EventKind::CHDIR,
-        Payload::Mknod(_) => EventKind::MKNOD,
-        Payload::Link(_) => EventKind::LINK,
-        Payload::Symlink(_) => EventKind::SYMLINK,
-        Payload::Setattr(_) => EventKind::SETATTR,
-        Payload::Mmap(_) => EventKind::MMAP,
-        Payload::Socket(_) => EventKind::SOCKET,
-        Payload::Capable(_) => EventKind::CAPABLE,
-        Payload::Signal(_) => EventKind::SIGNAL,
-        Payload::Credentials(_) => EventKind::CREDENTIALS,
-        Payload::Syscall(_) => EventKind::SYSCALL,
-        Payload::Receive(_) => EventKind::RECEIVE,
-        Payload::UnixBind(_) => EventKind::UNIX_BIND,
-        Payload::ExecAttempt(_) => EventKind::EXEC_ATTEMPT,
-        Payload::Unshare(_) => EventKind::UNSHARE,
     }
 }

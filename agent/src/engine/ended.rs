@@ -36,7 +36,7 @@ impl Engine {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{Run, connected, found, lifecycle, listens};
+    use super::super::tests::{Run, found, listens};
     use super::*;
     use crate::engine::Input;
 
@@ -47,10 +47,7 @@ mod tests {
 
     #[test]
     fn a_container_whose_end_was_lost_is_judged_and_released_as_at_its_end() {
-        let mut run = Run::new();
-        run.feed(connected())
-            .feed(lifecycle(ContainerOp::CREATED, 1))
-            .feed(lifecycle(ContainerOp::LIVE, 1));
+        let mut run = Run::pending();
         run.feed(listens(9999, 1)).feed(Input::Ended(SLOT));
         assert_eq!(run.rules()[0], ("listener.unexpected", 0));
         assert_eq!(run.released, [SLOT]);

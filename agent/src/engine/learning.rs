@@ -1,5 +1,6 @@
 //! Learning sessions: which containers, since when, what was seen.
 
+use super::Engine;
 use super::startup::Startups;
 use crate::container::{Container, ImageRef};
 use crate::detect::Neighbours;
@@ -154,6 +155,43 @@ impl Learning {
             .position(|session| session.id == id)
             .ok_or(LearnError::Ended)?;
         Ok(self.sessions.swap_remove(at).learner.profile())
+    }
+}
+
+impl Engine {
+    /// Begins to learn a profile; the containers that are meant and run already.
+    ///
+    /// # Errors
+    /// See [`LearnError`].
+    pub fn learn(&mut self, selector: Selector) -> Result<(SessionId, Vec<Arc<Container>>), LearnError> {
+        let selected: Vec<_> = self
+            .index()
+            .live()
+            .filter(|container| selector.selects(container))
+            .cloned()
+            .collect();
+        let Some(first) = selected.first() else {
+            return Err(LearnError::NoContainer(selector));
+        };
+        let image = first.known().map(|known| known.image.clone()).unwrap_or_default();
+        let id = self
+            .learning
+            .start(selector, first.display_name(), image, self.host.ephemeral_ports)?;
+        Ok((id, selected))
+    }
+
+    /// Takes what a container was doing when a session began: whoever may read procfs knows.
+    pub fn found(&mut self, session: SessionId, container: &Container, standing: &Standing) {
+        let time = self.host.clock.wall(self.now);
+        self.learning.found(session, container, (standing, time));
+    }
+
+    /// Ends a learning session.
+    ///
+    /// # Errors
+    /// See [`LearnError`].
+    pub fn learned(&mut self, id: SessionId) -> Result<Profile, LearnError> {
+        self.learning.finish(id)
     }
 }
 

@@ -4,10 +4,12 @@
 //! No clock (time is the records' and the ticks'), no I/O, no async. So a recording of inputs and answers
 //! replays to exactly the same alerts.
 
+mod changes;
 mod ended;
 mod input;
 mod learning;
 mod neighbours;
+mod pressure;
 mod renewal;
 mod startup;
 mod stats;
@@ -19,51 +21,24 @@ mod waiting;
 pub use crate::alert::Occurrences;
 pub use input::{Input, KernelView, Output, RunningContainer};
 pub use learning::{LearnError, Selector, SessionId};
+pub use pressure::Pressure;
 pub use stats::EngineStats;
 pub use tables::Table;
 pub use waiting::PATIENCE;
 
 use crate::alert::{Activity, Alert, AlertBuilder, OpenAlert, REPEAT_WINDOW};
-use crate::container::{Container, ContainerIndex, IndexChange, Metadata};
+use crate::container::{Container, ContainerIndex, Metadata};
 use crate::decode::{DecodeError, decode};
 use crate::detect::{DetectContext, Detectors, Scope, SensorFinding};
 use crate::enrich::{Enriched, Enricher};
 use crate::event::{BootTime, ContainerId, ContainerOp, EnrichedEvent, Payload};
 use crate::host::HostFacts;
-use crate::profile::{Profile, ProfileSet, RoleSet, Standing};
+use crate::profile::{ProfileSet, RoleSet};
 use crate::user_rules::UserRuleSet;
 use learning::Learning;
 use neighbours::IndexNeighbours;
 use std::sync::Arc;
 use waiting::{Kept, Waiting};
-
-/// Bounded state and what found no room in it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Pressure {
-    /// Containers whose events wait for their image.
-    pub waiting: usize,
-    /// Events that were judged at once because nothing more could be kept.
-    pub waiting_overflowed: u64,
-    /// Repeat windows.
-    pub open_alerts: usize,
-    /// Alerts that found no window.
-    pub alerts_overflowed: u64,
-    /// Pairs of containers whose contact is remembered.
-    pub pairs: usize,
-    /// Pairs that were forgotten for lack of room: their contact is told again.
-    pub pairs_dropped: u64,
-    /// Behaviours that found no room in a window.
-    pub behaviours_rearmed: u64,
-}
-
-impl Pressure {
-    /// Bound of [`Self::waiting`].
-    pub const WAITING: usize = waiting::MAX_CONTAINERS;
-    /// Bound of [`Self::open_alerts`].
-    pub const OPEN_ALERTS: usize = crate::alert::MAX_OPEN;
-    /// Bound of [`Self::pairs`].
-    pub const PAIRS: usize = crate::alert::MAX_PAIRS;
-}
 
 /// The state machine. See the module's documentation.
 #[derive(Debug)]
@@ -167,55 +142,6 @@ impl Engine {
         }
         self.settle(kernel, outputs);
         self.alerts.rearm(|behaviour| kernel.forget(behaviour));
-    }
-
-    /// Begins to learn a profile; the containers that are meant and run already.
-    ///
-    /// # Errors
-    /// See [`LearnError`].
-    pub fn learn(&mut self, selector: Selector) -> Result<(SessionId, Vec<Arc<Container>>), LearnError> {
-        let selected: Vec<_> = self
-            .index()
-            .live()
-            .filter(|container| selector.selects(container))
-            .cloned()
-            .collect();
-        let Some(first) = selected.first() else {
-            return Err(LearnError::NoContainer(selector));
-        };
-        let image = first.known().map(|known| known.image.clone()).unwrap_or_default();
-        let id = self
-            .learning
-            .start(selector, first.display_name(), image, self.host.ephemeral_ports)?;
-        Ok((id, selected))
-    }
-
-    /// Takes what a container was doing when a session began: whoever may read procfs knows.
-    pub fn found(&mut self, session: SessionId, container: &Container, standing: &Standing) {
-        let time = self.host.clock.wall(self.now);
-        self.learning.found(session, container, (standing, time));
-    }
-
-    /// Ends a learning session.
-    ///
-    /// # Errors
-    /// See [`LearnError`].
-    pub fn learned(&mut self, id: SessionId) -> Result<Profile, LearnError> {
-        self.learning.finish(id)
-    }
-
-    /// What the engine's bounds did, by name, for status and metrics.
-    #[must_use]
-    pub fn pressure(&self) -> Pressure {
-        Pressure {
-            waiting: self.waiting.len(),
-            waiting_overflowed: self.waiting.overflowed(),
-            open_alerts: self.alerts.open(),
-            alerts_overflowed: self.alerts.overflowed(),
-            pairs: self.alerts.pairs(),
-            pairs_dropped: self.alerts.pairs_dropped(),
-            behaviours_rearmed: self.alerts.rearmed(),
-        }
     }
 
     fn end(&mut self, kernel: &mut dyn KernelView, outputs: &mut Vec<Output>) {
@@ -349,70 +275,6 @@ impl Engine {
         if alerts > told && (told == 0 || self.now.since(at) >= REPEAT_WINDOW) {
             self.sensor(SensorFinding::WindowsExhausted { alerts }, outputs);
             self.overflow_told = (self.alerts.overflowed(), self.now);
-        }
-    }
-
-    /// What follows from changes of the index.
-    fn settle(&mut self, kernel: &mut dyn KernelView, outputs: &mut Vec<Output>) {
-        for change in self.enricher.index_mut().take_changes() {
-            match change {
-                IndexChange::Resolved(container) => {
-                    self.place(&container, outputs);
-                    let (scope, events) = self.waiting.resolved(container.key);
-                    self.judge_kept(&container, events, scope, outputs);
-                    if self.waiting.catches_up(container.key) {
-                        outputs.push(Output::Renew(container.key));
-                    }
-                }
-                IndexChange::Unavailable(container) => {
-                    let (scope, events) = if self.is_live(container.key) {
-                        self.waiting.unavailable(container.key)
-                    } else {
-                        // Whoever names it later has nothing to judge again.
-                        self.waiting.resolved(container.key)
-                    };
-                    self.judge_kept(&container, events, scope, outputs);
-                }
-                IndexChange::Gone(container) => {
-                    let events = self.waiting.gone(container.key);
-                    self.judge_kept(&container, events, Scope::All, outputs);
-                    self.forget(container.key);
-                    outputs.push(Self::no_peer(container.key));
-                    for open in self.alerts.ended(&container.id) {
-                        self.close(open, kernel, outputs);
-                    }
-                }
-                IndexChange::Forgotten(container) => self.forget(container.key),
-                IndexChange::Updated(container) => self.place(&container, outputs),
-                // Most have one only by their image.
-                IndexChange::Appeared(container) if self.profiles.of_container(&container).is_some() => {
-                    outputs.push(self.policy(&container));
-                }
-                IndexChange::Appeared(_) | IndexChange::Live(_) => {}
-            }
-        }
-    }
-
-    /// What the kernel is to know of a container whose names are known.
-    fn place(&self, container: &Container, outputs: &mut Vec<Output>) {
-        outputs.push(self.policy(container));
-        // Names may come after the end.
-        if self.is_live(container.key) {
-            outputs.push(Self::peer(container));
-        }
-    }
-
-    /// Judges kept events with what is known of their container now.
-    fn judge_kept(
-        &mut self,
-        container: &Arc<Container>,
-        events: Vec<Kept>,
-        scope: Scope,
-        outputs: &mut Vec<Output>,
-    ) {
-        for mut kept in events {
-            kept.name(container);
-            self.judge(&mut kept, scope, outputs);
         }
     }
 

@@ -86,10 +86,7 @@ mod tests {
 
     #[test]
     fn what_was_kept_until_the_name_came_does_not_leave_the_kernel_again() {
-        let mut run = Run::new();
-        run.feed(connected())
-            .feed(lifecycle(ContainerOp::CREATED, 1))
-            .feed(lifecycle(ContainerOp::LIVE, 1));
+        let mut run = Run::pending();
         listens_often(&mut run, 1000..1200);
         run.feed(described("nginx:1.25"));
         assert_eq!((run.renewed.len(), run.alerts.len()), (0, 200));
@@ -97,10 +94,7 @@ mod tests {
 
     #[test]
     fn what_was_judged_without_the_name_and_not_kept_leaves_the_kernel_again_once() {
-        let mut run = Run::new();
-        run.feed(connected())
-            .feed(lifecycle(ContainerOp::CREATED, 1))
-            .feed(lifecycle(ContainerOp::LIVE, 1));
+        let mut run = Run::pending();
         listens_often(&mut run, 1000..1300);
         assert_eq!(run.renewed, []);
         run.feed(described("nginx:1.25")).feed(described("nginx:1.26"));

@@ -17,7 +17,6 @@ use agent_common::event::{ContainerEvent, FileOpenEvent, NetEvent, RecordFlags, 
 use agent_common::lineage::LineageEntry;
 use agent_common::slot::{SlotFlags, SlotState};
 use std::net::IpAddr;
-use std::time::Duration;
 use zerocopy::{FromZeros, IntoBytes};
 
 const ID: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
@@ -87,6 +86,15 @@ impl Run {
             released: Vec::new(),
             peers: Vec::new(),
         }
+    }
+
+    /// A container runs, and its name is still to come.
+    pub(super) fn pending() -> Self {
+        let mut run = Self::new();
+        run.feed(connected())
+            .feed(lifecycle(ContainerOp::CREATED, 1))
+            .feed(lifecycle(ContainerOp::LIVE, 1));
+        run
     }
 
     pub(super) fn feed(&mut self, input: Input) -> &mut Self {
@@ -209,84 +217,6 @@ pub(super) fn connected() -> Input {
 }
 
 #[test]
-fn a_universal_rule_does_not_wait_for_the_name() {
-    let mut run = Run::new();
-    run.feed(connected())
-        .feed(lifecycle(ContainerOp::CREATED, 1))
-        .feed(lifecycle(ContainerOp::LIVE, 1));
-    run.feed(opens_core_pattern(2));
-    assert_eq!(run.rules(), [("escape.core_pattern", 0)]);
-    let alert = &run.alerts[0];
-    assert_eq!(alert.metadata, "pending");
-    assert_eq!(alert.container.as_ref().unwrap().id, ID);
-    let process = alert.process.as_ref().unwrap();
-    assert_eq!(
-        (
-            process.exe.as_str(),
-            process.ancestors.len(),
-            process.ancestors_truncated
-        ),
-        ("/usr/bin/app", 1, false)
-    );
-}
-
-#[test]
-fn an_alert_carries_the_name_that_came_before() {
-    let mut run = Run::new();
-    run.feed(connected())
-        .feed(described("nginx:1.25"))
-        .feed(lifecycle(ContainerOp::CREATED, 1));
-    run.feed(lifecycle(ContainerOp::LIVE, 1))
-        .feed(opens_core_pattern(2));
-    let container = run.alerts[0].container.as_ref().unwrap();
-    assert_eq!(
-        (container.name.as_deref(), container.image.reference.as_deref()),
-        (Some("web"), Some("nginx:1.25"))
-    );
-    assert_eq!(run.alerts[0].metadata, "resolved");
-}
-
-#[test]
-fn a_rule_of_the_image_waits_for_the_name_and_then_decides() {
-    let mut run = Run::new();
-    run.feed(connected())
-        .feed(lifecycle(ContainerOp::CREATED, 1))
-        .feed(lifecycle(ContainerOp::LIVE, 1));
-    run.feed(listens(9999, 1)).feed(Input::Tick(BootTime(2 * SECOND)));
-    assert_eq!(run.rules(), [], "patience lasts {PATIENCE:?}");
-    run.feed(described("nginx:1.25"));
-    assert_eq!(run.rules(), [("listener.unexpected", 0)]);
-    assert_eq!(run.alerts[0].metadata, "resolved");
-}
-
-#[test]
-fn after_its_patience_a_rule_decides_on_what_is_known() {
-    let mut run = Run::new();
-    run.feed(connected())
-        .feed(lifecycle(ContainerOp::CREATED, 1))
-        .feed(lifecycle(ContainerOp::LIVE, 1));
-    run.feed(listens(9999, 1)).feed(Input::Tick(BootTime(
-        1 + SECOND + u64::try_from(PATIENCE.as_nanos()).unwrap(),
-    )));
-    assert_eq!(run.rules(), [("listener.unexpected", 0)]);
-    assert_eq!(run.alerts[0].metadata, "pending");
-}
-
-#[test]
-fn a_container_that_ends_unnamed_is_judged_at_its_end() {
-    let mut run = Run::new();
-    run.feed(connected())
-        .feed(lifecycle(ContainerOp::CREATED, 1))
-        .feed(lifecycle(ContainerOp::LIVE, 1));
-    run.feed(listens(9999, 1)).feed(lifecycle(ContainerOp::GONE, 2));
-    assert!(
-        run.rules().contains(&("listener.unexpected", 0)),
-        "{:?}",
-        run.rules()
-    );
-}
-
-#[test]
 fn repeats_come_as_the_last_revision_with_the_kernels_count() {
     let mut run = Run::new();
     run.feed(connected())
@@ -396,11 +326,6 @@ fn records_that_cannot_be_read_are_an_alert() {
     run.feed(Input::Record(vec![0; 7]))
         .feed(Input::Record(vec![0; 7]));
     assert_eq!(run.rules(), [("sensor.records_undecodable", 0)]);
-}
-
-#[test]
-fn patience_is_what_the_documentation_says() {
-    assert_eq!(PATIENCE, Duration::from_secs(2));
 }
 
 #[test]

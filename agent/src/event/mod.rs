@@ -34,7 +34,7 @@ pub struct EnrichedEvent {
     pub raw: RawEvent,
     /// Wall-clock time of the event.
     pub time: Timestamp,
-    /// `None`: a process of the host.
+    /// `None`: a process of the host, or of a container that nobody knows any more.
     pub container: Option<Arc<Container>>,
     /// The acting process image. For EXEC the new one.
     pub process: Arc<Process>,

@@ -4,6 +4,7 @@ use crate::detect::program::{builds, called, is_main, is_of_image, is_shell, nam
 use crate::detect::rules::credential;
 use crate::detect::{DetectContext, Finding, Rule};
 use crate::event::{FileFlags, FileOpen, RecordFlags, Trust};
+use bstr::ByteSlice;
 
 /// Secrets of one sort.
 struct Secret {
@@ -46,7 +47,7 @@ const SECRETS: [Secret; 6] = [
     Secret {
         rule: &credential::SERVICE_ACCOUNT_TOKEN,
         what: "the pod's token for the Kubernetes API",
-        is: |path, _| contains(path, b"/serviceaccount/") && matches!(name(path), b"token"),
+        is: |path, _| path.contains_str(b"/serviceaccount/") && matches!(name(path), b"token"),
         readers: &["kubectl", "helm"],
         reader: Reader::Main,
     },
@@ -228,7 +229,7 @@ fn is_of_node(path: &[u8], open: &FileOpen) -> bool {
         b"/etc/rancher/",
         b"/var/lib/rancher/",
     ];
-    let is = |path: &[u8]| PLACES.iter().any(|place| contains(path, place));
+    let is = |path: &[u8]| PLACES.iter().any(|place| path.contains_str(place));
     open.file.flags & FileFlags::OVERLAY == 0 && (is(path) || is(&open.fs_path.bytes))
 }
 
@@ -246,7 +247,7 @@ fn is_of_cloud(path: &[u8]) -> bool {
         b"/.vault-token",
         b"/.my.cnf",
     ];
-    FILES.iter().any(|file| path.ends_with(file)) || FOLDERS.iter().any(|folder| contains(path, folder))
+    FILES.iter().any(|file| path.ends_with(file)) || FOLDERS.iter().any(|folder| path.contains_str(folder))
 }
 
 fn is_of_ssh(path: &[u8]) -> bool {
@@ -259,7 +260,7 @@ fn is_of_ssh(path: &[u8]) -> bool {
         name,
         b"known_hosts" | b"known_hosts.old" | b"authorized_keys" | b"config" | b"environment" | b"rc"
     );
-    host_key || contains(path, b"/.ssh/") && !public
+    host_key || path.contains_str(b"/.ssh/") && !public
 }
 
 fn is_of_accounts(path: &[u8]) -> bool {
@@ -272,8 +273,4 @@ fn is_of_accounts(path: &[u8]) -> bool {
             | b"/etc/sudoers"
             | b"/etc/security/opasswd"
     )
-}
-
-fn contains(path: &[u8], part: &[u8]) -> bool {
-    path.windows(part.len()).any(|window| window == part)
 }

@@ -9,11 +9,10 @@ mod tests;
 
 pub(super) use processes::{DEBUGGERS, file_of_process, is_own};
 
+use super::described::is_doubtful;
 use super::rules::credential;
 use super::{Class, DetectContext, Detector, Finding, Severity};
 use crate::event::{FileOpen, Payload, RecordFlags};
-use crate::process::ExecSession;
-use crate::profile::ProfileState;
 
 /// Finds reads of secrets.
 #[derive(Debug)]
@@ -40,9 +39,8 @@ fn judged_by_profile(context: &DetectContext<'_>, open: &FileOpen) -> Option<Opt
     let profile = context
         .profile
         .filter(|profile| profile.judges(Class::Credential))?;
-    let process = &context.event.process;
     let chrooted = context.event.raw.header.flags.has(RecordFlags::CHROOTED);
-    let allowed = profile.read(&open.path, &process.exe.bytes)?;
+    let allowed = profile.read(&open.path, &context.event.process.exe.bytes)?;
     if allowed || chrooted || !files::is_read(context, open) {
         return Some(None);
     }
@@ -52,9 +50,8 @@ fn judged_by_profile(context: &DetectContext<'_>, open: &FileOpen) -> Option<Opt
         context.actor(),
         context.container_name(),
     );
-    let doubtful = profile.state() != ProfileState::Complete || process.exec_session == ExecSession::Attached;
     let finding = Finding::new(&credential::READ_OUTSIDE_PROFILE, path, summary);
-    Some(Some(if doubtful {
+    Some(Some(if is_doubtful(context, profile) {
         finding.severity(Severity::Medium)
     } else {
         finding

@@ -2,7 +2,7 @@
 
 use crate::detect::program::{called, is_main, is_of_image};
 use crate::detect::rules::credential;
-use crate::detect::{DetectContext, Finding, Severity};
+use crate::detect::{DetectContext, Finding, Severity, finding};
 use crate::event::{FileOpen, Ptrace};
 use agent_common::event::PtraceOp;
 use agent_common::magic;
@@ -88,9 +88,10 @@ fn of_process(context: &DetectContext<'_>, path: &[u8]) -> Option<Finding> {
     let process = &context.event.process;
     match file {
         b"environ" if !is_of_image(process, &ASKERS) => {
-            let finding = said(
+            let finding = finding(
                 context,
                 &credential::FOREIGN_ENVIRONMENT,
+                &context.actor(),
                 "read the environment of another process",
             );
             Some(finding.with("target_pid", pid))
@@ -109,9 +110,10 @@ pub(super) fn accessed(context: &DetectContext<'_>, access: &Ptrace) -> Option<F
 }
 
 fn memory(context: &DetectContext<'_>) -> Finding {
-    let finding = said(
+    let finding = finding(
         context,
         &credential::PROCESS_MEMORY,
+        &context.actor(),
         "read the memory of another process",
     );
     if is_of_image(&context.event.process, &DEBUGGERS) {
@@ -129,19 +131,14 @@ fn telling(context: &DetectContext<'_>, path: &[u8]) -> Option<Finding> {
     {
         return None;
     }
-    let finding = said(
+    let finding = finding(
         context,
         &credential::KERNEL_LAYOUT,
+        &context.actor(),
         "read what the kernel tells of itself",
     );
     Some(finding.step_of(format!(
         "kernel layout {}",
         String::from_utf8_lossy(&called(&context.event.process))
     )))
-}
-
-fn said(context: &DetectContext<'_>, rule: &'static crate::detect::Rule, what: &str) -> Finding {
-    let actor = context.actor();
-    let summary = format!("{actor} in {} {what}", context.container_name());
-    Finding::new(rule, actor, summary)
 }

@@ -68,6 +68,7 @@ fn what_is_named_or_no_secret_or_only_written_or_not_described_is_no_finding() {
 /// Without a profile.
 mod cold {
     use super::*;
+    use crate::detect::Class;
     use crate::detect::testing::{file, open};
     use crate::event::{ExecId, FileFlags, Ptrace, PtraceOp};
     use agent_common::magic;
@@ -80,8 +81,7 @@ mod cold {
     }
 
     fn rules(mut scene: Scene, payload: Payload) -> Vec<&'static str> {
-        let all = scene.rules(payload).into_iter();
-        all.filter_map(|rule| rule.strip_prefix("credential.")).collect()
+        scene.rules_of(Class::Credential, payload)
     }
 
     fn reads(scene: Scene, path: &str) -> Vec<&'static str> {
@@ -89,9 +89,8 @@ mod cold {
     }
 
     fn executed(mut scene: Scene, args: &[&str]) -> Vec<&'static str> {
-        scene.exe.args = args.join("\0").as_str().into();
-        let exec = scene.exec();
-        rules(scene, Payload::Exec(exec))
+        let payload = scene.executed(args);
+        rules(scene, payload)
     }
 
     #[test]

@@ -1,10 +1,9 @@
 //! Capabilities that the profile does not have the image use.
 
+use super::profile::deviation;
 use crate::detect::rules::drift;
-use crate::detect::{Class, DetectContext, Finding, Severity};
+use crate::detect::{Class, DetectContext, Finding};
 use crate::event::Capable;
-use crate::process::ExecSession;
-use crate::profile::ProfileState;
 
 /// Of a capability that was used, where the profile says which are, and this is none of them.
 pub(super) fn outside_profile(context: &DetectContext<'_>, used: &Capable) -> Option<Finding> {
@@ -19,13 +18,8 @@ pub(super) fn outside_profile(context: &DetectContext<'_>, used: &Capable) -> Op
         context.actor(),
         context.container_name(),
     );
-    let attached = context.event.process.exec_session == ExecSession::Attached;
     let finding = Finding::new(&drift::CAPABILITY_OUTSIDE_PROFILE, name, summary);
-    Some(if attached || profile.state() != ProfileState::Complete {
-        finding.severity(Severity::Low)
-    } else {
-        finding
-    })
+    Some(deviation(context, profile, finding))
 }
 
 #[cfg(test)]

@@ -1,15 +1,13 @@
 //! Many programs that tell where one is, in short: who comes in looks around. Bounded per container.
 
 use super::{finding, is_below_builder, profile};
+use crate::detect::per_container::PerContainer;
 use crate::detect::program::called;
 use crate::detect::rules::drift;
 use crate::detect::{DetectContext, Finding, Scope};
-use crate::event::{BootTime, Exec, SlotKey};
-use std::collections::HashMap;
+use crate::event::{BootTime, Exec};
 use std::time::Duration;
 
-/// Containers of which it is counted: as many as there are slots.
-const MAX_CONTAINERS: usize = agent_common::limits::MAX_SLOTS as usize;
 /// Programs within this time belong together.
 const WINDOW: Duration = Duration::from_secs(60);
 /// Different programs that make a look around.
@@ -20,46 +18,30 @@ const PROGRAMS: [&str; 31] = [
     "capsh", "find", "w", "who", "last", "nproc", "lscpu", "dmesg", "getent",
 ];
 
-/// What was executed of them lately, by container: each once, so there are never more than there are programs.
-#[derive(Debug, Default)]
-pub(super) struct Discoveries {
-    seen: HashMap<SlotKey, Vec<(BootTime, &'static str)>>,
-}
+/// What a container executed of them lately: each once, so there are never more than there are programs.
+pub(super) type Discoveries = Vec<(BootTime, &'static str)>;
 
-impl Discoveries {
-    /// Counts a program; the finding when it is one of many.
-    pub(super) fn note(&mut self, context: &DetectContext<'_>, exec: &Exec) -> Option<Finding> {
-        let name = called(&context.event.process);
-        let program = PROGRAMS
-            .iter()
-            .copied()
-            .find(|known| known.as_bytes() == name.as_slice())?;
-        let expected = is_below_builder(context) || profile::executes(context, exec) == Some(true);
-        if context.scope != Scope::All || expected {
-            return None;
-        }
-        let seen = self.of(context.event.raw.slot()?)?;
-        let now = BootTime(context.event.raw.header.time_boot_ns);
-        seen.retain(|(time, known)| now.since(*time) < WINDOW && *known != program);
-        seen.push((now, program));
-        let programs: Vec<&str> = seen.iter().map(|(_, program)| *program).collect();
-        (programs.len() >= THRESHOLD).then(|| found(context, programs))
+/// Counts a program; the finding when it is one of many.
+pub(super) fn note(
+    discoveries: &mut PerContainer<Discoveries>,
+    context: &DetectContext<'_>,
+    exec: &Exec,
+) -> Option<Finding> {
+    let name = called(&context.event.process);
+    let program = PROGRAMS
+        .iter()
+        .copied()
+        .find(|known| known.as_bytes() == name.as_slice())?;
+    let expected = is_below_builder(context) || profile::executes(context, exec) == Some(true);
+    if context.scope != Scope::All || expected {
+        return None;
     }
-
-    fn of(&mut self, container: SlotKey) -> Option<&mut Vec<(BootTime, &'static str)>> {
-        if self.seen.len() >= MAX_CONTAINERS && !self.seen.contains_key(&container) {
-            return None;
-        }
-        Some(self.seen.entry(container).or_default())
-    }
-
-    pub(super) fn forget(&mut self, container: SlotKey) {
-        self.seen.remove(&container);
-    }
-
-    pub(super) fn kept(&self) -> usize {
-        self.seen.len()
-    }
+    let seen = discoveries.note(context)?;
+    let now = BootTime(context.event.raw.header.time_boot_ns);
+    seen.retain(|(time, known)| now.since(*time) < WINDOW && *known != program);
+    seen.push((now, program));
+    let programs: Vec<&str> = seen.iter().map(|(_, program)| *program).collect();
+    (programs.len() >= THRESHOLD).then(|| found(context, programs))
 }
 
 fn found(context: &DetectContext<'_>, programs: Vec<&str>) -> Finding {

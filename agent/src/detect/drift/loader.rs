@@ -101,9 +101,8 @@ mod tests {
     const MUSL: &str = "/lib/ld-musl-x86_64.so.1";
 
     fn executed(mut scene: Scene, args: &[&str]) -> Vec<&'static str> {
-        scene.exe.args = args.join("\0").as_str().into();
-        let exec = scene.exec();
-        scene.rules(Payload::Exec(exec))
+        let payload = scene.executed(args);
+        scene.rules(payload)
     }
 
     fn by(exe: &str) -> Scene {

@@ -4,7 +4,7 @@ use super::files::writable_mount;
 use super::{finding, weighed};
 use crate::detect::program::{BROUGHT, called};
 use crate::detect::rules::drift;
-use crate::detect::{Class, DetectContext, Finding, Severity};
+use crate::detect::{DetectContext, Finding, Severity, described};
 use crate::event::{FileFlags, FileObject, Mapping, MmapOp};
 use crate::process::Process;
 use crate::profile::ProfileState;
@@ -98,9 +98,7 @@ fn anonymous(context: &DetectContext<'_>, mapping: &Mapping) -> Option<Finding> 
 }
 
 fn is_known(context: &DetectContext<'_>) -> bool {
-    context.profile.is_some_and(|profile| {
-        profile.state() == ProfileState::Complete && profile.judges(Class::Drift) && profile.describes_exec()
-    })
+    described::executions(context).is_some_and(|profile| profile.state() == ProfileState::Complete)
 }
 
 /// A file of the image that is called like one of them.

@@ -17,15 +17,16 @@ mod tests;
 mod tracing;
 mod write;
 
+use super::per_container::PerContainer;
 use super::program::{called, inner_ancestors, is_builder};
-use super::{DetectContext, Detector, Finding, Rule, Severity};
+use super::{DetectContext, Detector, Finding, Severity, finding};
 use crate::event::{Exec, Payload, RecordFlags, SlotKey};
 use discovery::Discoveries;
 
 /// Finds executions of code that is not in the image, and of the image's code by who is not to.
 #[derive(Debug, Default)]
 pub(super) struct DriftDetector {
-    discoveries: Discoveries,
+    discoveries: PerContainer<Discoveries>,
 }
 
 impl Detector for DriftDetector {
@@ -56,6 +57,10 @@ impl Detector for DriftDetector {
     fn kept(&self) -> usize {
         self.discoveries.kept()
     }
+
+    fn capacity(&self) -> usize {
+        self.discoveries.capacity()
+    }
 }
 
 impl DriftDetector {
@@ -74,14 +79,8 @@ impl DriftDetector {
         findings.extend(names::executed(context, exec));
         findings.extend(names::miner(context, exec));
         findings.extend(packages::inspect(context, exec));
-        findings.extend(self.discoveries.note(context, exec));
+        findings.extend(discovery::note(&mut self.discoveries, context, exec));
     }
-}
-
-/// Of a deed of the acting program; `object` tells it from others of the rule.
-fn finding(context: &DetectContext<'_>, rule: &'static Rule, object: &str, did: &str) -> Finding {
-    let summary = format!("{} in {} {did}", context.actor(), context.container_name());
-    Finding::new(rule, object, summary)
 }
 
 /// Where a package manager or build tool is at work, what it brings is not the image's either, but an operator's doing

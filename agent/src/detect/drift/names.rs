@@ -6,6 +6,7 @@ use crate::detect::program::{called, is_of_image, is_relay, is_service, is_shell
 use crate::detect::rules::drift;
 use crate::detect::{DetectContext, Finding};
 use crate::event::{Call, CallName, Exec, KernelString};
+use bstr::ByteSlice;
 
 /// Options of prctl(2).
 const PR_SET_NAME: u64 = 15;
@@ -155,8 +156,7 @@ fn is_told_to_mine(arguments: &[KernelString]) -> bool {
     };
     let stratum = arguments.iter().any(|argument| {
         let text = argument.bytes.as_slice();
-        text.windows(9)
-            .any(|part| part == b"stratum+t" || part == b"stratum+s")
+        text.contains_str(b"stratum+t") || text.contains_str(b"stratum+s")
     });
     let pool = begins(b"--url=") || arguments.windows(2).any(|pair| is_pool(&pair[0], &pair[1]));
     stratum || begins(b"--donate-level") || pool && (begins(b"--algo") || begins(b"--coin"))
@@ -175,9 +175,8 @@ mod tests {
 
     fn executed(exe: &str, args: &[&str]) -> Vec<&'static str> {
         let mut scene = scene("acme/app", exe).below(&["/bin/bash"]);
-        scene.exe.args = args.join("\0").as_str().into();
-        let exec = scene.exec();
-        scene.rules(Payload::Exec(exec))
+        let payload = scene.executed(args);
+        scene.rules(payload)
     }
 
     fn told(mut scene: Scene, option: u64, text: &str) -> Vec<&'static str> {

@@ -101,9 +101,8 @@ mod tests {
     }
 
     fn executed(mut scene: Scene, args: &[&str]) -> Vec<&'static str> {
-        scene.exe.args = args.join("\0").as_str().into();
-        let exec = scene.exec();
-        scene.rules(Payload::Exec(exec))
+        let payload = scene.executed(args);
+        scene.rules(payload)
     }
 
     #[test]

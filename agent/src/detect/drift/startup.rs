@@ -4,7 +4,7 @@ use super::finding;
 use crate::detect::program::{builds, is_of_image, name};
 use crate::detect::rules::drift;
 use crate::detect::tampering::changes::{Change, changes};
-use crate::detect::{Class, DetectContext, Finding};
+use crate::detect::{DetectContext, Finding, described};
 use crate::event::{KernelString, RecordFlags};
 
 /// In anybody's home.
@@ -68,11 +68,9 @@ fn is_startup(path: &[u8]) -> bool {
 }
 
 fn is_expected(context: &DetectContext<'_>, path: &KernelString) -> bool {
-    let process = &context.event.process;
-    let by_profile = context.profile.is_some_and(|profile| {
-        profile.judges(Class::Drift) && profile.describes_writes() && profile.write(path, &process.exe.bytes)
-    });
-    by_profile || builds(context.event) || is_of_image(process, &USER_TOOLS)
+    described::may_write(context, path)
+        || builds(context.event)
+        || is_of_image(&context.event.process, &USER_TOOLS)
 }
 
 #[cfg(test)]

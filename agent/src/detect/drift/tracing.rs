@@ -58,8 +58,8 @@ pub(super) fn offered(context: &DetectContext<'_>, call: &Call) -> Option<Findin
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detect::testing::{Scene, scene};
-    use crate::event::{ExecId, KernelString, Payload};
+    use crate::detect::testing::{Scene, called, scene};
+    use crate::event::{ExecId, Payload};
 
     const OWN_SLOT: u32 = 1;
 
@@ -119,13 +119,8 @@ mod tests {
 
     #[test]
     fn who_asks_to_be_traced_keeps_debuggers_away() {
-        let asked = |mut scene: Scene, request: u64| {
-            scene.rules(Payload::Syscall(Call {
-                call: CallName::PTRACE,
-                args: [request, 0, 0, 0],
-                text: KernelString::default(),
-            }))
-        };
+        let asked =
+            |mut scene: Scene, request: u64| scene.rules(called(CallName::PTRACE, [request, 0, 0, 0]));
         assert_eq!(asked(by("/app/server"), TRACEME), ["drift.anti_debug"]);
         let child = || scene("acme/app", "/app/server").below(&["/usr/bin/gdb", "/bin/bash"]);
         assert!(asked(child(), TRACEME).is_empty());

@@ -1,20 +1,16 @@
 //! Files that the profile does not have the image write.
 
+use super::profile::deviation;
 use crate::detect::rules::drift;
-use crate::detect::{Class, DetectContext, Finding, Severity};
+use crate::detect::{DetectContext, Finding, described};
 use crate::event::{FileOpen, RecordFlags};
-use crate::process::ExecSession;
-use crate::profile::ProfileState;
 
 /// Of an open for writing that a profile with such files does not name.
 pub(super) fn outside_profile(context: &DetectContext<'_>, open: &FileOpen) -> Option<Finding> {
-    let profile = context
-        .profile
-        .filter(|profile| profile.judges(Class::Drift) && profile.describes_writes())?;
-    let process = &context.event.process;
+    let profile = described::writes(context)?;
     let path = &open.path;
     let chrooted = context.event.raw.header.flags.has(RecordFlags::CHROOTED);
-    let named = !chrooted && profile.write(path, &process.exe.bytes);
+    let named = !chrooted && described::may_write(context, path);
     if !open.writes() || !open.file.is_profiled() || named {
         return None;
     }
@@ -24,11 +20,6 @@ pub(super) fn outside_profile(context: &DetectContext<'_>, open: &FileOpen) -> O
         context.container_name(),
         path.to_text()
     );
-    let doubtful = profile.state() != ProfileState::Complete || process.exec_session == ExecSession::Attached;
     let finding = Finding::new(&drift::WRITE_OUTSIDE_PROFILE, path.to_text(), summary);
-    Some(if doubtful {
-        finding.severity(Severity::Low)
-    } else {
-        finding
-    })
+    Some(deviation(context, profile, finding))
 }

@@ -1,6 +1,6 @@
 //! System calls that few containers have a use for.
 
-use super::{Success, told};
+use super::{Success, finding, lacks_right};
 use crate::detect::program::is_of_image;
 use crate::detect::rules::escape;
 use crate::detect::{DetectContext, Finding, Rule, Severity};
@@ -15,7 +15,6 @@ const TIOCSTI: u64 = 0x5412;
 const TIOCLINUX: u64 = 0x541c;
 /// What copies a file moves more at once, but for its end.
 const FEW: u64 = 64;
-const EPERM: i32 = 1;
 const KEEPERS: [&str; 9] = [
     "request-key",
     "key.dns_resolver",
@@ -34,9 +33,9 @@ const ORDINARY_FAMILIES: [u16; 6] = [1, 2, 10, 16, 17, 40];
 
 pub(super) fn inspect(context: &DetectContext<'_>, call: &Call) -> Option<Finding> {
     let (rule, did) = rule(context, call)?;
-    let finding = told(context, rule, context.actor(), &did);
-    let refused = context.event.raw.header.ret == -EPERM;
-    // Without the right to it, it is a try and no more; but for terminals the error is another's.
+    let finding = finding(context, rule, &context.actor(), &did);
+    let refused = lacks_right(context.event);
+    // It is a try then and no more; but for terminals the error is another's.
     Some(match finding.severity {
         _ if rule == &escape::TERMINAL_INJECTION => finding,
         severity if refused && severity > Severity::Medium => finding.severity(Severity::Medium),
@@ -124,5 +123,8 @@ pub(super) fn socket(context: &DetectContext<'_>, socket: &Socket) -> Option<Fin
     let family = socket.family.to_string();
     let did = format!("asked for a socket of the unusual family {family}");
     // A list of families that is tried is one deed.
-    Some(told(context, &escape::UNUSUAL_SOCKET, family, &did).step_of(format!("sockets {}", context.actor())))
+    Some(
+        finding(context, &escape::UNUSUAL_SOCKET, &family, &did)
+            .step_of(format!("sockets {}", context.actor())),
+    )
 }

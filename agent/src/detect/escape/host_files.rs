@@ -10,6 +10,7 @@ use crate::host::HostFacts;
 use crate::process::Process;
 use agent_common::escape::is_denied_device;
 use agent_common::mode::{S_IFBLK, S_IFCHR, S_IFMT, S_IFREG};
+use bstr::ByteSlice;
 
 /// Programs that start containers, by prefix of their file's name.
 const RUNTIMES: [&str; 11] = [
@@ -235,8 +236,7 @@ fn is_sensitive(path: &[u8]) -> bool {
     if path.starts_with(b"/var/lib/kubelet/pods/") {
         return false;
     }
-    let keys = path.windows(6).any(|part| part == b"/.ssh/")
-        && (path.starts_with(b"/root/") || path.starts_with(b"/home/"));
+    let keys = path.contains_str(b"/.ssh/") && (path.starts_with(b"/root/") || path.starts_with(b"/home/"));
     keys || SENSITIVE.iter().any(|known| covers(known.as_bytes(), path))
 }
 

@@ -12,18 +12,11 @@ mod sandboxes;
 mod sockets;
 
 #[cfg(test)]
-mod call_tests;
-#[cfg(test)]
-mod denied_tests;
-#[cfg(test)]
-mod place_tests;
-#[cfg(test)]
-mod sandbox_tests;
-#[cfg(test)]
 mod tests;
 
+use super::per_container::PerContainer;
 use super::rules::escape;
-use super::{DetectContext, Detector, Finding, Rule};
+use super::{DetectContext, Detector, Finding, finding};
 use crate::event::{
     CallName, ContainerOp, EnrichedEvent, FileOpen, Lifecycle, Payload, RecordFlags, SlotKey, Trust,
 };
@@ -32,13 +25,13 @@ use sandboxes::Sandboxes;
 /// Finds escapes.
 #[derive(Debug, Default)]
 pub(super) struct EscapeDetector {
-    sandboxes: Sandboxes,
+    sandboxes: PerContainer<Sandboxes>,
 }
 
 impl Detector for EscapeDetector {
     fn inspect(&mut self, context: &DetectContext<'_>, findings: &mut Vec<Finding>) {
         if let Payload::Unshare(made) = &context.event.raw.payload {
-            self.sandboxes.note(context, made);
+            sandboxes::note(&mut self.sandboxes, context, made);
         }
         findings.extend(object(context).or_else(|| self.in_sandbox(context)));
     }
@@ -50,19 +43,23 @@ impl Detector for EscapeDetector {
     fn kept(&self) -> usize {
         self.sandboxes.kept()
     }
+
+    fn capacity(&self) -> usize {
+        self.sandboxes.capacity()
+    }
 }
 
 impl EscapeDetector {
     /// What is worse in a user namespace of the container's own.
     fn in_sandbox(&mut self, context: &DetectContext<'_>) -> Option<Finding> {
         // Walks lineage: only for events that it matters to.
-        let sandboxes = &mut self.sandboxes;
-        match &context.event.raw.payload {
-            Payload::Mount(mount) => mounts::inspect(context, mount, sandboxes.of(context.event)),
-            Payload::Socket(socket) => namespaces::filters(context, socket, sandboxes.of(context.event)),
-            Payload::Setattr(change) => namespaces::rights(context, change, sandboxes.of(context.event)),
+        let (made, event) = (&mut self.sandboxes, context.event);
+        match &event.raw.payload {
+            Payload::Mount(mount) => mounts::inspect(context, mount, sandboxes::of(made, event)),
+            Payload::Socket(socket) => namespaces::filters(context, socket, sandboxes::of(made, event)),
+            Payload::Setattr(change) => namespaces::rights(context, change, sandboxes::of(made, event)),
             Payload::Syscall(call) if call.call == CallName::FSCONFIG => {
-                namespaces::configured(context, call, sandboxes.of(context.event))
+                namespaces::configured(context, call, sandboxes::of(made, event))
             }
             _ => None,
         }
@@ -101,16 +98,10 @@ fn object(context: &DetectContext<'_>) -> Option<Finding> {
             ..
         }) => {
             let did = format!("moved out of its container's cgroup to {cgroup}");
-            Some(told(context, &escape::CGROUP_LEFT, "cgroup", &did))
+            Some(finding(context, &escape::CGROUP_LEFT, "cgroup", &did))
         }
         _ => None,
     }
-}
-
-/// A finding about what the acting program did.
-fn told(context: &DetectContext<'_>, rule: &'static Rule, object: impl Into<String>, did: &str) -> Finding {
-    let summary = format!("{} in {} {did}", context.actor(), context.container_name());
-    Finding::new(rule, object, summary)
 }
 
 /// Whether the kernel let it happen. Hooks that run before the result report no failure.
@@ -140,6 +131,12 @@ impl Success {
             Self::Failed | Self::Denied => tried,
         }
     }
+}
+
+/// It failed for want of a right to it: a try, whereas other errors say that only the object was no good.
+fn lacks_right(event: &EnrichedEvent) -> bool {
+    const EPERM: i32 = 1;
+    event.raw.header.ret == -EPERM
 }
 
 /// An open for writing. Of failed attempts only the flags that were asked for are known.

@@ -1,8 +1,8 @@
 //! Mounts that a container makes after its start.
 
-use super::Success;
 use super::namespaces::{is_runtime, overlay};
 use super::sandboxes::Sandbox;
+use super::{Success, lacks_right};
 use crate::detect::program::{self, name};
 use crate::detect::rules::escape;
 use crate::detect::{DetectContext, Finding, Rule, Severity};
@@ -10,7 +10,6 @@ use crate::event::{Mount, MountOp};
 use agent_common::escape::{DISK_FILESYSTEMS, STEERING_FILESYSTEMS};
 use agent_common::mode::{S_IFBLK, S_IFMT};
 
-const EPERM: i32 = 1;
 const MS_RDONLY: u64 = 1;
 const MS_REMOUNT: u64 = 0x20;
 const MS_BIND: u64 = 0x1000;
@@ -155,8 +154,8 @@ fn finding(context: &DetectContext<'_>, mount: &Mount, rule: &'static Rule) -> F
         mount.fstype.to_text()
     };
     // Refused for want of a right it is a try; else only the device was not there.
-    let refused = success == Success::Failed
-        && (rule != &escape::HOST_DISK_MOUNT || context.event.raw.header.ret == -EPERM);
+    let refused =
+        success == Success::Failed && (rule != &escape::HOST_DISK_MOUNT || lacks_right(context.event));
     let severity = if refused { Severity::Medium } else { rule.severity };
     Finding::new(rule, object, summary).severity(severity)
 }

@@ -1,7 +1,7 @@
 //! What is done with namespaces of the container's own, and with rights that no exec gave.
 
 use super::sandboxes::{Sandbox, is_new_user};
-use super::{Success, told};
+use super::{Success, finding};
 use crate::detect::program::is_of_image;
 use crate::detect::rules::escape;
 use crate::detect::{Class, DetectContext, Finding, Severity};
@@ -85,7 +85,7 @@ const PARAMETERS: [&str; 34] = [
 pub(super) fn made(context: &DetectContext<'_>, made: &Setns) -> Option<Finding> {
     is_new_user(made).then(|| {
         let did = Success::of(context.event).words("made a user namespace", "tried to make a user namespace");
-        told(context, &escape::USER_NAMESPACE, context.actor(), did)
+        finding(context, &escape::USER_NAMESPACE, &context.actor(), did)
     })
 }
 
@@ -100,10 +100,10 @@ pub(super) fn filters(
     }
     sandbox?;
     let did = "asked for packet filters in a user namespace of its own";
-    Some(told(
+    Some(finding(
         context,
         &escape::NETFILTER_IN_USER_NAMESPACE,
-        context.actor(),
+        &context.actor(),
         did,
     ))
 }
@@ -125,10 +125,10 @@ pub(super) fn configured(
         "handed a filesystem odd parameters in a user namespace of its own: {}",
         call.text
     );
-    Some(told(
+    Some(finding(
         context,
         &escape::FILESYSTEM_PARAMETERS,
-        context.actor(),
+        &context.actor(),
         &did,
     ))
 }
@@ -162,7 +162,7 @@ pub(super) fn overlay(context: &DetectContext<'_>, gives_rights: bool) -> Findin
             Severity::High,
         )
     };
-    told(context, &escape::OVERLAY_IN_USER_NAMESPACE, context.actor(), did).severity(severity)
+    finding(context, &escape::OVERLAY_IN_USER_NAMESPACE, &context.actor(), did).severity(severity)
 }
 
 /// An ordinary user becomes root by a system call.
@@ -177,10 +177,10 @@ pub(super) fn became_root(context: &DetectContext<'_>, change: &Credentials) -> 
         .profile
         .is_some_and(|profile| profile.judges(Class::Drift) && profile.capability(CAP_SETUID) == Some(true));
     (!by_exec && !allowed && !is_of_image(process, &RETURNERS)).then(|| {
-        told(
+        finding(
             context,
             &escape::BECAME_ROOT,
-            context.actor(),
+            &context.actor(),
             "became root by a system call",
         )
     })

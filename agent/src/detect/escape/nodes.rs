@@ -1,6 +1,6 @@
 //! Names that lead out: nodes of devices, device files of the container, links and names on mounts of the host.
 
-use super::{Success, host_files, told};
+use super::{Success, finding, host_files};
 use crate::detect::program::{builds, is_of_image};
 use crate::detect::rules::escape;
 use crate::detect::{DetectContext, Finding, Severity};
@@ -53,7 +53,7 @@ pub(super) fn made(context: &DetectContext<'_>, node: &Name) -> Option<Finding> 
         Success::Done | Success::Denied => Severity::Critical,
     };
     let object = format!("device {device:#x}");
-    Some(told(context, &escape::DEVICE_NODE, object, &did).severity(severity))
+    Some(finding(context, &escape::DEVICE_NODE, &object, &did).severity(severity))
 }
 
 /// The name is one of the container's device files.
@@ -65,7 +65,7 @@ pub(super) fn replaced(context: &DetectContext<'_>, path: &KernelString) -> Opti
     }
     let did = format!("removed or replaced {path}, which the runtime made");
     // Moving it away, and putting something there, are steps of one deed.
-    Some(told(context, &escape::DEVICE_REPLACED, path.to_text(), &did).step_of("device files"))
+    Some(finding(context, &escape::DEVICE_REPLACED, &path.to_text(), &did).step_of("device files"))
 }
 
 pub(super) fn renamed(context: &DetectContext<'_>, name: &Name) -> Option<Finding> {
@@ -93,7 +93,7 @@ fn placed(context: &DetectContext<'_>, path: &KernelString) -> Option<Finding> {
     let host = host_files::sensitive_place(context.known()?, &path.bytes)?;
     let shown = KernelString::from(host.as_slice()).to_text();
     let did = format!("put or replaced {shown} of the host");
-    Some(told(context, &escape::HOST_FILE_WRITE, shown.clone(), &did).with("host_path", shown))
+    Some(finding(context, &escape::HOST_FILE_WRITE, &shown, &did).with("host_path", shown))
 }
 
 /// A folder and another name at once.
@@ -105,7 +105,7 @@ fn exchanged(context: &DetectContext<'_>, name: &Name) -> Option<Finding> {
     let system = is_of_image(&context.event.process, &EXCHANGERS);
     (exchange && !system && context.event.raw.header.ret >= 0).then(|| {
         let did = format!("exchanged {} and {}", name.path, name.new_path);
-        told(context, &escape::NAME_EXCHANGE, context.actor(), &did)
+        finding(context, &escape::NAME_EXCHANGE, &context.actor(), &did)
     })
 }
 
@@ -125,10 +125,10 @@ fn leads_out(context: &DetectContext<'_>, link: &Name) -> Option<Finding> {
         "put a link to {} into a folder of the host: {}",
         link.path, link.new_path
     );
-    Some(told(
+    Some(finding(
         context,
         &escape::HOST_SYMLINK,
-        link.new_path.to_text(),
+        &link.new_path.to_text(),
         &did,
     ))
 }

@@ -1,12 +1,11 @@
 //! Access to other processes, namespaces and the kernel itself.
 
-use super::Success;
+use super::{Success, lacks_right};
 use crate::detect::rules::escape;
 use crate::detect::{DetectContext, Finding, Severity};
 use crate::event::{Bpf, FileOpen, Module, ModuleOp, Namespaces, Ptrace, PtraceOp, RecordFlags, Setns};
 use agent_common::magic;
 
-const EPERM: i32 = 1;
 /// `BPF_PROG_GET_NEXT_ID`, `BPF_MAP_GET_NEXT_ID`, `BPF_PROG_GET_FD_BY_ID`, `BPF_MAP_GET_FD_BY_ID`, and of BTF and links.
 const TAKING: [u32; 8] = [11, 12, 13, 14, 19, 23, 30, 31];
 /// `PTRACE_MODE_ATTACH`: without it a check is only for reading what `ps` shows.
@@ -115,7 +114,7 @@ pub(super) fn module(context: &DetectContext<'_>, module: &Module) -> Option<Fin
         _ => return None,
     };
     // Without the right to it, it is a try; else only the module was no good.
-    let severity = if context.event.raw.header.ret == -EPERM && success == Success::Failed {
+    let severity = if lacks_right(context.event) && success == Success::Failed {
         Severity::High
     } else {
         Severity::Critical

@@ -1,6 +1,6 @@
 //! Roots and working directories, and files that no mount of the container shows.
 
-use super::{host_files, told};
+use super::{finding, host_files};
 use crate::detect::program::inner_ancestors;
 use crate::detect::rules::escape;
 use crate::detect::{DetectContext, Finding, Severity};
@@ -36,7 +36,7 @@ pub(super) fn directory(context: &DetectContext<'_>, directory: &Directory, root
         } else {
             "left its root: its working directory is outside of it"
         };
-        return Some(told(context, &escape::OUTSIDE_ROOT, context.actor(), did));
+        return Some(finding(context, &escape::OUTSIDE_ROOT, &context.actor(), did));
     }
     if root { of_host(context, directory) } else { None }
 }
@@ -57,7 +57,7 @@ fn of_host(context: &DetectContext<'_>, directory: &Directory) -> Option<Finding
         "made {} its root, which is {} of the host",
         directory.path, mount.source
     );
-    Some(told(context, &escape::HOST_CHROOT, directory.path.to_text(), &did).severity(severity))
+    Some(finding(context, &escape::HOST_CHROOT, &directory.path.to_text(), &did).severity(severity))
 }
 
 /// The host's own root may be an overlay.
@@ -84,7 +84,7 @@ pub(super) fn foreign(context: &DetectContext<'_>, open: &FileOpen) -> Option<Fi
         return None;
     }
     let did = format!("opened {} of another mount namespace", open.path);
-    Some(told(context, &escape::FOREIGN_MOUNT, context.actor(), &did))
+    Some(finding(context, &escape::FOREIGN_MOUNT, &context.actor(), &did))
 }
 
 /// Programs that tell by what they are, and scripts that name the running program.
@@ -92,7 +92,12 @@ pub(super) fn program(context: &DetectContext<'_>, exec: &Exec) -> Option<Findin
     let name = crate::detect::program::called(&context.event.process);
     if DEBUGGERS.contains(&name.as_slice()) {
         let did = "reads filesystems by their blocks";
-        return Some(told(context, &escape::FILESYSTEM_DEBUGGER, context.actor(), did));
+        return Some(finding(
+            context,
+            &escape::FILESYSTEM_DEBUGGER,
+            &context.actor(),
+            did,
+        ));
     }
     exec.script()?;
     let interpreter = exec.arguments().next()?;
@@ -102,6 +107,6 @@ pub(super) fn program(context: &DetectContext<'_>, exec: &Exec) -> Option<Findin
             "executed the script {}, whose interpreter is {interpreter}",
             exec.filename
         );
-        told(context, &escape::SCRIPT_OF_PROCFS, context.actor(), &did)
+        finding(context, &escape::SCRIPT_OF_PROCFS, &context.actor(), &did)
     })
 }

@@ -1,15 +1,14 @@
 //! User namespaces that a container's processes made: in them a process has every capability, which is what many holes of the
 //! kernel need. Who is in one is told by lineage.
 
+use crate::detect::DetectContext;
+use crate::detect::per_container::{PerContainer, push_latest};
 use crate::detect::program::inner_ancestors;
-use crate::detect::{DetectContext, Scope};
-use crate::event::{EnrichedEvent, ExecId, Setns, SlotKey};
-use std::collections::{HashMap, VecDeque};
+use crate::event::{EnrichedEvent, ExecId, Setns};
+use std::collections::VecDeque;
 
 /// `CLONE_NEWUSER`.
 const NEW_USER: u32 = 0x1000_0000;
-/// Containers of which they are kept: as many as there are slots.
-const MAX_CONTAINERS: usize = agent_common::limits::MAX_SLOTS as usize;
 /// The latest of a container: a browser makes some, an attack needs one.
 const MAX_SANDBOXES: usize = 16;
 
@@ -24,48 +23,33 @@ pub(super) struct Sandbox {
     pub(super) gives_rights: bool,
 }
 
-/// Those of all containers.
-#[derive(Debug, Default)]
-pub(super) struct Sandboxes {
-    made: HashMap<SlotKey, VecDeque<Sandbox>>,
-}
+/// Those of a container.
+pub(super) type Sandboxes = VecDeque<Sandbox>;
 
-impl Sandboxes {
-    /// Notes one that is made.
-    pub(super) fn note(&mut self, context: &DetectContext<'_>, made: &Setns) {
-        let raw = &context.event.raw;
-        if !is_new_user(made) || raw.header.ret < 0 || context.scope == Scope::Again {
-            return;
-        }
-        let Some(slot) = raw.slot() else { return };
-        if self.made.len() >= MAX_CONTAINERS && !self.made.contains_key(&slot) {
-            return;
-        }
-        let own = self.made.entry(slot).or_default();
-        if own.len() >= MAX_SANDBOXES {
-            own.pop_front();
-        }
-        own.push_back(Sandbox {
+/// Notes one that is made.
+pub(super) fn note(sandboxes: &mut PerContainer<Sandboxes>, context: &DetectContext<'_>, made: &Setns) {
+    let raw = &context.event.raw;
+    if !is_new_user(made) || raw.header.ret < 0 {
+        return;
+    }
+    if let Some(own) = sandboxes.note(context) {
+        let sandbox = Sandbox {
             owner: raw.exec_id(),
             pid: raw.header.tgid,
             overlay: false,
             gives_rights: false,
-        });
+        };
+        push_latest(own, MAX_SANDBOXES, sandbox);
     }
+}
 
-    /// The one that the acting process is in.
-    pub(super) fn of(&mut self, event: &EnrichedEvent) -> Option<&mut Sandbox> {
-        let made = self.made.get_mut(&event.raw.slot()?)?;
-        made.iter_mut().rev().find(|sandbox| sandbox.holds(event))
-    }
-
-    pub(super) fn forget(&mut self, container: SlotKey) {
-        self.made.remove(&container);
-    }
-
-    pub(super) fn kept(&self) -> usize {
-        self.made.len()
-    }
+/// The one that the acting process is in.
+pub(super) fn of<'a>(
+    sandboxes: &'a mut PerContainer<Sandboxes>,
+    event: &EnrichedEvent,
+) -> Option<&'a mut Sandbox> {
+    let own = sandboxes.get_mut(event)?;
+    own.iter_mut().rev().find(|sandbox| sandbox.holds(event))
 }
 
 impl Sandbox {

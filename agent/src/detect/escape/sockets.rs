@@ -5,6 +5,7 @@ use crate::detect::program::name;
 use crate::detect::rules::escape;
 use crate::detect::{DetectContext, Finding, Severity};
 use crate::event::UnixConnect;
+use bstr::ByteSlice;
 
 /// Names of sockets, for those that did not exist when the agent looked.
 const NAMES: [(&str, &str); 9] = [
@@ -71,8 +72,7 @@ pub(super) fn inspect(context: &DetectContext<'_>, connect: &UnixConnect) -> Opt
 fn by_name(path: &[u8]) -> Option<&'static str> {
     if let Some(abstract_name) = path.strip_prefix(b"@") {
         return abstract_name
-            .windows(15)
-            .any(|part| part == b"containerd-shim")
+            .contains_str(b"containerd-shim")
             .then_some("containerd-shim");
     }
     if KUBELET_PLUGINS.iter().any(|known| path.ends_with(known)) {

@@ -2,6 +2,7 @@
 
 use super::{Contact, time};
 use crate::detect::Finding;
+use crate::detect::per_container::push_latest;
 use crate::detect::rules::lateral;
 use crate::event::BootTime;
 use crate::event::is_internal;
@@ -62,10 +63,12 @@ impl FanOut {
             .position(|(_, address, port)| (*address, *port) == met);
         if let Some(at) = known {
             self.contacts.remove(at);
-        } else if self.contacts.len() >= MAX_CONTACTS {
-            self.contacts.pop_front();
         }
-        self.contacts.push_back((now, contact.address, contact.port));
+        push_latest(
+            &mut self.contacts,
+            MAX_CONTACTS,
+            (now, contact.address, contact.port),
+        );
         known.is_none()
     }
 

@@ -18,9 +18,9 @@ mod tunnels;
 #[cfg(test)]
 mod tests;
 
-pub(super) use allowed::executes;
 pub(super) use contact::has_host_network;
 
+use super::per_container::PerContainer;
 use super::{DetectContext, Detector, Finding, Scope};
 use crate::event::{BootTime, Exec, Net, Payload, RecordFlags, SlotKey};
 use brute_force::Logins;
@@ -28,16 +28,13 @@ use contact::Contact;
 use fan_out::FanOut;
 use pipes::Pipes;
 use services::Token;
-use std::collections::HashMap;
 
 const DNS: u16 = 53;
-/// Containers of which something is remembered at once: as many as there are slots.
-const MAX_CONTAINERS: usize = agent_common::limits::MAX_SLOTS as usize;
 
 /// Finds lateral movement.
 #[derive(Debug, Default)]
 pub(super) struct LateralDetector {
-    trails: HashMap<SlotKey, Trail>,
+    trails: PerContainer<Trail>,
 }
 
 /// What is remembered of one container. Each part is bounded.
@@ -55,7 +52,7 @@ impl Detector for LateralDetector {
         match &raw.payload {
             Payload::Exec(exec) => self.executed(context, exec, findings),
             Payload::FileOpen(open) if services::is_token(context, open) => {
-                if let Some(trail) = self.trail(context) {
+                if let Some(trail) = self.trails.note(context) {
                     trail.token.was_read(time(context));
                 }
             }
@@ -72,11 +69,15 @@ impl Detector for LateralDetector {
     }
 
     fn forget(&mut self, container: SlotKey) {
-        self.trails.remove(&container);
+        self.trails.forget(container);
     }
 
     fn kept(&self) -> usize {
-        self.trails.len()
+        self.trails.kept()
+    }
+
+    fn capacity(&self) -> usize {
+        self.trails.capacity()
     }
 }
 
@@ -88,7 +89,7 @@ impl LateralDetector {
             return;
         }
         if pipes::reads_commands(&context.event.process)
-            && let Some(trail) = self.trail(context)
+            && let Some(trail) = self.trails.note(context)
         {
             findings.extend(trail.pipes.shell(context));
         }
@@ -101,7 +102,7 @@ impl LateralDetector {
         findings.extend(tunnels::inspect(context, exec));
         findings.extend(brute_force::tool(context, exec));
         if tunnels::is_client(context)
-            && let Some(trail) = self.trail(context)
+            && let Some(trail) = self.trails.note(context)
         {
             findings.extend(trail.logins.executed(context, exec));
         }
@@ -111,7 +112,7 @@ impl LateralDetector {
         if !pipes::is_carrier(&context.event.process) {
             return None;
         }
-        self.trail(context)?.pipes.listens(context)
+        self.trails.note(context)?.pipes.listens(context)
     }
 
     fn contact(&mut self, contact: &Contact<'_>, findings: &mut Vec<Finding>) {
@@ -124,11 +125,12 @@ impl LateralDetector {
         if context.scope == Scope::Universal || contact.is_allowed() {
             return;
         }
-        findings.extend(contact.control_plane(self.token(context)));
+        let token = self.trails.get(context.event).map(|trail| trail.token);
+        findings.extend(contact.control_plane(token.unwrap_or_default()));
         if !outward {
             return;
         }
-        if let Some(trail) = self.trail(context) {
+        if let Some(trail) = self.trails.note(context) {
             findings.extend(trail.fan.contact(contact));
             findings.extend(trail.logins.contact(contact));
         }
@@ -145,26 +147,10 @@ impl LateralDetector {
         if !pipes::is_carrier(&contact.context.event.process) {
             return Vec::new();
         }
-        self.trail(contact.context)
+        self.trails
+            .note(contact.context)
             .map(|trail| trail.pipes.connects(contact))
             .unwrap_or_default()
-    }
-
-    /// Of the event's container, when it read its token.
-    fn token(&self, context: &DetectContext<'_>) -> Token {
-        let trail = context.event.raw.slot().and_then(|slot| self.trails.get(&slot));
-        trail.map(|trail| trail.token).unwrap_or_default()
-    }
-
-    /// What is remembered of the event's container. `None`: the event was counted before, nobody would ever forget the
-    /// container, or there is no room.
-    fn trail(&mut self, context: &DetectContext<'_>) -> Option<&mut Trail> {
-        let counts = context.scope != Scope::Again && context.event.container.is_some();
-        let slot = context.event.raw.slot().filter(|_| counts)?;
-        if self.trails.len() >= MAX_CONTAINERS && !self.trails.contains_key(&slot) {
-            return None;
-        }
-        Some(self.trails.entry(slot).or_default())
     }
 }
 

@@ -1,9 +1,10 @@
 //! Shells whose commands come through a pipe from somebody who is connected: shell and carrier are executed by one process.
 
-use super::{Contact, allowed, relays, time};
+use super::{Contact, relays, time};
+use crate::detect::per_container::push_latest;
 use crate::detect::program::{called, inner_ancestors, is_relay, is_shell};
 use crate::detect::rules::lateral;
-use crate::detect::{DetectContext, Finding};
+use crate::detect::{DetectContext, Finding, described};
 use crate::event::{BootTime, ExecId};
 use crate::process::Process;
 use std::collections::VecDeque;
@@ -94,10 +95,7 @@ impl Parts {
 
     fn add(&mut self, part: Part) {
         self.0.retain(|known| known.process != part.process);
-        if self.0.len() >= MAX_PARTS {
-            self.0.pop_front();
-        }
-        self.0.push_back(part);
+        push_latest(&mut self.0, MAX_PARTS, part);
     }
 }
 
@@ -151,5 +149,5 @@ fn reverse_shell(context: &DetectContext<'_>, peer: &str) -> Finding {
 
 /// One carrier that listens and one that is connected.
 fn relayed(context: &DetectContext<'_>) -> Option<Finding> {
-    (!allowed::executes(context, None)).then(|| relays::relayed(context))
+    (described::executes(context, None) != Some(true)).then(|| relays::relayed(context))
 }

@@ -6,6 +6,7 @@ use crate::detect::rules::lateral;
 use crate::detect::{DetectContext, Finding, Rule, Severity};
 use crate::event::{BootTime, FileOpen, canonical, is_internal};
 use crate::profile::Protocol;
+use bstr::ByteSlice;
 use std::time::Duration;
 
 /// Metadata services of clouds: AWS, Azure, GCP, OpenStack; their IPv6 forms; ECS and EKS; Alibaba; Oracle; Azure's wire.
@@ -47,7 +48,7 @@ pub(super) fn is_token(context: &DetectContext<'_>, open: &FileOpen) -> bool {
     const FOLDER: &[u8] = b"/serviceaccount/..";
     let path: &[u8] = &open.path.bytes;
     let in_place = path.ends_with(b"/serviceaccount/token");
-    let behind_links = path.ends_with(b"/token") && path.windows(FOLDER.len()).any(|part| part == FOLDER);
+    let behind_links = path.ends_with(b"/token") && path.contains_str(FOLDER);
     (in_place || behind_links) && open.reads() && context.event.raw.header.ret >= 0
 }
 

@@ -6,6 +6,7 @@ use crate::detect::rules::lateral;
 use crate::detect::{DetectContext, Finding, Severity};
 use crate::event::peer_address;
 use crate::event::{Exec, SocketAddress, StdioFlags};
+use bstr::ByteSlice;
 use std::net::IpAddr;
 
 /// A shell with an internet socket as input or output, or what such a shell starts.
@@ -44,7 +45,7 @@ pub(super) fn on_connect(contact: &Contact<'_>) -> Option<Finding> {
         return None;
     }
     let arguments: &[u8] = &process.args.bytes;
-    let has = |text: &str| arguments.windows(text.len()).any(|part| part == text.as_bytes());
+    let has = |text: &str| arguments.contains_str(text);
     let interactive = process
         .arguments()
         .skip(1)

@@ -1,6 +1,7 @@
 //! What is remembered of a container: its own network, and which of its programs see packets.
 
 use super::Listener;
+use crate::detect::per_container::push_latest;
 use crate::detect::rules::listener;
 use crate::detect::{DetectContext, Finding};
 use crate::process::ExecSession;
@@ -35,13 +36,9 @@ impl Seen {
 
     pub(super) fn watches(&mut self, context: &DetectContext<'_>) {
         let program = program(context);
-        if self.watchers.contains(&program) {
-            return;
+        if !self.watchers.contains(&program) {
+            push_latest(&mut self.watchers, MAX_PROGRAMS, program);
         }
-        if self.watchers.len() >= MAX_PROGRAMS {
-            self.watchers.pop_front();
-        }
-        self.watchers.push_back(program);
     }
 
     pub(super) fn is_watcher(&self, context: &DetectContext<'_>) -> bool {

@@ -3,7 +3,7 @@
 use super::finding;
 use crate::detect::program::{builds, is_of_image};
 use crate::detect::rules::tampering;
-use crate::detect::{Class, DetectContext, Finding, Severity};
+use crate::detect::{DetectContext, Finding, Severity, described};
 use crate::event::{Attribute, AttributeOp, FileFlags};
 use agent_common::mode;
 
@@ -57,11 +57,7 @@ pub(super) fn inspect(context: &DetectContext<'_>, change: &Attribute) -> Option
 
 /// Where the profile lets the program write the file, it is the image's work.
 fn weighed(context: &DetectContext<'_>, change: &Attribute, finding: Finding) -> Finding {
-    let exe = &context.event.process.exe.bytes;
-    let by_profile = context.profile.is_some_and(|profile| {
-        profile.judges(Class::Drift) && profile.describes_writes() && profile.write(&change.path, exe)
-    });
-    if by_profile {
+    if described::may_write(context, &change.path) {
         finding.severity(Severity::Low)
     } else {
         finding

@@ -3,16 +3,15 @@
 
 use super::finding;
 use crate::detect::drift::interpreters::reads_input;
+use crate::detect::per_container::{PerContainer, push_latest};
 use crate::detect::program::called;
 use crate::detect::rules::tampering;
-use crate::detect::{Class, DetectContext, Finding, Scope};
-use crate::event::{BootTime, Exec, ExecId, FileFlags, KernelString, RecordFlags, SlotKey};
+use crate::detect::{DetectContext, Finding, Scope, described};
+use crate::event::{BootTime, Exec, ExecId, FileFlags, KernelString, RecordFlags};
 use agent_common::magic;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Containers of which it is kept: as many as there are slots.
-const MAX_CONTAINERS: usize = agent_common::limits::MAX_SLOTS as usize;
 /// Steps within this time belong together.
 const WINDOW: Duration = Duration::from_secs(60);
 /// Steps that are remembered of a container.
@@ -26,64 +25,38 @@ enum Part {
 }
 
 #[derive(Debug)]
-struct Step {
+pub(super) struct Step {
     time: BootTime,
     /// The image that started it.
     parent: ExecId,
     part: Part,
 }
 
-/// Recent steps of all containers.
-#[derive(Debug, Default)]
-pub(super) struct Decoded {
-    steps: HashMap<SlotKey, VecDeque<Step>>,
-}
+/// Recent steps of a container.
+pub(super) type Steps = VecDeque<Step>;
 
-impl Decoded {
-    /// Keeps a step; the finding when the other half was there.
-    pub(super) fn note(&mut self, context: &DetectContext<'_>, exec: &Exec) -> Option<Finding> {
-        let part = part(context, exec)?;
-        let parent = exec.parent;
-        if context.scope != Scope::All || parent == ExecId::NONE || is_described(context) {
-            return None;
-        }
-        let steps = self.of(context.event.raw.slot()?)?;
-        let time = BootTime(context.event.raw.header.time_boot_ns);
-        steps.retain(|step| time.since(step.time) < WINDOW);
-        let found = steps
-            .iter()
-            .any(|step| step.parent == parent && step.part != part);
-        if steps.len() >= MAX_STEPS {
-            steps.pop_front();
-        }
-        steps.push_back(Step { time, parent, part });
-        found.then(|| {
-            let did = "is a part of what decodes a text and executes it";
-            finding(context, &tampering::DECODED_PROGRAM, "decoded", did)
-        })
+/// Keeps a step; the finding when the other half was there.
+pub(super) fn note(
+    steps: &mut PerContainer<Steps>,
+    context: &DetectContext<'_>,
+    exec: &Exec,
+) -> Option<Finding> {
+    let part = part(context, exec)?;
+    let parent = exec.parent;
+    if context.scope != Scope::All || parent == ExecId::NONE || described::executions(context).is_some() {
+        return None;
     }
-
-    fn of(&mut self, container: SlotKey) -> Option<&mut VecDeque<Step>> {
-        if self.steps.len() >= MAX_CONTAINERS && !self.steps.contains_key(&container) {
-            return None;
-        }
-        Some(self.steps.entry(container).or_default())
-    }
-
-    pub(super) fn forget(&mut self, container: SlotKey) {
-        self.steps.remove(&container);
-    }
-
-    pub(super) fn kept(&self) -> usize {
-        self.steps.len()
-    }
-}
-
-/// Where a profile says what is executed, it decides.
-fn is_described(context: &DetectContext<'_>) -> bool {
-    context
-        .profile
-        .is_some_and(|profile| profile.judges(Class::Drift) && profile.describes_exec())
+    let steps = steps.note(context)?;
+    let time = BootTime(context.event.raw.header.time_boot_ns);
+    steps.retain(|step| time.since(step.time) < WINDOW);
+    let found = steps
+        .iter()
+        .any(|step| step.parent == parent && step.part != part);
+    push_latest(steps, MAX_STEPS, Step { time, parent, part });
+    found.then(|| {
+        let did = "is a part of what decodes a text and executes it";
+        finding(context, &tampering::DECODED_PROGRAM, "decoded", did)
+    })
 }
 
 fn part(context: &DetectContext<'_>, exec: &Exec) -> Option<Part> {
@@ -129,10 +102,10 @@ fn is_cluster(argument: &[u8], letter: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use crate::detect::Class;
     use crate::detect::testing::{SECOND, Scene, process, scene};
-    use crate::event::Payload;
 
-    const FOUND: [&str; 1] = ["tampering.decoded_program"];
+    const FOUND: [&str; 1] = ["decoded_program"];
     const SHELL: (&str, &[&str]) = ("/bin/sh", &["sh"]);
     const DECODER: (&str, &[&str]) = ("/usr/bin/base64", &["base64", "-d"]);
 
@@ -145,11 +118,9 @@ mod tests {
         let mut rules = Vec::new();
         for (exe, args) in programs {
             scene.exe = process(exe);
-            scene.exe.args = args.join("\0").as_str().into();
-            let exec = scene.exec();
-            rules.extend(scene.rules(Payload::Exec(exec)));
+            let executed = scene.executed(args);
+            rules.extend(scene.rules_of(Class::Tampering, executed));
         }
-        rules.retain(|rule| rule.starts_with("tampering."));
         rules
     }
 

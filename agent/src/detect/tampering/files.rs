@@ -5,7 +5,7 @@ use super::finding;
 use super::places::{PLACES, Place};
 use crate::detect::program::{builds, called, is_main, is_of_image, name};
 use crate::detect::rules::tampering;
-use crate::detect::{Class, DetectContext, Finding};
+use crate::detect::{DetectContext, Finding, described};
 use crate::event::{KernelString, Payload, RecordFlags};
 use agent_common::magic;
 
@@ -43,11 +43,8 @@ fn at_place(context: &DetectContext<'_>, path: &KernelString, change: Change) ->
 
 fn is_expected(context: &DetectContext<'_>, place: &Place, path: &KernelString, change: Change) -> bool {
     let (event, process) = (context.event, &context.event.process);
-    let by_profile = context.profile.is_some_and(|profile| {
-        profile.judges(Class::Drift) && profile.describes_writes() && profile.write(path, &process.exe.bytes)
-    });
     let served = place.is_served && (builds(event) || is_main(event));
-    by_profile
+    described::may_write(context, path)
         || served
         || is_of_image(process, place.writers)
         || place.rule == &tampering::HISTORY && keeps_history(context, path, change)

@@ -1,7 +1,7 @@
 //! Whoever does one thing so often that nobody can look at it any more.
 
 use super::finding;
-use crate::detect::lateral::executes;
+use crate::detect::described::executes;
 use crate::detect::program::{called, inner_ancestors, is_builder};
 use crate::detect::rules::tampering;
 use crate::detect::{DetectContext, Finding};

@@ -14,14 +14,15 @@ mod programs;
 #[cfg(test)]
 mod tests;
 
-use super::{DetectContext, Detector, Finding, Rule};
+use super::per_container::PerContainer;
+use super::{DetectContext, Detector, Finding, finding};
 use crate::event::{Payload, SlotKey};
-use decoded::Decoded;
+use decoded::Steps;
 
 /// Finds tampering.
 #[derive(Debug, Default)]
 pub(super) struct TamperingDetector {
-    decoded: Decoded,
+    decoded: PerContainer<Steps>,
 }
 
 impl Detector for TamperingDetector {
@@ -38,7 +39,7 @@ impl Detector for TamperingDetector {
             Payload::Exec(exec) => {
                 findings.extend(programs::inspect(context, exec));
                 findings.extend(flood::executed(context, exec));
-                findings.extend(self.decoded.note(context, exec));
+                findings.extend(decoded::note(&mut self.decoded, context, exec));
             }
             _ => {}
         }
@@ -51,10 +52,8 @@ impl Detector for TamperingDetector {
     fn kept(&self) -> usize {
         self.decoded.kept()
     }
-}
 
-/// Of a deed of the acting program; `object` tells it from others of the rule.
-fn finding(context: &DetectContext<'_>, rule: &'static Rule, object: &str, did: &str) -> Finding {
-    let summary = format!("{} in {} {did}", context.actor(), context.container_name());
-    Finding::new(rule, object, summary)
+    fn capacity(&self) -> usize {
+        self.decoded.capacity()
+    }
 }

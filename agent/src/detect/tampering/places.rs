@@ -4,6 +4,7 @@ use super::changes::Change;
 use crate::detect::Rule;
 use crate::detect::program::name;
 use crate::detect::rules::tampering;
+use bstr::ByteSlice;
 
 /// Files of one sort, by their absolute paths in the container.
 pub(super) struct Place {
@@ -41,7 +42,7 @@ pub(super) const PLACES: [Place; 9] = [
     },
     Place {
         rule: &tampering::AUTHORIZED_KEYS,
-        is: |path| in_folder(path, b"/.ssh/") && name(path).starts_with(b"authorized_keys"),
+        is: |path| path.contains_str(b"/.ssh/") && name(path).starts_with(b"authorized_keys"),
         changes: CONTENT,
         writers: &[],
         is_served: false,
@@ -185,7 +186,7 @@ fn is_program(path: &[u8]) -> bool {
     ];
     const LIBRARIES: [&[u8]; 4] = [b"/lib/", b"/lib64/", b"/usr/lib/", b"/usr/lib64/"];
     let name = name(path);
-    let library = name.ends_with(b".so") || name.windows(4).any(|part| part == b".so.");
+    let library = name.ends_with(b".so") || name.contains_str(b".so.");
     FOLDERS.iter().any(|folder| path.starts_with(folder))
         || library && LIBRARIES.iter().any(|folder| path.starts_with(folder))
 }
@@ -204,8 +205,4 @@ pub(super) fn is_history(path: &[u8]) -> bool {
             | b".psql_history"
             | b".rediscli_history"
     )
-}
-
-fn in_folder(path: &[u8], folder: &[u8]) -> bool {
-    path.windows(folder.len()).any(|window| window == folder)
 }

@@ -3,7 +3,7 @@
 use super::finding;
 use crate::detect::program::{called, inner_ancestors, is_of_image};
 use crate::detect::rules::tampering;
-use crate::detect::{Class, DetectContext, Finding};
+use crate::detect::{DetectContext, Finding, described};
 use crate::event::{Exec, KernelString, RecordFlags};
 
 const WIPERS: [&[u8]; 7] = [b"shred", b"wipe", b"srm", b"sfill", b"sswap", b"scrub", b"bcwipe"];
@@ -52,8 +52,7 @@ pub(super) fn inspect(context: &DetectContext<'_>, exec: &Exec) -> Option<Findin
 
 /// Where a profile says what is executed, it decides.
 fn by_program(context: &DetectContext<'_>, exec: &Exec) -> Option<Finding> {
-    let profile = context.profile;
-    if profile.is_some_and(|profile| profile.judges(Class::Drift) && profile.describes_exec()) {
+    if described::executions(context).is_some() {
         return None;
     }
     let (name, actor) = (called(&context.event.process), context.actor());

@@ -1,8 +1,8 @@
-use crate::detect::Severity;
-use crate::detect::testing::{Scene, file, image_file, open, scene};
+use crate::detect::testing::{Scene, called, file, image_file, open, scene};
+use crate::detect::{Class, Severity};
 use crate::event::{
-    Attribute, AttributeOp, Call, CallName, Credentials, CredentialsOp, FileFlags, FileObject, FileOpen,
-    Name, Payload, Ptrace, PtraceOp, RecordFlags, Signal,
+    Attribute, AttributeOp, CallName, Credentials, CredentialsOp, FileFlags, FileObject, FileOpen, Name,
+    Payload, Ptrace, PtraceOp, RecordFlags, Signal,
 };
 use agent_common::magic;
 
@@ -70,20 +70,12 @@ fn changed(op: AttributeOp, value: u64, name: &str) -> Payload {
 }
 
 fn executed(mut scene: Scene, args: &[&str]) -> Vec<&'static str> {
-    scene.exe.args = args.join("\0").as_str().into();
-    let exec = scene.exec();
-    of_class(scene.rules(Payload::Exec(exec)))
-}
-
-fn of_class(rules: Vec<&'static str>) -> Vec<&'static str> {
-    rules
-        .into_iter()
-        .filter_map(|rule| rule.strip_prefix("tampering."))
-        .collect()
+    let payload = scene.executed(args);
+    found(scene, payload)
 }
 
 fn found(mut scene: Scene, payload: Payload) -> Vec<&'static str> {
-    of_class(scene.rules(payload))
+    scene.rules_of(Class::Tampering, payload)
 }
 
 #[test]
@@ -303,23 +295,16 @@ fn other_processes_are_written_into_or_signalled() {
 
 #[test]
 fn calls_that_tell_by_themselves() {
-    let call = |call, args| {
-        Payload::Syscall(Call {
-            call,
-            args,
-            text: "".into(),
-        })
-    };
     assert_eq!(
-        found(by("/bin/date"), call(CallName::CLOCK_SETTIME, [0; 4])),
+        found(by("/bin/date"), called(CallName::CLOCK_SETTIME, [0; 4])),
         ["clock"]
     );
-    assert!(found(by("/usr/sbin/chronyd"), call(CallName::CLOCK_SETTIME, [0; 4])).is_empty());
+    assert!(found(by("/usr/sbin/chronyd"), called(CallName::CLOCK_SETTIME, [0; 4])).is_empty());
     assert_eq!(
-        found(by("/x"), call(CallName::IO_URING_SETUP, [8, 2, 0, 0])),
+        found(by("/x"), called(CallName::IO_URING_SETUP, [8, 2, 0, 0])),
         ["ring_served_by_kernel"]
     );
-    assert!(found(by("/x"), call(CallName::IO_URING_SETUP, [8, 0, 0, 0])).is_empty());
+    assert!(found(by("/x"), called(CallName::IO_URING_SETUP, [8, 0, 0, 0])).is_empty());
     let credentials = |before, after| {
         Payload::Credentials(Credentials {
             op: CredentialsOp::AMBIENT,

@@ -6,6 +6,7 @@ use crate::detect::Severity;
 use crate::event::FileFlags;
 use agent_common::event::ExecEvent;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// A container whose name is still to come, under a profile of `image`.
 fn unnamed(profile: &str) -> Run {
@@ -24,6 +25,77 @@ fn unnamed(profile: &str) -> Run {
 /// A moment after patience ended for what happened in second 1.
 fn impatient() -> Input {
     Input::Tick(BootTime(2 * SECOND + u64::try_from(PATIENCE.as_nanos()).unwrap()))
+}
+
+#[test]
+fn a_universal_rule_does_not_wait_for_the_name() {
+    let mut run = Run::pending();
+    run.feed(opens_core_pattern(2));
+    assert_eq!(run.rules(), [("escape.core_pattern", 0)]);
+    let alert = &run.alerts[0];
+    assert_eq!(alert.metadata, "pending");
+    assert_eq!(alert.container.as_ref().unwrap().id, ID);
+    let process = alert.process.as_ref().unwrap();
+    assert_eq!(
+        (
+            process.exe.as_str(),
+            process.ancestors.len(),
+            process.ancestors_truncated
+        ),
+        ("/usr/bin/app", 1, false)
+    );
+}
+
+#[test]
+fn an_alert_carries_the_name_that_came_before() {
+    let mut run = Run::new();
+    run.feed(connected())
+        .feed(described("nginx:1.25"))
+        .feed(lifecycle(ContainerOp::CREATED, 1));
+    run.feed(lifecycle(ContainerOp::LIVE, 1))
+        .feed(opens_core_pattern(2));
+    let container = run.alerts[0].container.as_ref().unwrap();
+    assert_eq!(
+        (container.name.as_deref(), container.image.reference.as_deref()),
+        (Some("web"), Some("nginx:1.25"))
+    );
+    assert_eq!(run.alerts[0].metadata, "resolved");
+}
+
+#[test]
+fn a_rule_of_the_image_waits_for_the_name_and_then_decides() {
+    let mut run = Run::pending();
+    run.feed(listens(9999, 1)).feed(Input::Tick(BootTime(2 * SECOND)));
+    assert_eq!(run.rules(), [], "patience lasts {PATIENCE:?}");
+    run.feed(described("nginx:1.25"));
+    assert_eq!(run.rules(), [("listener.unexpected", 0)]);
+    assert_eq!(run.alerts[0].metadata, "resolved");
+}
+
+#[test]
+fn after_its_patience_a_rule_decides_on_what_is_known() {
+    let mut run = Run::pending();
+    run.feed(listens(9999, 1)).feed(Input::Tick(BootTime(
+        1 + SECOND + u64::try_from(PATIENCE.as_nanos()).unwrap(),
+    )));
+    assert_eq!(run.rules(), [("listener.unexpected", 0)]);
+    assert_eq!(run.alerts[0].metadata, "pending");
+}
+
+#[test]
+fn a_container_that_ends_unnamed_is_judged_at_its_end() {
+    let mut run = Run::pending();
+    run.feed(listens(9999, 1)).feed(lifecycle(ContainerOp::GONE, 2));
+    assert!(
+        run.rules().contains(&("listener.unexpected", 0)),
+        "{:?}",
+        run.rules()
+    );
+}
+
+#[test]
+fn patience_is_what_the_documentation_says() {
+    assert_eq!(PATIENCE, Duration::from_secs(2));
 }
 
 #[test]
@@ -76,10 +148,7 @@ fn a_scan_before_the_name_is_one_alert() {
 
 /// Runs without a profile, unnamed.
 fn stranger() -> Run {
-    let mut run = Run::new();
-    run.feed(connected())
-        .feed(lifecycle(ContainerOp::CREATED, 1))
-        .feed(lifecycle(ContainerOp::LIVE, 1));
+    let mut run = Run::pending();
     run
 }
 

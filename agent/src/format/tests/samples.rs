@@ -8,11 +8,11 @@ mod tampering;
 
 use crate::alert::{Alert, AlertBuilder, AlertIds, Said};
 use crate::container::{ContainerMetadata, Labels, MountPoint, Pod};
-use crate::detect::testing::{Scene, connect, container, end, file, image_file, listen, open, scene};
+use crate::detect::testing::{Scene, called, connect, container, end, file, image_file, listen, open, scene};
 use crate::detect::{Class, Finding, Rule, rules};
 use crate::event::{
-    Bpf, Capable, ContainerOp, ExecId, FileFlags, FileObject, Lifecycle, Module, ModuleOp, Mount, MountOp,
-    Namespaces, Net, Payload, Ptrace, PtraceOp, Setns, UnixConnect,
+    Bpf, CallName, Capable, ContainerOp, ExecId, FileFlags, FileObject, Lifecycle, Module, ModuleOp, Mount,
+    MountOp, Namespaces, Net, Payload, Ptrace, PtraceOp, Setns, UnixConnect,
 };
 use crate::host::HostDisk;
 use std::sync::LazyLock;
@@ -301,9 +301,12 @@ fn used() -> Option<Alert> {
 
 fn executed(exe: &str, args: &[&str]) -> Option<Alert> {
     let mut scene = pod(exe);
-    scene.exe.args = args.join("\0").as_str().into();
-    let exec = scene.exec();
-    raise(&mut scene, Payload::Exec(exec))
+    let executed = scene.executed(args);
+    raise(&mut scene, executed)
+}
+
+fn calls(call: CallName, args: [u64; 4]) -> Option<Alert> {
+    raise(&mut pod("/usr/bin/python3"), called(call, args))
 }
 
 fn drift(rule: &str) -> Option<Alert> {

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::container::MountPoint;
-use crate::event::{FileObject, Received, Socket, UnixConnect};
+use crate::detect::Class;
+use crate::detect::testing::socket;
+use crate::event::{FileObject, Received, UnixConnect};
 
 const ESTABLISHED: u16 = 1;
 const LISTENING: u16 = 10;
@@ -25,34 +27,22 @@ fn a_connection_that_another_process_made_is_found() {
     let own = |port| end("172.17.0.2", port);
     let found = [("connection_handed_over", Severity::High)];
     let outward = || received(ESTABLISHED, own(40_001), end("172.17.0.3", 80));
-    assert_eq!(of_class(&mut app(), outward()), found);
+    assert_eq!(told(&mut app(), outward()), found);
     let internet = received(ESTABLISHED, own(40_001), end("203.0.113.9", 443));
-    assert_eq!(of_class(&mut app(), internet), found);
+    assert_eq!(told(&mut app(), internet), found);
     let accepted = received(ESTABLISHED, own(80), end("172.17.0.3", 40_001));
     let listener = received(LISTENING, own(80), SocketAddress::default());
     let loopback = received(ESTABLISHED, end("127.0.0.1", 40_001), end("127.0.0.1", 80));
     // A server's worker, a restart without a gap, and nobody else.
     for payload in [accepted, listener, loopback] {
-        assert!(of_class(&mut app(), payload.clone()).is_empty(), "{payload:?}");
+        assert!(told(&mut app(), payload.clone()).is_empty(), "{payload:?}");
     }
     let mut allowed = app().with_profile("connect: [{cidr: 172.17.0.0/16, port: 80}]");
-    assert!(of_class(&mut allowed, outward()).is_empty());
+    assert!(told(&mut allowed, outward()).is_empty());
 }
 
-fn socket(family: u16, socket_type: u16, protocol: u32) -> Payload {
-    Payload::Socket(Socket {
-        family,
-        socket_type,
-        protocol,
-    })
-}
-
-fn of_class(scene: &mut Scene, payload: Payload) -> Vec<(&'static str, Severity)> {
-    let findings = scene.inspect(payload);
-    findings
-        .iter()
-        .filter_map(|finding| Some((finding.rule.id.strip_prefix("lateral.")?, finding.severity)))
-        .collect()
+fn told(scene: &mut Scene, payload: Payload) -> Vec<(&'static str, Severity)> {
+    scene.findings_of(Class::Lateral, payload)
 }
 
 #[test]
@@ -65,14 +55,14 @@ fn sockets_for_echoes_addresses_and_hypervisors() {
         (socket(40, 1, 0), ("vsock", Severity::High)),
         (socket(40, 5, 0), ("vsock", Severity::High)),
     ] {
-        assert_eq!(of_class(&mut app(), payload.clone()), [expected], "{payload:?}");
+        assert_eq!(told(&mut app(), payload.clone()), [expected], "{payload:?}");
     }
-    assert!(of_class(&mut scene("alpine", "/bin/ping"), socket(2, 2, 1)).is_empty());
+    assert!(told(&mut scene("alpine", "/bin/ping"), socket(2, 2, 1)).is_empty());
     let mut applet = scene("alpine", "/bin/busybox");
     applet.exe.args = "ping\0db\0".into();
-    assert!(of_class(&mut applet, socket(2, 2, 1)).is_empty());
+    assert!(told(&mut applet, socket(2, 2, 1)).is_empty());
     assert!(
-        of_class(
+        told(
             &mut scene("acme/lb", "/usr/sbin/keepalived"),
             socket(17, 3, 0x0608)
         )
@@ -80,17 +70,10 @@ fn sockets_for_echoes_addresses_and_hypervisors() {
     );
     let mut brought = scene("alpine", "/tmp/ping");
     brought.exe.file.flags |= crate::event::FileFlags::UPPER;
-    assert_eq!(
-        of_class(&mut brought, socket(2, 2, 1)).len(),
-        1,
-        "by its name alone"
-    );
+    assert_eq!(told(&mut brought, socket(2, 2, 1)).len(), 1, "by its name alone");
     let mut allowed = app().with_profile("capabilities: [{name: CAP_NET_RAW}]");
-    assert!(of_class(&mut allowed, socket(17, 3, 0x0608)).is_empty());
-    assert!(
-        of_class(&mut app(), socket(17, 3, 0x0300)).is_empty(),
-        "listener's"
-    );
+    assert!(told(&mut allowed, socket(17, 3, 0x0608)).is_empty());
+    assert!(told(&mut app(), socket(17, 3, 0x0300)).is_empty(), "listener's");
 }
 
 fn asks(path: &str, (slot, tgid): (u32, u32)) -> Payload {
@@ -120,12 +103,12 @@ fn a_socket_that_containers_share_is_a_channel() {
     const NOBODY: (u32, u32) = (0, 0);
     let medium = [("shared_socket", Severity::Medium)];
     let host = || sharing("/srv/shared", true);
-    assert_eq!(of_class(&mut host(), asks("/shared/c2.sock", NOBODY)), medium);
-    assert_eq!(of_class(&mut host(), asks("/shared/a/b", NOBODY)), medium);
+    assert_eq!(told(&mut host(), asks("/shared/c2.sock", NOBODY)), medium);
+    assert_eq!(told(&mut host(), asks("/shared/a/b", NOBODY)), medium);
     let mut served = host();
     served.ret = 0;
     assert_eq!(
-        of_class(&mut served, asks("/srv/c2.sock", (2, 99))),
+        told(&mut served, asks("/srv/c2.sock", (2, 99))),
         medium,
         "by another container"
     );
@@ -138,11 +121,11 @@ fn a_socket_that_containers_share_is_a_channel() {
         ("/var/run/nscd/socket", NOBODY),
         ("@abstract", NOBODY),
     ] {
-        assert!(of_class(&mut host(), asks(path, server)).is_empty(), "{path}");
+        assert!(told(&mut host(), asks(path, server)).is_empty(), "{path}");
     }
     let pod = "/var/lib/kubelet/pods/1/volumes/kubernetes.io~empty-dir/sockets";
-    assert!(of_class(&mut sharing(pod, true), asks("/shared/c2.sock", NOBODY)).is_empty());
-    assert!(of_class(&mut sharing("sockets", false), asks("/shared/php.sock", NOBODY)).is_empty());
+    assert!(told(&mut sharing(pod, true), asks("/shared/c2.sock", NOBODY)).is_empty());
+    assert!(told(&mut sharing("sockets", false), asks("/shared/php.sock", NOBODY)).is_empty());
     let mut related = host();
     related.known.user_networks = vec!["shop".into()];
     let known = ContainerMetadata {
@@ -150,5 +133,5 @@ fn a_socket_that_containers_share_is_a_channel() {
         ..ContainerMetadata::default()
     };
     related.others = vec![container(2, "php", known)];
-    assert!(of_class(&mut related, asks("/shared/php.sock", (2, 99))).is_empty());
+    assert!(told(&mut related, asks("/shared/php.sock", (2, 99))).is_empty());
 }

@@ -1,6 +1,7 @@
 //! Programs that are executed to reach others.
 
 use super::*;
+use crate::detect::Class;
 use crate::detect::testing::{outside, process};
 use crate::event::ExecId;
 use crate::process::Process;
@@ -11,16 +12,12 @@ fn executed(exe: &str, args: &[&str]) -> Vec<&'static str> {
 }
 
 fn found(mut scene: Scene, args: &[&str]) -> Vec<&'static str> {
-    scene.exe.args = args.join("\0").as_str().into();
-    let exec = scene.exec();
-    of_class(scene.rules(Payload::Exec(exec)))
+    let payload = scene.executed(args);
+    of_class(&mut scene, payload)
 }
 
-fn of_class(rules: Vec<&'static str>) -> Vec<&'static str> {
-    rules
-        .into_iter()
-        .filter_map(|rule| rule.strip_prefix("lateral."))
-        .collect()
+fn of_class(scene: &mut Scene, payload: Payload) -> Vec<&'static str> {
+    scene.rules_of(Class::Lateral, payload)
 }
 
 #[test]
@@ -118,7 +115,7 @@ fn clients_of_clusters_by_any_of_their_names() {
         filename: "/tmp/kubectl".into(),
         ..linked.exec()
     };
-    assert_eq!(of_class(linked.rules(Payload::Exec(exec))), ["control_client"]);
+    assert_eq!(of_class(&mut linked, Payload::Exec(exec)), ["control_client"]);
     let own = scene("bitnami/kubectl", "/usr/bin/kubectl");
     assert!(
         found(own, &["kubectl", "version"]).is_empty(),
@@ -168,7 +165,7 @@ fn guessing_by_its_tools_and_by_different_logins() {
                 .as_str()
                 .into();
             let exec = scene.exec();
-            rules.extend(of_class(scene.rules(Payload::Exec(exec))));
+            rules.extend(of_class(&mut scene, Payload::Exec(exec)));
         }
         rules
     };
@@ -207,7 +204,7 @@ fn shell_and_carrier(shell: &[&str], carrier: &[&str], shell_first: bool) -> Vec
         if is_shell {
             part(&mut scene, ("/bin/dash", 10), shell);
             let exec = scene.exec();
-            rules.extend(scene.rules(Payload::Exec(exec)));
+            rules.extend(of_class(&mut scene, Payload::Exec(exec)));
         } else {
             part(
                 &mut scene,
@@ -215,11 +212,11 @@ fn shell_and_carrier(shell: &[&str], carrier: &[&str], shell_first: bool) -> Vec
                 carrier,
             );
             let exec = scene.exec();
-            rules.extend(scene.rules(Payload::Exec(exec)));
-            rules.extend(scene.rules(connect("203.0.113.9", 443)));
+            rules.extend(of_class(&mut scene, Payload::Exec(exec)));
+            rules.extend(of_class(&mut scene, connect("203.0.113.9", 443)));
         }
     }
-    of_class(rules)
+    rules
 }
 
 #[test]
@@ -261,12 +258,12 @@ fn pipelines_of_entrypoints_are_no_reverse_shell() {
     part(&mut scene, ("/bin/dash", 10), &["sh"]);
     scene.exe.host_pid = 5000;
     let exec = scene.exec();
-    let found = of_class(scene.rules(Payload::Exec(exec)));
+    let found = of_class(&mut scene, Payload::Exec(exec));
     assert!(found.is_empty(), "in its parent's place");
     scene.now_ns += 61 * SECOND;
     part(&mut scene, ("/bin/dash", 12), &["sh"]);
     let exec = scene.exec();
-    let found = of_class(scene.rules(Payload::Exec(exec)));
+    let found = of_class(&mut scene, Payload::Exec(exec));
     assert!(found.is_empty(), "long after");
 }
 
@@ -276,5 +273,5 @@ fn two_carriers_of_one_pipeline_are_a_relay() {
     part(&mut scene, ("/usr/bin/nc", 10), &["nc", "-l", "-p", "7800"]);
     scene.inspect(crate::detect::testing::listen("0.0.0.0", 7800));
     part(&mut scene, ("/usr/bin/nc", 11), &["nc", "10.0.0.9", "80"]);
-    assert_eq!(of_class(scene.rules(connect("10.0.0.9", 80))), ["relay_tool"]);
+    assert_eq!(of_class(&mut scene, connect("10.0.0.9", 80)), ["relay_tool"]);
 }

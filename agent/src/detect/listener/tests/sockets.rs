@@ -1,25 +1,9 @@
 //! Sockets that see packets, interfaces, abstract names, and networks of their own.
 
 use super::*;
-use crate::event::{
-    Call, CallName, ContainerOp, FileFlags, FileObject, KernelString, Lifecycle, Socket, UnixConnect,
-};
-
-fn socket(family: u16, socket_type: u16, protocol: u32) -> Payload {
-    Payload::Socket(Socket {
-        family,
-        socket_type,
-        protocol,
-    })
-}
-
-fn called(call: CallName, args: [u64; 4]) -> Payload {
-    Payload::Syscall(Call {
-        call,
-        args,
-        text: KernelString::default(),
-    })
-}
+use crate::detect::Class;
+use crate::detect::testing::{called, socket};
+use crate::event::{CallName, ContainerOp, FileFlags, FileObject, Lifecycle, UnixConnect};
 
 fn filter(option: u64) -> Payload {
     called(CallName::SETSOCKOPT, [0, 1, option, 0])
@@ -31,11 +15,7 @@ fn python() -> Scene {
 
 /// Those of the class.
 fn found(scene: &mut Scene, payload: Payload) -> Vec<(&'static str, Severity)> {
-    let findings = scene.inspect(payload);
-    findings
-        .iter()
-        .filter_map(|finding| Some((finding.rule.id.strip_prefix("listener.")?, finding.severity)))
-        .collect()
+    scene.findings_of(Class::Listener, payload)
 }
 
 #[test]

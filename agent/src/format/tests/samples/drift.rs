@@ -1,10 +1,10 @@
 //! Code that comes without an exec, and programs that do what the image's work does not need.
 
-use super::{READ, WRITE, executed, pod, raise, raised};
+use super::{READ, WRITE, calls, executed, pod, raise, raised};
 use crate::alert::Alert;
 use crate::detect::testing::{SECOND, Scene, image_file, open, process};
 use crate::event::{
-    Attempt, Call, CallName, ExecId, FileFlags, FileObject, KernelString, Mapping, MmapOp, Payload, Ptrace,
+    Attempt, CallName, ExecId, FileFlags, FileObject, KernelString, Mapping, MmapOp, Payload, Ptrace,
     PtraceOp,
 };
 
@@ -37,12 +37,12 @@ pub(super) fn drift(rule: &str) -> Option<Alert> {
         "exec_session_shell" => started(&["sh"], |pod| pod.below(&[]).attached()),
         "masquerade" => executed("/bin/bash", &["nginx", "-c", "id"]),
         "kernel_thread_name" => executed("/bin/sleep", &["[kworker/0:1]", "9"]),
-        "process_forged" => called(CallName::PRCTL, [35, 13, 0, 0]),
+        "process_forged" => calls(CallName::PRCTL, [35, 13, 0, 0]),
         "miner" => executed("/opt/a", &["a", "-o", "stratum+tcp://pool.example:3333"]),
         "package_manager" => executed("/usr/bin/apt-get", &["apt-get", "install", "nmap"]),
         "discovery_burst" => looked_around(rule),
         "process_traced" => traced(),
-        "anti_debug" => called(CallName::PTRACE, [0; 4]),
+        "anti_debug" => calls(CallName::PTRACE, [0; 4]),
         _ => None,
     }
 }
@@ -75,18 +75,8 @@ fn mapped(file: FileObject, path: &str, prot: u32) -> Option<Alert> {
 
 fn started(args: &[&str], place: impl FnOnce(Scene) -> Scene) -> Option<Alert> {
     let mut shell = place(pod("/bin/sh"));
-    shell.exe.args = args.join("\0").as_str().into();
-    let exec = shell.exec();
-    raise(&mut shell, Payload::Exec(exec))
-}
-
-fn called(call: CallName, args: [u64; 4]) -> Option<Alert> {
-    let call = Call {
-        call,
-        args,
-        text: KernelString::default(),
-    };
-    raise(&mut pod("/usr/bin/python3"), Payload::Syscall(call))
+    let executed = shell.executed(args);
+    raise(&mut shell, executed)
 }
 
 fn looked_around(rule: &str) -> Option<Alert> {

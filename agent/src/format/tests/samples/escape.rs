@@ -3,10 +3,10 @@
 use super::{EXT4, READ, SDA, mount, python, raise};
 use crate::alert::Alert;
 use crate::container::MountPoint;
-use crate::detect::testing::{Scene, file, image_file, open};
+use crate::detect::testing::{Scene, file, image_file, open, socket};
 use crate::event::{
     Call, CallName, Credentials, CredentialsOp, Directory, Exec, FileObject, MountOp, Name, Namespaces,
-    Payload, Setns, Socket,
+    Payload, Setns,
 };
 use crate::host::HostDisk;
 
@@ -108,11 +108,7 @@ fn by_namespace(rule: &str) -> Option<Alert> {
             args: [0, 1, 0, 0],
             text: "AAAA".into(),
         }),
-        "netfilter_in_user_namespace" => Payload::Socket(Socket {
-            family: 16,
-            socket_type: 3,
-            protocol: 12,
-        }),
+        "netfilter_in_user_namespace" => socket(16, 3, 12),
         "became_root" => Payload::Credentials(Credentials {
             op: CredentialsOp::SETUID,
             old_uid: Some(1000),
@@ -120,11 +116,7 @@ fn by_namespace(rule: &str) -> Option<Alert> {
             before: 0,
             after: 0,
         }),
-        "unusual_socket" => Payload::Socket(Socket {
-            family: 38,
-            socket_type: 5,
-            protocol: 0,
-        }),
+        "unusual_socket" => socket(38, 5, 0),
         _ => return None,
     };
     raise(&mut scene, payload)

@@ -3,10 +3,9 @@
 use super::{contact, executed, pod, python, raise, raised};
 use crate::alert::{Alert, AlertBuilder, AlertIds, Said};
 use crate::container::{ContainerMetadata, MountPoint};
-use crate::detect::testing::{Scene, container, end, listen};
+use crate::detect::testing::{Scene, called, container, end, listen, socket};
 use crate::event::{
-    Call, CallName, ExecId, FileObject, KernelString, Net, Payload, Received, RecordFlags, Socket,
-    SocketAddress, UnixConnect,
+    CallName, ExecId, FileObject, Net, Payload, Received, RecordFlags, SocketAddress, UnixConnect,
 };
 
 pub(super) fn network(rule: &str) -> Option<Alert> {
@@ -54,22 +53,6 @@ fn listening(rule: &str) -> Option<Alert> {
         "listener.tunnel_interface" => raise(&mut python(), called(CallName::IOCTL, [3, 0x4004_54ca, 0, 0])),
         _ => None,
     }
-}
-
-fn socket(family: u16, socket_type: u16, protocol: u32) -> Payload {
-    Payload::Socket(Socket {
-        family,
-        socket_type,
-        protocol,
-    })
-}
-
-fn called(call: CallName, args: [u64; 4]) -> Payload {
-    Payload::Syscall(Call {
-        call,
-        args,
-        text: KernelString::default(),
-    })
 }
 
 /// Nobody answers, or a name is given.

@@ -1,10 +1,10 @@
 //! Traces that are wiped, and changes that outlive an intrusion.
 
-use super::{PROC, WRITE, executed, pod, raise, raised};
+use super::{PROC, WRITE, calls, executed, pod, raise, raised};
 use crate::alert::Alert;
 use crate::detect::testing::{file, image_file, open, process};
 use crate::event::{
-    Attribute, AttributeOp, Call, CallName, Credentials, CredentialsOp, ExecId, FileFlags, FileObject,
+    Attribute, AttributeOp, CallName, Credentials, CredentialsOp, ExecId, FileFlags, FileObject,
     KernelString, Name, Payload, RecordFlags, Signal,
 };
 
@@ -28,8 +28,8 @@ pub(super) fn tampering(rule: &str) -> Option<Alert> {
         "immutable_file" => changed(AttributeOp::SETFLAGS, 0x10),
         "foreign_signal" => signalled(),
         "capability_gain" => gained(),
-        "clock" => called(CallName::CLOCK_SETTIME, [0; 4]),
-        "ring_served_by_kernel" => called(CallName::IO_URING_SETUP, [8, 2, 0, 0]),
+        "clock" => calls(CallName::CLOCK_SETTIME, [0; 4]),
+        "ring_served_by_kernel" => calls(CallName::IO_URING_SETUP, [8, 2, 0, 0]),
         "wiping_tool" => executed("/usr/bin/shred", &["shred", "-u", "/data/db"]),
         "change_of_user" => executed("/bin/su", &["su", "-"]),
         "network_configuration" => executed("/sbin/ip", &["ip", "route", "add", "192.0.2.0/24", "dev", "lo"]),
@@ -78,9 +78,8 @@ fn decoded(rule: &str) -> Option<Alert> {
     let programs: [(&str, &[&str]); 2] = [("/bin/sh", &["sh"]), ("/usr/bin/base64", &["base64", "-d"])];
     programs.into_iter().find_map(|(exe, args)| {
         scene.exe = process(exe);
-        scene.exe.args = args.join("\0").as_str().into();
-        let exec = scene.exec();
-        raised(rule, &mut scene, Payload::Exec(exec))
+        let executed = scene.executed(args);
+        raised(rule, &mut scene, executed)
     })
 }
 
@@ -118,13 +117,4 @@ fn gained() -> Option<Alert> {
         after: 1 << 10,
     };
     raise(&mut pod("/usr/bin/python3"), Payload::Credentials(change))
-}
-
-fn called(call: CallName, args: [u64; 4]) -> Option<Alert> {
-    let call = Call {
-        call,
-        args,
-        text: KernelString::default(),
-    };
-    raise(&mut pod("/usr/bin/python3"), Payload::Syscall(call))
 }

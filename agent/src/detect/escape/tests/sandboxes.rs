@@ -1,8 +1,9 @@
+//! User namespaces of the container's own.
+
 use crate::detect::Severity;
-use crate::detect::testing::{OWN, Scene, image_file, process, scene};
+use crate::detect::testing::{OWN, Scene, image_file, process, scene, socket};
 use crate::event::{
     Attribute, AttributeOp, Call, CallName, ExecId, FileObject, Mount, MountOp, Namespaces, Payload, Setns,
-    Socket,
 };
 use crate::process::Process;
 use std::sync::Arc;
@@ -135,13 +136,7 @@ fn parameters_that_no_filesystem_has() {
 
 #[test]
 fn packet_filters_in_a_user_namespace() {
-    let netlink = |protocol| {
-        Payload::Socket(Socket {
-            family: 16,
-            socket_type: 3,
-            protocol,
-        })
-    };
+    let netlink = |protocol| socket(16, 3, protocol);
     let high = Some(("escape.netfilter_in_user_namespace", Severity::High));
     assert_eq!(worst(&mut sandboxed(), netlink(12)), high);
     assert_eq!(worst(&mut sandboxed(), netlink(6)), high);

@@ -1,6 +1,7 @@
 //! What the kernel denies by itself is told as no less than it is, and by one rule.
 
-use crate::detect::testing::{Scene, file, open, scene};
+use super::{READ, WRITE, python};
+use crate::detect::testing::{Scene, file, open};
 use crate::detect::{Finding, Severity};
 use crate::event::{
     Bpf, ExecId, FileObject, KernelString, Module, ModuleOp, Mount, MountOp, Payload, Ptrace, PtraceOp,
@@ -10,20 +11,14 @@ use agent_common::escape::{
     BPF_MAP_GET_FD_BY_ID, BPF_PROG_LOAD, CGROUP_CONTROLS, DISK_FILESYSTEMS, KERNEL_MEMORY, MEMORY_DEVICES,
     PROC_CONTROLS, STEERING_FILESYSTEMS, SYSFS_CONTROLS, TELLING_PROGRAMS,
 };
+use agent_common::magic::{BINFMT, CGROUP, NAMESPACE, PROC, SYSFS};
 
-const PROC: u32 = 0x9fa0;
-const SYSFS: u32 = 0x6265_6572;
-const CGROUP: u32 = 0x0027_e0eb;
-const BINFMT: u32 = 0x4249_4e4d;
-const NAMESPACE: u32 = 0x6e73_6673;
-const READ: u32 = 1;
-const WRITE: u32 = 2;
 /// `PTRACE_MODE_READ_REALCREDS` and `PTRACE_MODE_ATTACH_REALCREDS`.
 const READ_MODE: u32 = 0x11;
 const ATTACH_MODE: u32 = 0x12;
 
 fn kept(flags: u32) -> Scene {
-    let mut scene = scene("acme/app:1", "/usr/bin/python3");
+    let mut scene = python();
     scene.flags = RecordFlags(RecordFlags::DEVIATION | flags);
     scene
 }

@@ -1,25 +1,12 @@
-use crate::detect::Severity;
-use crate::detect::testing::{Scene, scene};
-use crate::event::{Call, CallName, Credentials, CredentialsOp, FileFlags, FileObject, Payload, Socket};
+//! System calls that few have a use for, and who becomes root.
 
-fn python() -> Scene {
-    scene("acme/app:1", "/usr/bin/python3")
-}
+use super::python;
+use crate::detect::testing::{Scene, called, scene, socket};
+use crate::detect::{Class, Severity};
+use crate::event::{Call, CallName, Credentials, CredentialsOp, FileFlags, FileObject, Payload};
 
 fn worst(scene: &mut Scene, payload: Payload) -> Option<(&'static str, Severity)> {
-    let findings = scene.inspect(payload);
-    let mut escapes = findings
-        .iter()
-        .filter_map(|finding| Some((finding.rule.id.strip_prefix("escape.")?, finding.severity)));
-    escapes.next()
-}
-
-fn called(call: CallName, args: [u64; 4]) -> Payload {
-    Payload::Syscall(Call {
-        call,
-        args,
-        text: "".into(),
-    })
+    scene.findings_of(Class::Escape, payload).into_iter().next()
 }
 
 fn found(call: CallName, args: [u64; 4]) -> Option<(&'static str, Severity)> {
@@ -121,15 +108,8 @@ fn a_program_that_the_kernel_starts() {
 
 #[test]
 fn sockets_that_nobody_uses() {
-    let socket = |family| {
-        Payload::Socket(Socket {
-            family,
-            socket_type: 2,
-            protocol: 0,
-        })
-    };
     for family in [29, 30, 31, 21, 9, 38] {
-        let finding = &python().inspect(socket(family))[0];
+        let finding = &python().inspect(socket(family, 2, 0))[0];
         assert_eq!(
             (finding.rule.id, finding.severity),
             ("escape.unusual_socket", Severity::Medium)
@@ -137,7 +117,7 @@ fn sockets_that_nobody_uses() {
         assert!(finding.deed.is_some(), "a list that is tried is one deed");
     }
     for family in [1, 2, 10, 16] {
-        assert_eq!(worst(&mut python(), socket(family)), None, "{family}");
+        assert_eq!(worst(&mut python(), socket(family, 2, 0)), None, "{family}");
     }
 }
 

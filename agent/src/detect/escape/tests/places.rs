@@ -1,18 +1,19 @@
+//! Names, roots and nodes that lead to the host.
+
+use super::{EXT4, READ};
 use crate::container::MountPoint;
 use crate::detect::Severity;
 use crate::detect::testing::{Scene, file, image_file, open, scene};
 use crate::event::{Directory, Exec, FileObject, Name, Payload, RecordFlags};
 use crate::host::HostDisk;
 
-const EXT4: u32 = 0xef53;
-const READ: u32 = 1;
 const DISK: u32 = (8 << 20) | 1;
 const DIRECTORY: u16 = 0o040_755;
 const LINK: u16 = 0o120_777;
 
 /// With a folder of the host at `/host`, and the host's disk known.
 fn python() -> Scene {
-    let mut scene = scene("acme/app:1", "/usr/bin/python3");
+    let mut scene = super::python();
     scene.known.mounts = vec![MountPoint {
         source: "/srv/share".into(),
         destination: "/host".into(),

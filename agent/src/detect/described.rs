@@ -1,0 +1,50 @@
+//! What the profile says of executions and of writing. Where it says something, it decides.
+
+use super::program::inner_ancestors;
+use super::{Class, DetectContext};
+use crate::event::{KernelString, RecordFlags, Script};
+use crate::process::ExecSession;
+use crate::profile::{CompiledProfile, ExecQuery, ProfileState};
+
+/// The profile, where it says what is executed.
+pub(super) fn executions<'a>(context: &DetectContext<'a>) -> Option<&'a CompiledProfile> {
+    judging(context).filter(|profile| profile.describes_exec())
+}
+
+/// The profile, where it says what is written.
+pub(super) fn writes<'a>(context: &DetectContext<'a>) -> Option<&'a CompiledProfile> {
+    judging(context).filter(|profile| profile.describes_writes())
+}
+
+fn judging<'a>(context: &DetectContext<'a>) -> Option<&'a CompiledProfile> {
+    context.profile.filter(|profile| profile.judges(Class::Drift))
+}
+
+/// What a profile that is not complete does not name, or whoever was let in does, is less sure to be an intruder's.
+pub(super) fn is_doubtful(context: &DetectContext<'_>, profile: &CompiledProfile) -> bool {
+    profile.state() != ProfileState::Complete || context.event.process.exec_session == ExecSession::Attached
+}
+
+/// Whether the profile has the image execute the acting program, or the script that it interprets, below its parent. `None`: it
+/// says nothing of executions.
+pub(super) fn executes(context: &DetectContext<'_>, script: Option<&Script>) -> Option<bool> {
+    let profile = executions(context)?;
+    let process = &context.event.process;
+    let arguments: Vec<KernelString> = process.arguments().skip(1).collect();
+    let parent = inner_ancestors(context.event).next();
+    let query = ExecQuery {
+        path: &process.exe.bytes,
+        arguments: &arguments,
+        script,
+        parent: parent.map(|parent| parent.exe.bytes.as_slice()),
+    };
+    // Who made another root names its files as he likes.
+    let named = !process.exe.truncated && !context.event.raw.header.flags.has(RecordFlags::CHROOTED);
+    Some(named && profile.exec(&query))
+}
+
+/// The profile lets the acting program write the file.
+pub(super) fn may_write(context: &DetectContext<'_>, path: &KernelString) -> bool {
+    let exe = &context.event.process.exe.bytes;
+    writes(context).is_some_and(|profile| profile.write(path, exe))
+}
