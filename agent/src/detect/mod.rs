@@ -21,6 +21,7 @@ mod watched;
 
 pub use context::{DetectContext, Neighbours, Scope};
 pub use document::{markdown, table, text};
+pub(crate) use lateral::Contact;
 pub use navigator::{Layer, layer};
 pub use rule::{Class, Rule, Severity};
 use rules::needs_image;

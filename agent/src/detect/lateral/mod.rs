@@ -19,12 +19,12 @@ mod tunnels;
 mod tests;
 
 pub(super) use allowed::executes;
+pub(crate) use contact::Contact;
 pub(super) use contact::has_host_network;
 
 use super::{DetectContext, Detector, Finding, Scope};
 use crate::event::{BootTime, Exec, Net, Payload, RecordFlags, SlotKey};
 use brute_force::Logins;
-use contact::Contact;
 use fan_out::FanOut;
 use pipes::Pipes;
 use services::Token;
