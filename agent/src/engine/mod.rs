@@ -5,6 +5,7 @@
 //! replays to exactly the same alerts.
 
 mod ended;
+mod graph;
 mod input;
 mod learning;
 mod neighbours;
@@ -17,6 +18,7 @@ mod tests;
 mod waiting;
 
 pub use crate::alert::Occurrences;
+pub use graph::{Edge, Expectation, Graph, Node, Target};
 pub use input::{Input, KernelView, Output, RunningContainer};
 pub use learning::{LearnError, Selector, SessionId};
 pub use stats::EngineStats;
@@ -77,6 +79,7 @@ pub struct Engine {
     alerts: AlertBuilder,
     waiting: Waiting,
     learning: Learning,
+    graph: Graph,
     stats: EngineStats,
     now: BootTime,
     /// Alerts without a window when that was last told, and when.
@@ -97,6 +100,7 @@ impl Engine {
             alerts,
             waiting: Waiting::default(),
             learning: Learning::default(),
+            graph: Graph::default(),
             stats: EngineStats::default(),
             now: BootTime::default(),
             overflow_told: (0, BootTime::default()),
@@ -315,6 +319,7 @@ impl Engine {
                 time: BootTime(event.raw.header.time_boot_ns),
             },
         };
+        self.graph.observe(&context);
         let findings = self.detectors.inspect(&context);
         let alert = self.alerts.raise(&context, findings, &mut kept.said);
         self.emit(alert, outputs);
