@@ -5,6 +5,7 @@ mod command_line;
 mod corpus;
 mod demo;
 mod enforcement;
+mod graph;
 mod lifecycle;
 mod performance;
 mod recording;

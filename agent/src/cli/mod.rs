@@ -4,6 +4,7 @@ mod check;
 mod config;
 mod exit;
 mod explain;
+mod graph;
 mod learn;
 mod output;
 mod permission;
@@ -54,6 +55,8 @@ pub enum Command {
     Replay(replay::ReplayArgs),
     /// Show the state of the running agent
     Status(status::StatusArgs),
+    /// Show which image contacts which, and at which port; those that the profile does not name are new
+    Graph(graph::GraphArgs),
     /// Have the running agent read its configuration, profiles and rules again; exit code 78 when it refuses them
     Reload(reload::ReloadArgs),
     /// Learn and inspect behaviour profiles
@@ -179,6 +182,7 @@ fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Check(args) => check::run(args),
         Command::Replay(args) => replay::run(args),
         Command::Status(args) => status::run(file, args),
+        Command::Graph(args) => graph::run(file, args),
         Command::Reload(args) => reload::run(file, args),
         Command::Profile(ProfileCommand::Learn(args)) => learn::run(file, args),
         Command::Profile(ProfileCommand::Lint(args)) => profile::lint(args),

@@ -5,8 +5,8 @@ use super::{ClientFlags, Exit, Failure, Output, block_on, client_socket, say};
 use crate::control::client::Client;
 use crate::control::protocol::{Answer, Request};
 use crate::control::{
-    ContainerCounters, ContainerStatus, EnforcementStatus, FailingRule, KindCounters, PolicyStatus,
-    RecordCounters, StatusReport, UserRulesStatus,
+    ContainerCounters, ContainerStatus, EnforcementStatus, FailingRule, GraphStatus, KindCounters,
+    PolicyStatus, RecordCounters, StatusReport, UserRulesStatus,
 };
 use clap::Args;
 use std::collections::BTreeMap;
@@ -115,6 +115,7 @@ fn render(report: &StatusReport) -> String {
         .and_then(|()| policies(&mut text, report))
         .and_then(|()| user_rules(&mut text, report))
         .and_then(|()| containers(&mut text, report))
+        .and_then(|()| graph(&mut text, report))
         .and_then(|()| delivery(&mut text, report));
     text
 }
@@ -246,6 +247,21 @@ fn containers(text: &mut String, report: &StatusReport) -> std::fmt::Result {
         .try_for_each(|container| container_line(text, container))
 }
 
+fn graph(text: &mut String, report: &StatusReport) -> std::fmt::Result {
+    let GraphStatus {
+        edges,
+        capacity,
+        dropped,
+    } = report.graph;
+    if edges == 0 && dropped == 0 {
+        return Ok(());
+    }
+    writeln!(
+        text,
+        "\nGRAPH             {edges} of {capacity} edges, {dropped} forgotten for lack of room"
+    )
+}
+
 fn container_line(text: &mut String, container: &ContainerStatus) -> std::fmt::Result {
     let id = container.id.get(..12).unwrap_or(&container.id);
     let name = container.name.as_deref().unwrap_or("-");
@@ -350,6 +366,11 @@ mod tests {
         };
         let mismatch = "exec: seen 7, but 6 outcomes were booked".to_owned();
         report.records.mismatches.push(mismatch);
+        report.graph = GraphStatus {
+            edges: 3,
+            capacity: 4096,
+            dropped: 2,
+        };
         let text = render(&report);
         for part in [
             "host-1",
@@ -363,6 +384,7 @@ mod tests {
             " 7 ",
             "! the books do not balance: exec: seen 7",
             "CONTAINERS (1)",
+            "GRAPH             3 of 4096 edges, 2 forgotten for lack of room",
             "sink disk",
             "map slots: 2 of 9",
             "USER RULES        2 in force",

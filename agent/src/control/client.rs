@@ -1,4 +1,4 @@
-//! The other end of the control socket: what `agent status`, `watch` and `profile learn` use.
+//! The other end of the control socket: what `agent status`, `watch`, `graph` and `profile learn` use.
 
 use super::RefusalCode;
 use super::protocol::{Answer, Envelope, MAX_LINE_BYTES, Request, VERSION};
@@ -88,7 +88,7 @@ impl Client {
             Request::Learn { seconds, .. } => self.patience.saturating_add(Duration::from_secs(seconds)),
             // Sinks that hang are waited for.
             Request::Reload => self.patience.saturating_add(Duration::from_secs(20)),
-            Request::Status | Request::Watch { .. } => self.patience,
+            Request::Status | Request::Graph | Request::Watch { .. } => self.patience,
         };
         let answered = tokio::time::timeout(patience, self.ask(request)).await;
         answered.unwrap_or_else(|_| {

@@ -1,9 +1,10 @@
-//! The control socket: `agent status`, `agent watch`, `agent profile learn` talk to the daemon through it.
+//! The control socket: `agent status`, `agent watch`, `agent graph`, `agent profile learn` talk to the daemon through it.
 //!
 //! It never blocks detection: requests go to the engine's task through a bounded queue and are answered by a
 //! one-shot; watchers have a bounded queue each, and one that does not keep up is told how much it missed.
 
 pub mod client;
+mod graph;
 pub mod lock;
 pub mod protocol;
 pub mod server;
@@ -12,6 +13,7 @@ mod taps;
 #[cfg(test)]
 mod tests;
 
+pub use graph::{GraphEdge, GraphNode, GraphReport, GraphStatus, NodeKind};
 pub use status::{
     CapabilityStatus, ContainerCounters, ContainerStatus, EnforcementStatus, FailingRule, KindCounters,
     PolicyStatus, QueueStatus, RecordCounters, SinkStatus, SpoolStatus, StatusReport, TableStatus,
@@ -32,6 +34,9 @@ use tokio::sync::oneshot;
 pub enum ControlRequest {
     Status {
         reply: oneshot::Sender<Box<StatusReport>>,
+    },
+    Graph {
+        reply: oneshot::Sender<Box<GraphReport>>,
     },
     /// Observe for `duration`, then answer with a profile as YAML.
     Learn {

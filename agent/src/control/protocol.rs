@@ -1,15 +1,15 @@
 //! One JSON object per line. The client sends one request; the daemon answers with one [`Answer`], after which a
 //! watch goes on with lines of `vigia.event/v1`, `vigia.alert/v1` and `vigia.missed/v1`.
 
-use super::{Filter, RefusalCode, StatusReport};
+use super::{Filter, GraphReport, RefusalCode, StatusReport};
 use serde::{Deserialize, Serialize};
 
 /// Version of the protocol. Additive changes keep it.
 pub const VERSION: u32 = 1;
 /// Longest request, bytes.
 pub const MAX_REQUEST_BYTES: u64 = 16 << 10;
-/// Longest line that the daemon sends, bytes.
-pub const MAX_LINE_BYTES: u64 = 4 << 20;
+/// Longest line that the daemon sends, bytes: a full graph with the longest names.
+pub const MAX_LINE_BYTES: u64 = 8 << 20;
 
 /// A request with the version it is written in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +24,7 @@ pub struct Envelope {
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Request {
     Status,
+    Graph,
     Watch { filter: Filter },
     Learn { target: LearnTarget, seconds: u64 },
     Reload,
@@ -44,6 +45,7 @@ pub enum LearnTarget {
 #[serde(tag = "answer", rename_all = "snake_case")]
 pub enum Answer {
     Status { report: Box<StatusReport> },
+    Graph { report: Box<GraphReport> },
     Watching,
     Profile { yaml: String },
     Reloaded(Reloaded),

@@ -194,6 +194,11 @@ impl ServerContext {
                 let report = ask(&self.requests, build, ENGINE_TIMEOUT).await;
                 report.map(|report| Answer::Status { report })
             }
+            Ok(Request::Graph) => {
+                let build = |reply| ControlRequest::Graph { reply };
+                let report = ask(&self.requests, build, ENGINE_TIMEOUT).await;
+                report.map(|report| Answer::Graph { report })
+            }
             Ok(Request::Reload) => ask(&self.reloads, |reply| ReloadRequest { reply }, RELOAD_TIMEOUT)
                 .await
                 .and_then(|reloaded| reloaded)

@@ -1,5 +1,6 @@
 //! What `agent status` shows.
 
+use super::GraphStatus;
 use crate::sink::SinkStats;
 use crate::spool::Spool;
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,8 @@ pub struct StatusReport {
     /// The daemon's side of the books.
     pub records: RecordCounters,
     pub containers: Vec<ContainerStatus>,
+    /// Who contacts whom: `agent graph` shows it.
+    pub graph: GraphStatus,
     /// Profiles by state.
     pub profiles: BTreeMap<String, u64>,
     /// Rules that users wrote.
@@ -61,6 +64,7 @@ impl Default for StatusReport {
             kernel_errors: BTreeMap::new(),
             records: RecordCounters::default(),
             containers: Vec::new(),
+            graph: GraphStatus::default(),
             profiles: BTreeMap::new(),
             user_rules: UserRulesStatus::default(),
             policies: PolicyStatus::default(),

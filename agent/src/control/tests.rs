@@ -88,6 +88,27 @@ async fn status_is_answered_by_the_engine() {
 }
 
 #[tokio::test]
+async fn the_graph_is_answered_by_the_engine() {
+    let mut daemon = Daemon::start();
+    let mut client = daemon.client().await;
+    let report = GraphReport::of(&crate::engine::Graph::default(), "n");
+    let (answer, ()) = tokio::join!(client.request(Request::Graph), async {
+        let Some(ControlRequest::Graph { reply }) = daemon.requests.recv().await else {
+            panic!()
+        };
+        reply.send(Box::new(report.clone())).unwrap();
+    });
+    let Answer::Graph { report: answered } = answer.unwrap() else {
+        panic!()
+    };
+    assert_eq!(
+        (answered.schema.as_str(), &*answered),
+        ("vigia.graph/v1", &report)
+    );
+    daemon.stop().await;
+}
+
+#[tokio::test]
 async fn refusals_reach_the_client() {
     let mut daemon = Daemon::start();
     let mut client = daemon.client().await;

@@ -298,6 +298,8 @@ async fn inputs_become_alerts_and_the_last_records_are_taken_before_the_end() {
         report.containers[0].id, ID,
         "it is idle and was there before the agent"
     );
+    let graph = running.ask(|reply| ControlRequest::Graph { reply }).await;
+    assert_eq!((graph.node.as_str(), graph.edges.len()), ("host-1", 0));
     let events = report.containers[0].events.clone().unwrap();
     assert_eq!((events.seen.get("exec"), events.sent), (Some(&2), 2));
     running.records.try_send(vec![2]).unwrap();

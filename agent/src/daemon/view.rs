@@ -6,7 +6,8 @@ use super::{standing, usage};
 use crate::container::Container;
 use crate::control::protocol::LearnTarget;
 use crate::control::{
-    ContainerStatus, FailingRule, QueueStatus, Refusal, RefusalCode, StatusReport, UserRulesStatus,
+    ContainerStatus, FailingRule, GraphStatus, QueueStatus, Refusal, RefusalCode, StatusReport,
+    UserRulesStatus,
 };
 use crate::engine::{Engine, LearnError, Pressure, Selector, SessionId};
 use crate::event::EnrichedEvent;
@@ -52,6 +53,7 @@ pub(super) fn describe(engine: &Engine, kernel: &mut dyn SensorMaps, report: &mu
             ..container_status(container, engine.profiles())
         })
         .collect();
+    report.graph = GraphStatus::of(engine.graph());
     report.profiles = profiles_by_state(engine.profiles());
     report.user_rules = user_rules(engine.rules());
     report.records.received = stats.received;
@@ -88,6 +90,8 @@ pub(super) fn collect(engine: &Engine, metrics: &Metrics) {
     let index = engine.index().stats();
     metrics.metadata_pending.set(gauge(index.pending));
     metrics.containers.set(gauge(index.live));
+    metrics.graph_edges.set(gauge(engine.graph().len()));
+    set_total(&metrics.graph_edges_dropped, engine.graph().dropped());
     metrics.profiles.reset();
     for (state, count) in profiles_by_state(engine.profiles()) {
         metrics.profiles.with_label_values(&[&state]).set(gauge(count));

@@ -25,6 +25,7 @@ mod watched;
 pub use context::{DetectContext, Neighbours, Scope};
 pub use document::{Documented, markdown, table, text};
 pub use equivalents::{Equivalent, Peer, equivalents, migration};
+pub(crate) use lateral::Contact;
 pub use navigator::{Layer, layer};
 pub use rule::{Class, Rule, Severity};
 use rules::needs_image;

@@ -6,6 +6,7 @@
 
 mod changes;
 mod ended;
+mod graph;
 mod input;
 mod learning;
 mod neighbours;
@@ -19,6 +20,7 @@ mod tests;
 mod waiting;
 
 pub use crate::alert::Occurrences;
+pub use graph::{Edge, Expectation, Graph, Node, Target};
 pub use input::{Input, KernelView, Output, RunningContainer};
 pub use learning::{LearnError, Selector, SessionId};
 pub use pressure::Pressure;
@@ -52,6 +54,7 @@ pub struct Engine {
     alerts: AlertBuilder,
     waiting: Waiting,
     learning: Learning,
+    graph: Graph,
     stats: EngineStats,
     now: BootTime,
     /// Alerts without a window when that was last told, and when.
@@ -72,6 +75,7 @@ impl Engine {
             alerts,
             waiting: Waiting::default(),
             learning: Learning::default(),
+            graph: Graph::default(),
             stats: EngineStats::default(),
             now: BootTime::default(),
             overflow_told: (0, BootTime::default()),
@@ -241,6 +245,7 @@ impl Engine {
                 time: BootTime(event.raw.header.time_boot_ns),
             },
         };
+        self.graph.observe(&context);
         let findings = self.detectors.inspect(&context);
         let alert = self.alerts.raise(&context, findings, &mut kept.said);
         self.emit(alert, outputs);

@@ -12,6 +12,7 @@ impl Engine {
     /// by the former.
     pub fn set_profiles(&mut self, profiles: Arc<ProfileSet>) -> Vec<SlotKey> {
         let former = std::mem::replace(&mut self.profiles, profiles);
+        self.graph.profiles_changed();
         let changed = |container: &&Arc<Container>| {
             former.of_container(container) != self.profiles.of_container(container)
         };

@@ -1,5 +1,6 @@
 mod churn;
 mod contacts;
+mod graph;
 mod unattributed;
 mod user_rules;
 mod waiting;

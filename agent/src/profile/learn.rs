@@ -278,11 +278,7 @@ impl Learner {
     }
 
     fn port(&self, number: u16) -> Port {
-        match number {
-            0 => Port::Ephemeral,
-            number if self.ephemeral.contains(number) => Port::Ephemeral,
-            number => Port::Number(number),
-        }
+        Port::generalised(number, self.ephemeral)
     }
 
     /// Behaviours that found no room, or have no name in UTF-8.

@@ -1,6 +1,7 @@
 //! The scalars of a profile. Each refuses what it cannot mean while the file is read, so that the message has the
 //! line and column.
 
+use crate::host::PortRange;
 use globset::{GlobBuilder, GlobMatcher};
 use ipnet::IpNet;
 use serde::de::{self, Deserialize, Deserializer, Visitor};
@@ -22,6 +23,18 @@ pub enum Port {
     Ephemeral,
     #[default]
     Any,
+}
+
+impl Port {
+    /// A port that was seen, with those that the kernel gives out as one.
+    #[must_use]
+    pub fn generalised(number: u16, ephemeral: PortRange) -> Self {
+        if number == 0 || ephemeral.contains(number) {
+            Self::Ephemeral
+        } else {
+            Self::Number(number)
+        }
+    }
 }
 
 impl fmt::Display for Port {

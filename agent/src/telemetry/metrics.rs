@@ -62,6 +62,8 @@ metrics! {
     behaviours_rearmed: IntCounter = "vigia_behaviours_rearmed_total" "Behaviours that found no room in an alert's window: each of their occurrences leaves the kernel.";
     containers: IntGauge = "vigia_containers" "Containers that are known now.";
     ends_lost: IntCounter = "vigia_container_ends_lost_total" "Containers whose end was found by looking, because its record was lost.";
+    graph_edges: IntGauge = "vigia_graph_edges" "Edges of the service graph: an image that contacts another, the host or an outside, at a port.";
+    graph_edges_dropped: IntCounter = "vigia_graph_edges_dropped_total" "Edges of the service graph that were forgotten for lack of room.";
     profiles: IntGaugeVec = "vigia_profiles" "Profiles by state." ["state"];
     user_rules: IntGauge = "vigia_user_rules" "Rules of users that are in force.";
     user_rule_errors: IntCounterVec = "vigia_user_rule_errors_total" "Events on which the condition of a user's rule could not be evaluated." ["rule"];

@@ -1,8 +1,8 @@
-//! What the engine's task is asked: status, learning, other profiles.
+//! What the engine's task is asked: status, the graph, learning, other profiles.
 
 use super::State;
 use crate::control::protocol::LearnTarget;
-use crate::control::{ControlRequest, Refusal, RefusalCode};
+use crate::control::{ControlRequest, GraphReport, Refusal, RefusalCode};
 use crate::daemon::view;
 use crate::engine::{Input, Selector, SessionId};
 use std::time::{Duration, Instant};
@@ -30,6 +30,10 @@ impl State {
                 report.records.mismatches = mismatches.collect();
                 report.node.clone_from(&self.task.host.node);
                 // The client may be gone: then nobody wants the answer. So with all replies here.
+                let _unwanted = reply.send(Box::new(report));
+            }
+            ControlRequest::Graph { reply } => {
+                let report = GraphReport::of(self.task.engine.graph(), &self.task.host.node);
                 let _unwanted = reply.send(Box::new(report));
             }
             ControlRequest::Learn {

@@ -11,17 +11,19 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 /// An outgoing contact with what is known of it.
-pub(super) struct Contact<'a> {
+pub(crate) struct Contact<'a> {
     pub(super) context: &'a DetectContext<'a>,
-    pub(super) proto: Protocol,
-    pub(super) address: IpAddr,
-    pub(super) port: u16,
-    pub(super) peer: Option<Arc<Container>>,
+    pub(crate) proto: Protocol,
+    /// Loopback only where it is the host's.
+    pub(crate) address: IpAddr,
+    pub(crate) port: u16,
+    /// The other container that has the address.
+    pub(crate) peer: Option<Arc<Container>>,
 }
 
 impl<'a> Contact<'a> {
     /// `None`: nobody else is contacted.
-    pub(super) fn of(context: &'a DetectContext<'a>, net: &Net) -> Option<Self> {
+    pub(crate) fn of(context: &'a DetectContext<'a>, net: &Net) -> Option<Self> {
         let (proto, address) = (Protocol::from_number(net.protocol)?, peer_address(&net.remote)?);
         // Servers answer to ports that clients were given.
         let answer = proto == Protocol::Udp && context.host.ephemeral_ports.contains(net.remote.port);
@@ -56,6 +58,12 @@ impl<'a> Contact<'a> {
                 ephemeral: self.context.host.ephemeral_ports,
             })
         })
+    }
+
+    /// Whether the profile names it. `None`: there is none, or it says nothing of contacts.
+    pub(crate) fn is_named(&self) -> Option<bool> {
+        let profile = self.context.profile.filter(|profile| describes(profile));
+        profile.map(|_| self.is_allowed())
     }
 
     pub(super) fn peer_known(&self) -> Option<&ContainerMetadata> {
@@ -94,9 +102,7 @@ impl<'a> Contact<'a> {
 
     pub(super) fn outside_profile(&self) -> Option<Finding> {
         let profile = self.context.profile?;
-        // A partial profile without contacts was not asked for them; a complete one knows that there are none.
-        let silent = profile.source().connect.is_empty() && profile.state() != ProfileState::Complete;
-        if self.peer.is_some() || silent || !profile.judges(Class::Lateral) {
+        if self.peer.is_some() || !describes(profile) || !profile.judges(Class::Lateral) {
             return None;
         }
         let severity = if is_internal(self.address) {
@@ -165,6 +171,12 @@ impl<'a> Contact<'a> {
             self.proto.name()
         )
     }
+}
+
+/// Whether the profile says anything of contacts. A partial one without contacts was not asked for them; a complete one
+/// knows that there are none.
+fn describes(profile: &CompiledProfile) -> bool {
+    !profile.source().connect.is_empty() || profile.state() == ProfileState::Complete
 }
 
 /// An address of the container itself.

@@ -18,13 +18,13 @@ mod tunnels;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use contact::Contact;
 pub(super) use contact::has_host_network;
 
 use super::per_container::PerContainer;
 use super::{DetectContext, Detector, Finding, Scope};
 use crate::event::{BootTime, Exec, Net, Payload, RecordFlags, SlotKey};
 use brute_force::Logins;
-use contact::Contact;
 use fan_out::FanOut;
 use pipes::Pipes;
 use services::Token;

@@ -2,7 +2,7 @@
 
 use super::finding;
 use crate::detect::described::executes;
-use crate::detect::program::{called, inner_ancestors, is_builder};
+use crate::detect::program::builds;
 use crate::detect::rules::tampering;
 use crate::detect::{DetectContext, Finding};
 use crate::event::{Exec, RecordFlags};
@@ -11,15 +11,10 @@ use agent_common::behaviour::Burst;
 /// A program was executed, which the kernel calls one of very many.
 pub(super) fn executed(context: &DetectContext<'_>, exec: &Exec) -> Option<Finding> {
     let burst = context.event.raw.header.flags.has(RecordFlags::BURST);
-    if !burst || is_work(context) || executes(context, exec.script().as_ref()) {
+    if !burst || builds(context.event) || executes(context, exec.script().as_ref()) == Some(true) {
         return None;
     }
     let Burst { size, within, .. } = Burst::EXECUTIONS;
     let did = format!("was executed {size} times within {within} s");
     Some(finding(context, &tampering::EVENT_FLOOD, &context.actor(), &did).with("executions", size))
-}
-
-/// Builds execute what they need, for each file.
-fn is_work(context: &DetectContext<'_>) -> bool {
-    inner_ancestors(context.event).any(|ancestor| is_builder(&called(ancestor)))
 }

@@ -5,7 +5,7 @@ use super::*;
 const PEER: &str = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
 
 /// The web container and its neighbour at 172.17.0.3, both known.
-fn two_containers() -> Run {
+pub(super) fn two_containers() -> Run {
     let mut run = Run::new();
     run.feed(connected())
         .feed(described("nginx:1.25"))
@@ -25,8 +25,17 @@ fn neighbour(generation: u32) -> Input {
 }
 
 fn neighbour_described() -> Input {
+    neighbour_of("")
+}
+
+/// The neighbour with its image.
+pub(super) fn neighbour_of(image: &str) -> Input {
     let metadata = ContainerMetadata {
         name: "db".to_owned(),
+        image: ImageRef {
+            reference: image.to_owned(),
+            ..ImageRef::default()
+        },
         addresses: vec!["172.17.0.3".parse().unwrap()],
         ..ContainerMetadata::default()
     };
