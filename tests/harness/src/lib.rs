@@ -12,6 +12,7 @@ pub mod image;
 pub mod lab;
 pub mod measure;
 pub mod paths;
+pub mod profile;
 pub mod scenario;
 mod time;
 pub mod verified;
