@@ -11,6 +11,7 @@ pub mod corpus;
 pub mod image;
 pub mod lab;
 pub mod measure;
+pub mod mixed;
 pub mod paths;
 pub mod profile;
 pub mod scenario;
