@@ -58,6 +58,8 @@ impl Line {
 /// A running agent. Dropping it kills it.
 #[derive(Debug)]
 pub struct AgentProcess {
+    /// Its executable: clients are the same program.
+    binary: PathBuf,
     child: Child,
     folder: TempDir,
     metrics: SocketAddr,
@@ -122,6 +124,7 @@ impl AgentProcess {
             std::thread::spawn(move || collect(stdout, &output))
         });
         Ok(Self {
+            binary,
             child,
             folder,
             metrics,
@@ -218,7 +221,7 @@ impl AgentProcess {
     /// A client of the agent: `agent --config … ARGS`.
     #[must_use]
     pub fn client(&self, args: &[&str]) -> Command {
-        let mut client = Command::new(paths::agent_binary());
+        let mut client = Command::new(&self.binary);
         client.arg("--config").arg(self.config()).args(args);
         client
     }
@@ -228,10 +231,22 @@ impl AgentProcess {
     /// # Errors
     /// When it has ended.
     pub fn resident_bytes(&self) -> Result<u64> {
+        self.memory("VmRSS:")
+    }
+
+    /// The most memory that it ever had, bytes.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn peak_bytes(&self) -> Result<u64> {
+        self.memory("VmHWM:")
+    }
+
+    fn memory(&self, field: &str) -> Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let line = status.lines().find_map(|line| line.strip_prefix(field));
         let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-        Ok(kib.context("no VmRSS")? * 1024)
+        Ok(kib.with_context(|| format!("no {field}"))? * 1024)
     }
 
     /// The value of one sample of its metrics, by name and labels as they are printed; 0: there is none.

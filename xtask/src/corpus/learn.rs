@@ -2,8 +2,8 @@
 
 use agent_tests::agent::{AgentProcess, Options};
 use agent_tests::corpus::{Entry, Runner, Stage};
+use agent_tests::profile::call_complete;
 use anyhow::{Context, Result, bail};
-use std::fs;
 use std::path::Path;
 
 /// What one scenario takes at most; learning goes on until all are done.
@@ -37,9 +37,5 @@ pub(super) fn profile(stage: &Stage<'_>, options: &Options, work: &[Entry], fold
     if !status.success() {
         bail!("no profile was learned: {status}");
     }
-    let learned = fs::read_to_string(&file)?;
-    Ok(fs::write(
-        file,
-        learned.replace("state: partial", "state: complete"),
-    )?)
+    call_complete(&file)
 }

@@ -1,7 +1,8 @@
 //! `cargo xtask corpus`: every attack of the corpus in a container of its own, and whether it was caught, or only seen; the benign
-//! scenarios, and whether they are left in peace.
+//! scenarios and the mixed run, and whether they are left in peace.
 
 mod learn;
+mod mixed;
 
 use crate::build::{Profile, build_agent};
 use crate::setup::{self, Purpose};
@@ -24,8 +25,15 @@ pub(crate) struct Args {
     /// The benign scenarios instead of the attacks
     #[arg(long, conflicts_with_all = ["events_only", "vm"])]
     benign: bool,
-    /// Beside a profile that is learned first: from the benign scenarios themselves, or from an ordinary day of the
-    /// attacks' image
+    /// An ordinary day of a host instead of the attacks: nginx, redis and postgres under load, with all that is done to
+    /// them
+    #[arg(long, conflicts_with_all = ["events_only", "benign", "vm", "file", "only", "list", "events"])]
+    mixed: bool,
+    /// How long the mixed run is; 30 when left out
+    #[arg(long, value_name = "N", requires = "mixed", value_parser = mixed::minutes())]
+    minutes: Option<u64>,
+    /// Beside a profile that is learned first: from the benign scenarios themselves, from the work of the mixed run, or
+    /// from an ordinary day of the attacks' image
     #[arg(long, conflicts_with_all = ["events_only", "vm"])]
     learned: bool,
     /// Entries of this file instead of the published ones
@@ -61,6 +69,9 @@ enum Output {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    if args.mixed {
+        return mixed::run(args);
+    }
     let corpus = selected(args)?;
     if args.list {
         for Entry { id, class, name, .. } in &corpus.entries {

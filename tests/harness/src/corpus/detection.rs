@@ -69,9 +69,7 @@ impl Detection {
 
     /// Alerts that a benign scenario must not raise.
     pub fn disturbances(&self) -> impl Iterator<Item = &Raised> {
-        self.alerts
-            .iter()
-            .filter(|alert| rank(&alert.severity) >= rank("medium"))
+        self.alerts.iter().filter(|alert| alert.disturbs())
     }
 
     /// A benign scenario on one line, what disturbs on further ones.
@@ -114,6 +112,30 @@ impl Detection {
 }
 
 impl Raised {
+    pub(crate) fn of(line: &Value) -> Self {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let also = line["also"].as_array().into_iter().flatten();
+        Self {
+            rule: text(&line["rule"]),
+            class: text(&line["class"]),
+            severity: text(&line["severity"]),
+            summary: text(&line["summary"]),
+            also: also.map(text).collect(),
+            exe: text(&line["process"]["exe"]),
+            image: text(&line["container"]["image"]["ref"]),
+        }
+    }
+
+    /// Medium or above: somebody is called for it.
+    pub(crate) fn disturbs(&self) -> bool {
+        self.rank() >= rank("medium")
+    }
+
+    /// Of its severity, the least first.
+    pub(crate) fn rank(&self) -> usize {
+        rank(&self.severity)
+    }
+
     fn line(&self) -> String {
         format!(
             "\n         {} {} {}: {}",
@@ -149,35 +171,24 @@ fn misattributed(alert: &Raised, outcome: &Outcome) -> Option<String> {
 
 /// Alerts of the container, the first raised first; what the sensor says of itself is no detection.
 fn alerts_of(lines: &[Value], container: Option<&str>) -> Vec<Raised> {
-    let mut alerts: Vec<(&str, Raised)> = Vec::new();
     let own = lines.iter().filter(|line| {
         line["schema"] == "vigia.alert/v1"
             && line["class"] != "sensor"
             && line["container"]["id"].as_str() == container
     });
-    for line in own {
-        let id = line["id"].as_str().unwrap_or_default();
-        let raised = raised(line);
-        match alerts.iter_mut().find(|(known, _)| *known == id) {
-            Some((_, known)) => *known = raised,
-            None => alerts.push((id, raised)),
-        }
-    }
-    alerts.into_iter().map(|(_, alert)| alert).collect()
+    last_revisions(own).into_iter().map(Raised::of).collect()
 }
 
-fn raised(line: &Value) -> Raised {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let also = line["also"].as_array().into_iter().flatten();
-    Raised {
-        rule: text(&line["rule"]),
-        class: text(&line["class"]),
-        severity: text(&line["severity"]),
-        summary: text(&line["summary"]),
-        also: also.map(text).collect(),
-        exe: text(&line["process"]["exe"]),
-        image: text(&line["container"]["image"]["ref"]),
+/// Each alert as it was said last, the first raised first.
+pub(crate) fn last_revisions<'a>(alerts: impl Iterator<Item = &'a Value>) -> Vec<&'a Value> {
+    let mut last: Vec<&Value> = Vec::new();
+    for alert in alerts {
+        match last.iter_mut().find(|known| known["id"] == alert["id"]) {
+            Some(known) => *known = alert,
+            None => last.push(alert),
+        }
     }
+    last
 }
 
 /// Recall by class, and what is wrong with those that were caught.

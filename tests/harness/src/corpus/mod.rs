@@ -16,6 +16,7 @@ mod report;
 mod run;
 mod stage;
 
+pub(crate) use detection::last_revisions;
 pub use detection::{Detection, Raised, recall};
 pub use entry::{Corpus, Entry};
 pub use expected::Expectations;
