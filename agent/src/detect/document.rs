@@ -106,7 +106,7 @@ fn push(document: &mut String, text: std::fmt::Arguments<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detect::{Class, rule};
+    use crate::detect::{Class, Severity, rule};
     use serde_json::json;
 
     static OWN: Rule = Rule {

@@ -148,7 +148,7 @@ fn a_scan_before_the_name_is_one_alert() {
 
 /// Runs without a profile, unnamed.
 fn stranger() -> Run {
-    let mut run = Run::pending();
+    let run = Run::pending();
     run
 }
 

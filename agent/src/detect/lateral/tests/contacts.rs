@@ -4,7 +4,7 @@ use super::*;
 use crate::container::ImageRef;
 use crate::detect::Finding;
 use crate::detect::testing::{image_file, open};
-use crate::event::{ExecId, FileObject};
+use crate::event::{ExecId, FileObject, RecordFlags};
 
 /// The app beside a container of `image` at 172.17.0.3, in one network of the user's own.
 fn beside(image: &str) -> Scene {
