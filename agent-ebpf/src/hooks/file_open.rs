@@ -115,8 +115,7 @@ pub fn exit_open(ctx: BtfTracePointContext) -> i32 {
     0
 }
 
-/// open_by_handle_at returns: it asked for a file without a name. What was opened is reported as by any other call, with the handler
-/// of which this one goes on.
+/// open_by_handle_at returns: it asked for a file without a name. openat's handler, whichever that is, says what was opened.
 #[btf_tracepoint(function = "sys_exit")]
 pub fn exit_open_by_handle(ctx: BtfTracePointContext) -> i32 {
     let call = Syscall::of(&ctx);

@@ -234,7 +234,7 @@ const CALLS: [Call; 28] = [
         [Absent, Own(1), Absent, Absent],
     )
     .urgent(),
-    // The last one: see `BUT_LAST`.
+    // The last one: see `NAMES`.
     call(
         "open_by_handle_at",
         CallName::OPEN_BY_HANDLE_AT,
@@ -243,13 +243,11 @@ const CALLS: [Call; 28] = [
     .urgent(),
 ];
 
-/// Their names, for the attach set.
-pub(super) static NAMES: [&str; CALLS.len()] = names();
-/// The same where `exit_open_by_handle` takes the last one.
-pub(super) static BUT_LAST: [&str; CALLS.len() - 1] = names();
+/// Their names, for the attach set; but for the last one, whose file is reported too: `exit_open_by_handle` does both.
+pub(super) static NAMES: [&str; CALLS.len() - 1] = names();
 
-const fn names<const COUNT: usize>() -> [&'static str; COUNT] {
-    let mut names = [""; COUNT];
+const fn names() -> [&'static str; CALLS.len() - 1] {
+    let mut names = [""; CALLS.len() - 1];
     let mut index = 0;
     while index < names.len() {
         names[index] = CALLS[index].name;

@@ -1,11 +1,13 @@
 //! Files and mounts.
 
 use super::{fentry, lsm, syscalls, tracepoint, way};
-use crate::kernel::backend::{Backend, Capability, Plan};
+use crate::kernel::backend::{Backend, Capability, Hook, Plan};
 use agent_common::event::Trust;
 
 /// Calls that open by name. open_by_handle_at(2) has none.
 const OPENING: &[&str] = &["open", "openat", "openat2", "creat"];
+/// It goes on with openat's handler.
+const BY_HANDLE: Hook = syscalls("exit_open_by_handle", &["open_by_handle_at"]);
 
 pub(super) const PLANS: &[Plan] = &[
     Plan {
@@ -17,6 +19,7 @@ pub(super) const PLANS: &[Plan] = &[
                 &[
                     lsm("lsm_file_open", "file_open"),
                     syscalls("refused_open", OPENING),
+                    BY_HANDLE,
                 ],
             ),
             way(
@@ -25,6 +28,7 @@ pub(super) const PLANS: &[Plan] = &[
                 &[
                     fentry("fentry_file_open", "security_file_open"),
                     syscalls("refused_open", OPENING),
+                    BY_HANDLE,
                 ],
             ),
             way(
@@ -32,7 +36,7 @@ pub(super) const PLANS: &[Plan] = &[
                 Trust::RACY,
                 &[
                     syscalls("exit_open", OPENING),
-                    syscalls("exit_open_by_handle", &["open_by_handle_at"]),
+                    BY_HANDLE,
                 ],
             ),
         ],

@@ -6,7 +6,6 @@ use crate::kernel::calls;
 use agent_common::event::Trust;
 
 const CALLS: Hook = syscalls("exit_call", &calls::NAMES);
-const CALLS_BUT_LAST: Hook = syscalls("exit_call", &calls::BUT_LAST);
 const PRCTL: Hook = syscalls("exit_prctl", &["prctl"]);
 const SPLICE: Hook = syscalls("exit_splice", &["splice"]);
 const SETSOCKOPT: Hook = syscalls("exit_setsockopt", &["setsockopt"]);
@@ -177,7 +176,7 @@ pub(super) const PLANS: &[Plan] = &[
                     ),
                     may_lack(Need::Refused, tracepoint("netlink_consumed", "consume_skb")),
                     may_lack(Need::Refused, tracepoint("netlink_dropped", "kfree_skb")),
-                    CALLS_BUT_LAST,
+                    CALLS,
                     PRCTL,
                     SPLICE,
                     SETSOCKOPT,
