@@ -19,6 +19,7 @@ pub mod detect;
 pub mod engine;
 pub mod enrich;
 pub mod event;
+pub mod falco_import;
 pub mod format;
 pub mod host;
 #[allow(unsafe_code, reason = "maps a program's memory; see the module")]

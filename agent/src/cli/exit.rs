@@ -2,6 +2,7 @@ use crate::config::ConfigError;
 use crate::control::RefusalCode;
 use crate::control::client::ClientError;
 use crate::daemon::DaemonError;
+use crate::falco_import::FalcoError;
 use crate::recording::RecordingError;
 use crate::spool::SpoolError;
 use crate::telemetry::logs::LogError;
@@ -71,6 +72,7 @@ macro_rules! exits {
 exits!(
     ConfigError => Config,
     UserRuleError => Config,
+    FalcoError => Config,
     LogError => Config,
     SpoolError => Unavailable,
 );

@@ -1,5 +1,6 @@
 //! `agent rules`: those that are shipped, and those that users write.
 
+mod falco;
 mod own;
 
 use super::output::say_json;
@@ -29,6 +30,9 @@ pub(super) enum RulesCommand {
     Test(own::OwnArgs),
     /// Check files of rules; exit code 78 when one is wrong
     Lint(own::OwnArgs),
+    /// Translate rules of Falco: rules of users on stdout, on stderr what became of each; exit code 1 when none was translated, 78 when a file
+    /// is malformed
+    ImportFalco(falco::ImportArgs),
 }
 
 /// Shape of the list.
@@ -48,6 +52,7 @@ pub(super) fn run(file: Option<&PathBuf>, args: &RulesArgs) -> Result<Exit, Fail
     match &args.command {
         Some(RulesCommand::Test(args)) => own::test(args),
         Some(RulesCommand::Lint(args)) => own::lint(args),
+        Some(RulesCommand::ImportFalco(args)) => falco::import(args),
         None => list(file, args),
     }
 }

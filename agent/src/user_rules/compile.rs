@@ -21,13 +21,15 @@ const MAX_ID: usize = 80;
 const MAX_TITLE: usize = 200;
 /// Tests of one rule.
 const MAX_TESTS: usize = 100;
+/// Exceptions of one rule that have conditions: each is evaluated where the rule's own holds.
+const MAX_CONDITIONS: usize = 32;
 
 /// A rule that can be asked.
 #[derive(Debug)]
 pub struct CompiledRule {
     rule: &'static Rule,
     pub(super) kinds: Vec<EventKind>,
-    pub(super) expression: Expression,
+    expression: Expression,
     summary: Option<Summary>,
     exceptions: Vec<Exception>,
     pub(super) tests: Vec<Test>,
@@ -63,11 +65,7 @@ impl CompiledRule {
         let summary = document.summary.as_ref().map(|template| {
             Summary::parse(&template.value, &kinds).map_err(|problem| problem.at(file, template))
         });
-        let exceptions = document
-            .exceptions
-            .iter()
-            .map(|exception| Exception::new(&exception.value).map_err(|problem| problem.at(file, exception)));
-        let exceptions: Vec<Exception> = exceptions.collect::<Result<_, _>>()?;
+        let exceptions = exceptions(document, &kinds, file)?;
         let text = describe(document, set, &exceptions);
         let rule = intern(text).ok_or_else(|| {
             Problem::new(
@@ -127,14 +125,23 @@ impl CompiledRule {
         *self.failures.last.lock().unwrap_or_else(PoisonError::into_inner) = last;
     }
 
+    /// Its condition, and those of its exceptions.
+    pub(super) fn expressions(&self) -> impl Iterator<Item = &Expression> {
+        let of_exceptions = self.exceptions.iter().filter_map(Exception::condition);
+        std::iter::once(&self.expression).chain(of_exceptions)
+    }
+
     /// Whether it has something to say of an event of its kinds; else why that cannot be told.
     pub(super) fn holds(&self, scope: &Scope<'_>, variables: &Variables) -> Result<bool, String> {
-        let excepted = || {
-            self.exceptions
-                .iter()
-                .any(|exception| exception.covers(variables))
-        };
-        Ok(scope.holds(&self.expression)? && !excepted())
+        if !scope.holds(&self.expression)? {
+            return Ok(false);
+        }
+        for exception in &self.exceptions {
+            if exception.covers(scope, variables)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// What it says.
@@ -260,6 +267,25 @@ fn kinds(names: &[KindName]) -> Result<Vec<EventKind>, Problem> {
         ));
     }
     Ok(kinds)
+}
+
+fn exceptions(
+    document: &RuleDocument,
+    kinds: &[EventKind],
+    file: &Path,
+) -> Result<Vec<Exception>, UserRuleError> {
+    let mut conditional = document
+        .exceptions
+        .iter()
+        .filter(|exception| exception.value.condition.is_some());
+    if let Some(beyond) = conditional.nth(MAX_CONDITIONS) {
+        let reason = format!("more than {MAX_CONDITIONS} exceptions with conditions of one rule");
+        return Err(Problem::new(reason, "join some with `||`, or split the rule").at(file, beyond));
+    }
+    let exceptions = document.exceptions.iter();
+    exceptions
+        .map(|exception| Exception::new(exception, kinds, file))
+        .collect()
 }
 
 fn tests(document: &RuleDocument, file: &Path) -> Result<Vec<Test>, UserRuleError> {

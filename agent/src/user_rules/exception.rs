@@ -1,38 +1,75 @@
 //! Where a rule does not hold.
 
-use super::error::Problem;
-use super::model::ExceptionDocument;
+use super::error::{Problem, UserRuleError};
+use super::expression::{Expression, Scope};
+use super::model::{ExceptionDocument, Located};
 use super::variables::Variables;
+use crate::event::EventKind;
 use crate::profile::ImageName;
 use serde_json::{Map, Value};
+use std::path::Path;
+
+/// Characters of a condition that `agent explain` shows.
+const MAX_SHOWN: usize = 120;
 
 /// An exception that can be asked.
 #[derive(Debug)]
-pub(super) struct Exception(ExceptionDocument);
+pub(super) struct Exception {
+    document: ExceptionDocument,
+    condition: Option<Expression>,
+}
 
 impl Exception {
-    pub(super) fn new(document: &ExceptionDocument) -> Result<Self, Problem> {
+    /// Of a rule on events of `kinds`.
+    pub(super) fn new(
+        written: &Located<ExceptionDocument>,
+        kinds: &[EventKind],
+        file: &Path,
+    ) -> Result<Self, UserRuleError> {
+        let document = &written.value;
         let ExceptionDocument {
             images,
             namespaces,
             paths,
+            condition,
         } = document;
-        if images.is_empty() && namespaces.is_empty() && paths.is_empty() {
-            return Err(Problem::new(
-                "an exception without images, namespaces or paths would hold everywhere",
+        if images.is_empty() && namespaces.is_empty() && paths.is_empty() && condition.is_none() {
+            let problem = Problem::new(
+                "an exception without images, namespaces, paths or a condition would hold everywhere",
                 "name what it is for, or remove it",
-            ));
+            );
+            return Err(problem.at(file, written));
         }
-        Ok(Self(document.clone()))
+        let compiled = condition.as_ref().map(|condition| {
+            Expression::compile(&condition.value, kinds).map_err(|problem| problem.at(file, condition))
+        });
+        Ok(Self {
+            document: document.clone(),
+            condition: compiled.transpose()?,
+        })
     }
 
-    /// True when every list that is given has a match.
-    pub(super) fn covers(&self, variables: &Variables) -> bool {
+    /// What it asks for beside its lists.
+    pub(super) fn condition(&self) -> Option<&Expression> {
+        self.condition.as_ref()
+    }
+
+    /// Whether everything that is given matches; else why that cannot be told.
+    pub(super) fn covers(&self, scope: &Scope<'_>, variables: &Variables) -> Result<bool, String> {
+        match &self.condition {
+            _ if !self.lists_match(variables) => Ok(false),
+            Some(condition) => scope.holds(condition),
+            None => Ok(true),
+        }
+    }
+
+    fn lists_match(&self, variables: &Variables) -> bool {
         let ExceptionDocument {
             images,
             namespaces,
             paths,
-        } = &self.0;
+            ..
+        } = &self.document;
         let image = variables.image().and_then(ImageName::parse);
         let namespace = text(&variables.container, "namespace");
         let path = nameable_path(variables);
@@ -51,17 +88,29 @@ impl Exception {
             images,
             namespaces,
             paths,
-        } = &self.0;
+            condition,
+        } = &self.document;
         [
             list("image", images.iter().map(ToString::to_string).collect()),
             list("namespace", namespaces.clone()),
             list("path", paths.iter().map(ToString::to_string).collect()),
+            condition.as_ref().map(|condition| shortened(&condition.value)),
         ]
         .into_iter()
         .flatten()
         .collect::<Vec<_>>()
         .join(" and ")
     }
+}
+
+fn shortened(condition: &str) -> String {
+    let words: Vec<&str> = condition.split_whitespace().collect();
+    let whole = words.join(" ");
+    let mut shown: String = whole.chars().take(MAX_SHOWN).collect();
+    if shown.len() < whole.len() {
+        shown.push('…');
+    }
+    shown
 }
 
 /// The event's path, else the executable's. Who made another root names its files as he likes, and of a path that was cut nobody knows

@@ -211,15 +211,27 @@ pub(super) const PROCESS: &[Field] = &[
     number("host_pid", ""),
     text("start", "RFC 3339"),
     text("exe", "absolute, in the container's root"),
+    text(
+        "name",
+        "last part of `exe`; of exec that of `filename`, of busybox and its like what they were called",
+    ),
     field("args", TEXTS, ""),
+    text("arguments", "what follows the first of `args`, as one text"),
+    text("command_line", "`name` and `arguments`, as one text"),
     text("cwd", ""),
     number("uid", ""),
     field(
         "ancestors",
         FieldType::List(&FieldType::Object(ANCESTOR)),
-        "parent first, each with `exe`, `args`, `host_pid`, `host`",
+        "parent first, each with `exe`, `name`, `args`, `command_line`, `host_pid`, `host`",
+    ),
+    field(
+        "parent",
+        FieldType::Object(ANCESTOR),
+        "the first of `ancestors`; what is not known of it is empty",
     ),
     flag("ancestors_truncated", "the chain is not complete"),
+    number("age_ms", "milliseconds from `start` to the event"),
     field(
         "in_image",
         FieldType::MaybeFlag,
@@ -233,7 +245,9 @@ pub(super) const PROCESS: &[Field] = &[
 const ANCESTOR: &[Field] = &[
     number("host_pid", ""),
     text("exe", ""),
+    text("name", "last part of `exe`"),
     field("args", TEXTS, "none of processes of the host"),
+    text("command_line", "`name` and what follows the first of `args`"),
     flag("host", "outside the container"),
 ];
 /// The container that it acts in.

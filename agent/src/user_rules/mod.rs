@@ -9,6 +9,7 @@
 mod bounds;
 mod check;
 mod compile;
+mod derived;
 mod detector;
 mod error;
 mod exception;

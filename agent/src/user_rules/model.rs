@@ -82,6 +82,8 @@ pub(super) struct ExceptionDocument {
     /// Patterns of the event's path; of the executable, where the event has none.
     #[serde(default)]
     pub(super) paths: Vec<PathPattern>,
+    /// CEL, as the rule's own.
+    pub(super) condition: Option<Located<String>>,
 }
 
 /// An event and what the rule is to say of it.

@@ -70,7 +70,9 @@ impl UserRuleSet {
             for kind in &rule.kinds {
                 let asked = by_kind.entry(*kind).or_default();
                 asked.rules.push(index);
-                asked.variables.extend(&rule.expression.facts.variables);
+                for expression in rule.expressions() {
+                    asked.variables.extend(&expression.facts.variables);
+                }
             }
         }
         Ok(Self {
@@ -161,7 +163,9 @@ impl UserRuleSet {
 fn machine(rules: &[CompiledRule]) -> Result<Machine, UserRuleError> {
     let mut patterns = BTreeSet::new();
     for rule in rules {
-        patterns.extend(&rule.expression.facts.patterns);
+        for expression in rule.expressions() {
+            patterns.extend(&expression.facts.patterns);
+        }
         if patterns.len() > MAX_PATTERNS {
             let reason = format!("rules have more than {MAX_PATTERNS} different patterns of `matches`");
             let help = "use startsWith, endsWith and contains where they do";

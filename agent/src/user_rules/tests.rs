@@ -130,6 +130,38 @@ fn exceptions_hold_by_image_namespace_and_path_and_all_keys_of_one_must_match() 
 }
 
 #[test]
+fn an_exception_s_condition_must_hold_too_and_sees_what_the_rule_s_own_sees() {
+    let of = |exceptions: &str| {
+        let rules = set(
+            "exec",
+            "event.ret == 0",
+            &format!("  exceptions: [{exceptions}]\n"),
+        );
+        exec(&rules, &mut shop("/opt/tool/curl"))
+    };
+    assert_eq!(of("{condition: process.name == 'curl'}"), 0);
+    assert_eq!(of("{condition: process.name == 'wget'}"), 1);
+    assert_eq!(of("{condition: process.name == 'curl', namespaces: [dev]}"), 1);
+    assert_eq!(of("{condition: process.name == 'curl', namespaces: [shop]}"), 0);
+    assert_eq!(
+        of("{condition: container.namespace == 'dev'}, {condition: process.exe.matches('tool')}"),
+        0
+    );
+    // The rule itself asks for no variable but the event.
+    let rules = set(
+        "exec",
+        "event.ret == 0",
+        "  exceptions: [{condition: 'size(process.args) > 0 && process.args[1] == \"x\"'}]\n",
+    );
+    assert_eq!(exec(&rules, &mut shop("/opt/tool/curl")), 0);
+    assert_eq!(
+        rules.iter().next().unwrap().failures().0,
+        1,
+        "it failed and was counted"
+    );
+}
+
+#[test]
 fn a_path_is_the_event_s_else_the_executable_s_and_none_in_another_root() {
     let rules = set(
         "file_open, connect",

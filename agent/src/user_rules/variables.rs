@@ -1,6 +1,7 @@
 //! What conditions, placeholders and exceptions see of an event: its evidence, process and container as `agent watch --json` shows them,
 //! but complete. What an event does not have is empty, so that a condition need not ask whether it is there.
 
+use super::derived;
 use super::fields::{CONTAINER, Field, FieldType, PROCESS, event_fields};
 use super::model::Given;
 use crate::alert::Activity;
@@ -30,6 +31,8 @@ impl Variables {
         if shorten(&mut process, "args") | shorten(&mut process, "ancestors") {
             process.insert("truncated".to_owned(), true.into());
         }
+        let age = shown.time.since(shown.process.start).as_millis();
+        process.insert("age_ms".to_owned(), i64::try_from(age).unwrap_or(i64::MAX).into());
         let variables = Self {
             event: shown.evidence,
             process,
@@ -90,6 +93,7 @@ impl Variables {
         if kind == EventKind::EXEC {
             keep(&mut self.event, "path", exe.as_ref());
         }
+        derived::complete(kind, &self.event, &mut self.process);
         let of_pod = self.container.get("pod").and_then(|pod| pod.get("namespace"));
         match (of_pod.cloned(), self.container.get("namespace").cloned()) {
             (Some(of_pod), None) => drop(self.container.insert("namespace".to_owned(), of_pod)),

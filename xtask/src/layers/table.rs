@@ -101,6 +101,7 @@ const ALL: &[&str] = &[
     "engine",
     "enrich",
     "event",
+    "falco_import",
     "format",
     "host",
     "k8s",
@@ -121,7 +122,7 @@ const ALL: &[&str] = &[
     "watch",
 ];
 
-pub(super) const LAYERS: [Layer; 31] = [
+pub(super) const LAYERS: [Layer; 32] = [
     // vocabulary
     // an enriched event names its container and process
     pure("event", &["container", "process"]),
@@ -157,6 +158,8 @@ pub(super) const LAYERS: [Layer; 31] = [
     pure("format", &["event", "detect", "alert"]),
     // asks about what alerts show; files are read by the configuration's reader
     pure("user_rules", &["event", "detect", "alert", "profile", "config"]),
+    // what it makes is compiled as rules of users are
+    pure("falco_import", &["event", "detect", "config", "user_rules"]),
     pure(
         "enrich",
         &["net", "event", "container", "process", "host", "decode"],

@@ -34,10 +34,7 @@ pub(super) const PLANS: &[Plan] = &[
             way(
                 Backend::Tracepoint,
                 Trust::RACY,
-                &[
-                    syscalls("exit_open", OPENING),
-                    BY_HANDLE,
-                ],
+                &[syscalls("exit_open", OPENING), BY_HANDLE],
             ),
         ],
     },

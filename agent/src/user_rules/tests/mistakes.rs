@@ -38,7 +38,7 @@ fn names_that_are_wrong_and_types_that_do_not_fit_are_told() {
             "event.access == \"write\"",
             "there is no field `event.access` of events of kind `exec`",
         ),
-        ("process.name == \"x\"", "there is no field `process.name`"),
+        ("process.tty == \"x\"", "there is no field `process.tty`"),
         (
             "container.image.tag == \"x\"",
             "there is no field `container.image.tag`",
@@ -113,8 +113,8 @@ fn what_is_no_condition_or_would_fail_on_events_is_told() {
             "`a` is text: it has no field `exe`",
         ),
         (
-            "process.ancestors.exists(a, a.name == \"x\")",
-            "there is no field `a.name`",
+            "process.ancestors.exists(a, a.tty == \"x\")",
+            "there is no field `a.tty`",
         ),
     ]);
 }
@@ -199,12 +199,35 @@ fn every_key_is_checked() {
 }
 
 #[test]
+fn exceptions_with_conditions_are_bounded() {
+    let with = |count: usize| {
+        let exception = "{condition: event.ret == 1}, ".repeat(count);
+        compile(&rule(
+            "exec",
+            "event.ret == 0",
+            &format!("  exceptions: [{exception}]\n"),
+        ))
+    };
+    assert!(with(32).is_ok());
+    let message = with(33).unwrap_err().to_string();
+    assert!(
+        message.contains("more than 32 exceptions with conditions"),
+        "{message}"
+    );
+}
+
+#[test]
 fn exceptions_and_tests_are_checked() {
     told(&[
         (
             "title: Something",
             "title: a\n  exceptions: [{}]",
             "12:16: an exception without images",
+        ),
+        (
+            "title: Something",
+            "title: a\n  exceptions: [{condition: event.pth == 'x'}]",
+            "12:28: there is no field `event.pth`",
         ),
         (
             "title: Something",
