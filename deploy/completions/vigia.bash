@@ -25,6 +25,9 @@ _vigia() {
             vigia,explain)
                 cmd="vigia__subcmd__explain"
                 ;;
+            vigia,graph)
+                cmd="vigia__subcmd__graph"
+                ;;
             vigia,profile)
                 cmd="vigia__subcmd__profile"
                 ;;
@@ -79,6 +82,9 @@ _vigia() {
             vigia__subcmd__profile,show)
                 cmd="vigia__subcmd__profile__subcmd__show"
                 ;;
+            vigia__subcmd__rules,import-falco)
+                cmd="vigia__subcmd__rules__subcmd__import__subcmd__falco"
+                ;;
             vigia__subcmd__rules,lint)
                 cmd="vigia__subcmd__rules__subcmd__lint"
                 ;;
@@ -95,7 +101,7 @@ _vigia() {
 
     case "${cmd}" in
         vigia)
-            opts="-h -V --config --help --version run watch check replay status reload profile rules explain config sink spool version"
+            opts="-h -V --config --help --version run watch check replay status graph reload profile rules explain config sink spool version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -261,6 +267,40 @@ _vigia() {
                     ;;
                 --output)
                     COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        vigia__subcmd__graph)
+            opts="-h --output --image --new --recording --run-dir --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -W "text dot json mermaid" -- "${cur}"))
+                    return 0
+                    ;;
+                --image)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --recording)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --run-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --config)
@@ -461,7 +501,7 @@ _vigia() {
             return 0
             ;;
         vigia__subcmd__rules)
-            opts="-h --output --config --help test lint"
+            opts="-h --output --config --help test lint import-falco"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -469,6 +509,28 @@ _vigia() {
             case "${prev}" in
                 --output)
                     COMPREPLY=($(compgen -W "text json markdown navigator" -- "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        vigia__subcmd__rules__subcmd__import__subcmd__falco)
+            opts="-h --output --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
                     return 0
                     ;;
                 --config)

@@ -32,6 +32,7 @@ complete -c vigia -n "__fish_vigia_needs_command" -f -a "watch" -d 'Show live wh
 complete -c vigia -n "__fish_vigia_needs_command" -f -a "check" -d 'Say what this kernel and host allow: load the sensor, list its capabilities, detach it'
 complete -c vigia -n "__fish_vigia_needs_command" -f -a "replay" -d 'Run the detection again over what `agent run --record` wrote, without a kernel'
 complete -c vigia -n "__fish_vigia_needs_command" -f -a "status" -d 'Show the state of the running agent'
+complete -c vigia -n "__fish_vigia_needs_command" -f -a "graph" -d 'Show which image contacts which, and at which port; those that the profile does not name are new'
 complete -c vigia -n "__fish_vigia_needs_command" -f -a "reload" -d 'Have the running agent read its configuration, profiles and rules again; exit code 78 when it refuses them'
 complete -c vigia -n "__fish_vigia_needs_command" -f -a "profile" -d 'Learn and inspect behaviour profiles'
 complete -c vigia -n "__fish_vigia_needs_command" -f -a "rules" -d 'List the rules with their documentation; check and test rules of your own'
@@ -104,6 +105,16 @@ complete -c vigia -n "__fish_vigia_using_subcommand status" -l container -d 'Onl
 complete -c vigia -n "__fish_vigia_using_subcommand status" -l run-dir -d 'Folder of the control socket' -r -F
 complete -c vigia -n "__fish_vigia_using_subcommand status" -l config -d 'Configuration file [default: /etc/vigia/config.yaml if it is there]' -r -F
 complete -c vigia -n "__fish_vigia_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vigia -n "__fish_vigia_using_subcommand graph" -l output -r -f -a "text\t'A line per edge'
+dot\t'For Graphviz'
+json\t'`vigia.graph/v1`'
+mermaid\t'For Markdown that draws Mermaid\'s diagrams'"
+complete -c vigia -n "__fish_vigia_using_subcommand graph" -l image -d 'Only edges from or to an image with this in its name' -r
+complete -c vigia -n "__fish_vigia_using_subcommand graph" -l recording -d 'The graph of what `agent run --record` wrote, instead of the running agent\'s' -r -F
+complete -c vigia -n "__fish_vigia_using_subcommand graph" -l run-dir -d 'Folder of the control socket' -r -F
+complete -c vigia -n "__fish_vigia_using_subcommand graph" -l config -d 'Configuration file [default: /etc/vigia/config.yaml if it is there]' -r -F
+complete -c vigia -n "__fish_vigia_using_subcommand graph" -l new -d 'Only edges that the profile of the contacting image does not name'
+complete -c vigia -n "__fish_vigia_using_subcommand graph" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c vigia -n "__fish_vigia_using_subcommand reload" -l output -r -f -a "text\t'For people'
 json\t'For programs'"
 complete -c vigia -n "__fish_vigia_using_subcommand reload" -l run-dir -d 'Folder of the control socket' -r -F
@@ -136,14 +147,15 @@ complete -c vigia -n "__fish_vigia_using_subcommand profile; and __fish_seen_sub
 json\t'For programs'"
 complete -c vigia -n "__fish_vigia_using_subcommand profile; and __fish_seen_subcommand_from show" -l config -d 'Configuration file [default: /etc/vigia/config.yaml if it is there]' -r -F
 complete -c vigia -n "__fish_vigia_using_subcommand profile; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c vigia -n "__fish_vigia_using_subcommand rules; and not __fish_seen_subcommand_from test lint" -l output -r -f -a "text\t'One line per rule'
+complete -c vigia -n "__fish_vigia_using_subcommand rules; and not __fish_seen_subcommand_from test lint import-falco" -l output -r -f -a "text\t'One line per rule'
 json\t''
 markdown\t'What `docs/rules.md` is: the rules that are shipped'
 navigator\t'Coverage of ATT&CK, as a layer of its Navigator'"
-complete -c vigia -n "__fish_vigia_using_subcommand rules; and not __fish_seen_subcommand_from test lint" -l config -d 'Configuration file [default: /etc/vigia/config.yaml if it is there]' -r -F
-complete -c vigia -n "__fish_vigia_using_subcommand rules; and not __fish_seen_subcommand_from test lint" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c vigia -n "__fish_vigia_using_subcommand rules; and not __fish_seen_subcommand_from test lint" -a "test" -d 'Run the tests that are written in files of rules; exit code 1 when one fails, 78 when a file is wrong'
-complete -c vigia -n "__fish_vigia_using_subcommand rules; and not __fish_seen_subcommand_from test lint" -a "lint" -d 'Check files of rules; exit code 78 when one is wrong'
+complete -c vigia -n "__fish_vigia_using_subcommand rules; and not __fish_seen_subcommand_from test lint import-falco" -l config -d 'Configuration file [default: /etc/vigia/config.yaml if it is there]' -r -F
+complete -c vigia -n "__fish_vigia_using_subcommand rules; and not __fish_seen_subcommand_from test lint import-falco" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vigia -n "__fish_vigia_using_subcommand rules; and not __fish_seen_subcommand_from test lint import-falco" -a "test" -d 'Run the tests that are written in files of rules; exit code 1 when one fails, 78 when a file is wrong'
+complete -c vigia -n "__fish_vigia_using_subcommand rules; and not __fish_seen_subcommand_from test lint import-falco" -a "lint" -d 'Check files of rules; exit code 78 when one is wrong'
+complete -c vigia -n "__fish_vigia_using_subcommand rules; and not __fish_seen_subcommand_from test lint import-falco" -a "import-falco" -d 'Translate rules of Falco: rules of users on stdout, on stderr what became of each; exit code 1 when none was translated, 78 when a file is malformed'
 complete -c vigia -n "__fish_vigia_using_subcommand rules; and __fish_seen_subcommand_from test" -l output -r -f -a "text\t'For people'
 json\t'For programs'"
 complete -c vigia -n "__fish_vigia_using_subcommand rules; and __fish_seen_subcommand_from test" -l config -d 'Configuration file [default: /etc/vigia/config.yaml if it is there]' -r -F
@@ -152,6 +164,10 @@ complete -c vigia -n "__fish_vigia_using_subcommand rules; and __fish_seen_subco
 json\t'For programs'"
 complete -c vigia -n "__fish_vigia_using_subcommand rules; and __fish_seen_subcommand_from lint" -l config -d 'Configuration file [default: /etc/vigia/config.yaml if it is there]' -r -F
 complete -c vigia -n "__fish_vigia_using_subcommand rules; and __fish_seen_subcommand_from lint" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vigia -n "__fish_vigia_using_subcommand rules; and __fish_seen_subcommand_from import-falco" -l output -d 'Shape of the report on stderr' -r -f -a "text\t'For people'
+json\t'For programs'"
+complete -c vigia -n "__fish_vigia_using_subcommand rules; and __fish_seen_subcommand_from import-falco" -l config -d 'Configuration file [default: /etc/vigia/config.yaml if it is there]' -r -F
+complete -c vigia -n "__fish_vigia_using_subcommand rules; and __fish_seen_subcommand_from import-falco" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c vigia -n "__fish_vigia_using_subcommand explain" -l spool -d 'Folder of the spool [default: the configured one]' -r -F
 complete -c vigia -n "__fish_vigia_using_subcommand explain" -l output -r -f -a "text\t'For people'
 json\t'For programs'"
