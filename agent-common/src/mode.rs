@@ -10,3 +10,5 @@ pub const S_IFCHR: u16 = 0o020_000;
 
 pub const FMODE_READ: u32 = 1;
 pub const FMODE_WRITE: u32 = 2;
+/// The file was made by this open.
+pub const FMODE_CREATED: u32 = 0x10_0000;

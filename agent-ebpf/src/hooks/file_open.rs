@@ -19,15 +19,13 @@ use crate::task::{self, Actor, Deed};
 use agent_common::counter::{KernelError, Outcome};
 use agent_common::event::{EventKind, FileFlags, FileOpenEvent, RecordFlags, StrRef};
 use agent_common::magic::{self, is_kernel_interface};
-use agent_common::mode::FMODE_WRITE;
+use agent_common::mode::{FMODE_CREATED, FMODE_WRITE};
 use agent_common::policy::Verdict;
 use aya_ebpf::macros::{btf_tracepoint, fentry, lsm};
 use aya_ebpf::programs::{BtfTracePointContext, FEntryContext, LsmContext};
 
 const KIND: EventKind = EventKind::FILE_OPEN;
 const FMODE_PATH: u32 = 0x4000;
-/// The file was made by this open.
-const FMODE_CREATED: u32 = 0x10_0000;
 /// In `f_flags` while the open goes on. In a key's access, two bits further up.
 const O_TRUNC: u32 = 0o1000;
 /// overlayfs's own open of the real file: the second report of one open.

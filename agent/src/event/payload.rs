@@ -2,7 +2,7 @@ use super::{
     AttributeOp, CallName, ContainerOp, CredentialsOp, EventHeader, ExecId, FileObject, KernelString, MmapOp,
     ModuleOp, MountOp, Namespaces, PtraceOp, RecordFlags, SlotKey, SocketAddress,
 };
-use agent_common::mode::{FMODE_READ, FMODE_WRITE};
+use agent_common::mode::{FMODE_CREATED, FMODE_READ, FMODE_WRITE};
 
 /// A decoded record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,6 +111,12 @@ impl FileOpen {
     #[must_use]
     pub fn writes(&self) -> bool {
         self.f_mode & FMODE_WRITE != 0
+    }
+
+    /// This open made the file: there was none.
+    #[must_use]
+    pub fn made(&self) -> bool {
+        self.f_mode & FMODE_CREATED != 0
     }
 
     /// Opened for reading.

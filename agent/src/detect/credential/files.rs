@@ -2,8 +2,8 @@
 
 use crate::detect::program::{builds, called, is_main, is_of_image, is_shell, name};
 use crate::detect::rules::credential;
-use crate::detect::{DetectContext, Finding, Rule};
-use crate::event::{FileFlags, FileOpen, RecordFlags, Trust};
+use crate::detect::{Class, DetectContext, Finding, Rule};
+use crate::event::{FileFlags, FileOpen, Name, RecordFlags, Trust};
 use bstr::ByteSlice;
 
 /// Secrets of one sort.
@@ -178,21 +178,53 @@ pub(super) fn inspect(context: &DetectContext<'_>, open: &FileOpen) -> Option<Fi
     if header.flags.has(RecordFlags::CHROOTED) || header.ret < 0 || !is_read(context, open) {
         return None;
     }
-    let path = &open.path.bytes;
-    let secret = SECRETS.iter().find(|secret| (secret.is)(path, open))?;
+    told(context, open, "opened", "for reading")
+}
+
+/// A secret gets another name: by that one it could be read as if it were none.
+pub(super) fn named(context: &DetectContext<'_>, name: &Name) -> Option<Finding> {
+    let header = &context.event.raw.header;
+    if header.flags.has(RecordFlags::CHROOTED) || header.ret < 0 {
+        return None;
+    }
+    let file = FileOpen {
+        file: name.file,
+        open_flags: 0,
+        f_mode: 0,
+        path: name.path.clone(),
+        fs_path: name.fs_path.clone(),
+    };
+    let exe = &context.event.process.exe.bytes;
+    let profile = context
+        .profile
+        .filter(|profile| profile.judges(Class::Credential));
+    if profile.is_some_and(|profile| profile.read(&file.path, exe) == Some(true)) {
+        return None;
+    }
+    told(
+        context,
+        &file,
+        "gave",
+        &format!("another name, {}", name.new_path),
+    )
+}
+
+/// `opened PATH for reading`.
+fn told(context: &DetectContext<'_>, open: &FileOpen, did: &str, how: &str) -> Option<Finding> {
+    let secret = SECRETS
+        .iter()
+        .find(|secret| (secret.is)(&open.path.bytes, open))?;
     if is_expected(context, secret) {
         return None;
     }
+    let (actor, container) = (context.actor(), context.container_name());
     let summary = format!(
-        "{} in {} opened {} for reading: {}",
-        context.actor(),
-        context.container_name(),
-        open.path,
-        secret.what
+        "{actor} in {container} {did} {} {how}: {}",
+        open.path, secret.what
     );
     let finding = Finding::new(secret.rule, open.path.to_text(), summary);
     // Who collects them is one alert, named by the worst.
-    Some(finding.step_of(format!("secrets {}", context.actor())))
+    Some(finding.step_of(format!("secrets {actor}")))
 }
 
 /// For reading; of a ring's request only what was asked for is known.

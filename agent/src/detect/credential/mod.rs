@@ -26,6 +26,7 @@ impl Detector for CredentialDetector {
                 findings.extend(judged.unwrap_or_else(|| files::inspect(context, open)));
                 findings.extend(processes::opened(context, open));
             }
+            Payload::Link(name) | Payload::Rename(name) => findings.extend(files::named(context, name)),
             Payload::Ptrace(access) => findings.extend(processes::accessed(context, access)),
             Payload::Exec(exec) => findings.extend(search::inspect(context, exec)),
             _ => {}

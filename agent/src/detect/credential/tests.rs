@@ -1,6 +1,6 @@
 use crate::detect::Severity;
 use crate::detect::testing::{Scene, image_file, scene};
-use crate::event::{FileOpen, KernelString, Payload, RecordFlags};
+use crate::event::{FileObject, FileOpen, KernelString, Name, Payload, RecordFlags};
 
 const PROFILE: &str =
     "files: {read: [{path: /run/secrets/db, exe: /app/server}, {path: /app/key.pem, exe: /app/server}]}";
@@ -220,4 +220,31 @@ mod cold {
         let building = scene("acme/shop", "/usr/bin/find").below(&["/usr/bin/make"]);
         assert!(executed(building, &["find", ".", "-name", "credentials.h"]).is_empty());
     }
+}
+
+#[test]
+fn another_name_for_a_secret_is_told_as_reading_it() {
+    let named = |exe: &str, path: &str, profile: Option<&str>| {
+        let mut scene = scene("acme/app", exe);
+        if let Some(profile) = profile {
+            scene = scene.with_profile(profile);
+        }
+        let name = Name {
+            file: image_file(),
+            directory: FileObject::default(),
+            rename_flags: 0,
+            path: path.into(),
+            new_path: "/tmp/x".into(),
+            fs_path: KernelString::default(),
+        };
+        let linked = scene.rules(Payload::Link(name.clone()));
+        let renamed = scene.rules(Payload::Rename(name));
+        let told = |rules: &[&str]| rules.contains(&"credential.password_hashes");
+        (told(&linked), told(&renamed))
+    };
+    assert_eq!(named("/bin/ln", "/etc/shadow", None), (true, true));
+    assert_eq!(named("/bin/ln", "/etc/passwd", None), (false, false));
+    assert_eq!(named("/usr/sbin/useradd", "/etc/shadow", None), (false, false));
+    let allowed = "files: {read: [{path: /etc/shadow, exe: /bin/ln}]}";
+    assert_eq!(named("/bin/ln", "/etc/shadow", Some(allowed)), (false, false));
 }

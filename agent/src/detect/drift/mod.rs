@@ -1,6 +1,7 @@
 //! Code that is not in the image, and programs that do what the image's work does not need. Decided by the file, by who
 //! executed it and by what it was told; a name alone is told as what it is, a name.
 
+mod built;
 mod capability;
 mod discovery;
 mod files;
@@ -21,12 +22,17 @@ use super::per_container::PerContainer;
 use super::program::{called, inner_ancestors, is_builder};
 use super::{DetectContext, Detector, Finding, Severity, finding};
 use crate::event::{Exec, Payload, RecordFlags, SlotKey};
+use built::Built;
 use discovery::Discoveries;
+
+/// The deed of package managers and build tools: what they bring step by step is one.
+const BUILDING: &str = "building";
 
 /// Finds executions of code that is not in the image, and of the image's code by who is not to.
 #[derive(Debug, Default)]
 pub(super) struct DriftDetector {
     discoveries: PerContainer<Discoveries>,
+    built: PerContainer<Built>,
 }
 
 impl Detector for DriftDetector {
@@ -52,26 +58,31 @@ impl Detector for DriftDetector {
 
     fn forget(&mut self, container: SlotKey) {
         self.discoveries.forget(container);
+        self.built.forget(container);
     }
 
     fn kept(&self) -> usize {
-        self.discoveries.kept()
+        self.discoveries.kept() + self.built.kept()
     }
 
     fn capacity(&self) -> usize {
-        self.discoveries.capacity()
+        self.discoveries.capacity() + self.built.capacity()
     }
 }
 
 impl DriftDetector {
     fn executed(&mut self, context: &DetectContext<'_>, exec: &Exec, findings: &mut Vec<Finding>) {
-        files::inspect(context, exec, findings);
+        let mut found = Vec::new();
+        files::inspect(context, exec, &mut found);
+        let built = built::lately(&self.built, context);
+        findings.extend(found.into_iter().map(|found| built::weighed(found, built)));
         findings.extend(script::inspect(context, exec));
         findings.extend(profile::outside(context, exec));
         // Of one that was denied the process is still the one that asked.
         if context.event.raw.header.flags.has(RecordFlags::DENIED) {
             return;
         }
+        built::note(&mut self.built, context);
         findings.extend(interpreters::from_service(context, exec));
         findings.extend(interpreters::piped(context, exec));
         findings.extend(interpreters::of_session(context, exec));
@@ -87,7 +98,7 @@ impl DriftDetector {
 /// more often than an intruder's.
 fn weighed(context: &DetectContext<'_>, finding: Finding) -> Finding {
     if is_below_builder(context) {
-        finding.severity(Severity::Medium)
+        finding.severity(Severity::Medium).step_of(BUILDING)
     } else {
         finding
     }

@@ -1,7 +1,7 @@
 //! Package managers: images are complete, and what is installed in a container that runs is gone with it.
 
 use super::interpreters::is_interpreter;
-use super::{finding, is_below_builder, profile};
+use super::{BUILDING, finding, is_below_builder, profile};
 use crate::detect::program::called;
 use crate::detect::rules::drift;
 use crate::detect::{DetectContext, Finding};
@@ -57,8 +57,8 @@ pub(super) fn inspect(context: &DetectContext<'_>, exec: &Exec) -> Option<Findin
     }
     let tool = KernelString::from(tool.as_slice()).to_text();
     let did = format!("runs the package manager {tool}");
-    // What is installed step by step is one behaviour.
-    Some(finding(context, &drift::PACKAGE_MANAGER, "packages", &did).with("tool", tool))
+    let found = finding(context, &drift::PACKAGE_MANAGER, "packages", &did);
+    Some(found.with("tool", tool).step_of(BUILDING))
 }
 
 /// Many are scripts, or modules that an interpreter is told.

@@ -13,9 +13,11 @@ pub(super) static ALL: &[Entry] = &[
     (
         "credential.password_hashes",
         &[
+            falco("Create Hardlink Over Sensitive Files"),
             falco("Read sensitive file trusted after startup"),
             falco("Read sensitive file untrusted"),
             kubescape("R0010 Unexpected Sensitive File Access"),
+            kubescape("R1012 Hard link created over sensitive file"),
         ],
     ),
     (

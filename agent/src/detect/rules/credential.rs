@@ -37,7 +37,7 @@ pub(crate) static PASSWORD_HASHES: Rule = Rule {
     attack: &["T1003.008"],
     title: "Password hashes were read",
     meaning: "A program that logs nobody in opened `/etc/shadow`, `/etc/gshadow`, `/etc/sudoers` or `opasswd` for reading, \
-        by whatever call, io_uring included. With a profile that names sensitive files, \
+        or gave one another name (`ln`, `mv`), by whatever call, io_uring included. With a profile that names sensitive files, \
         `credential.read_outside_profile` decides instead.",
     why: "Hashes are taken away and guessed elsewhere; passwords are used twice.",
     look_alikes: "Programs that log in or keep accounts (`sshd`, `su`, `sudo`, `passwd`, `useradd`, `cron`), when they are the \

@@ -8,7 +8,7 @@ const O_TRUNC: u32 = 0o1000;
 /// What became of a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::detect) enum Change {
-    /// Opened for writing.
+    /// Opened for writing, or made so.
     Written,
     /// Cut, or opened so.
     Emptied,
@@ -23,7 +23,7 @@ pub(in crate::detect) fn changes<'a>(context: &DetectContext<'a>) -> Vec<(&'a Ke
         return Vec::new();
     }
     match &context.event.raw.payload {
-        Payload::FileOpen(open) if open.writes() && open.open_flags & O_TRUNC != 0 => {
+        Payload::FileOpen(open) if open.writes() && !open.made() && open.open_flags & O_TRUNC != 0 => {
             vec![(&open.path, Change::Emptied)]
         }
         Payload::FileOpen(open) if open.writes() => vec![(&open.path, Change::Written)],

@@ -67,12 +67,14 @@ fn by_program(context: &DetectContext<'_>, exec: &Exec) -> Option<Finding> {
         ));
     }
     if CHANGERS_OF_USER.contains(&name) {
-        return Some(finding(
+        // Who tries one way to become somebody else tries the next.
+        let found = finding(
             context,
             &tampering::CHANGE_OF_USER,
             &actor,
             "acts as another user",
-        ));
+        );
+        return Some(found.step_of("change of user"));
     }
     let networker = inner_ancestors(context.event).any(|above| is_of_image(above, &NETWORKERS));
     if changes_network(name, &arguments) && !networker {

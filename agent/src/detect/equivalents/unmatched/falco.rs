@@ -1,6 +1,6 @@
 //! Of Falco.
 
-use super::{EXECUTED, HARD_LINK, SSH_PORT, SYMBOLIC_LINK, Unmatched};
+use super::{EXECUTED, SSH_PORT, SYMBOLIC_LINK, Unmatched};
 use crate::detect::equivalents::falco;
 
 const CONFIGURATION: &str =
@@ -29,11 +29,6 @@ pub(super) static ALL: &[Unmatched] = &[
         rule: falco("Container Run as Root User"),
         partly: &[],
         reason: CONFIGURATION,
-    },
-    Unmatched {
-        rule: falco("Create Hardlink Over Sensitive Files"),
-        partly: &[],
-        reason: HARD_LINK,
     },
     Unmatched {
         rule: falco("Create Hidden Files or Directories"),

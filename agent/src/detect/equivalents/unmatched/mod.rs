@@ -21,8 +21,6 @@ pub(super) fn unmatched() -> impl Iterator<Item = &'static Unmatched> {
 
 const CLUSTER: &str = "Only the API server knows it: use its audit log.";
 const EXECUTED: &str = "Told when it is executed, not when it is made.";
-const HARD_LINK: &str =
-    "Hard links to secrets are not looked at, and a file that is opened by one goes by that name.";
 const KERNEL_CODE: &str = "Code of the kernel is not verified; told is what gets there.";
 const NAMES_ASKED: &str = "Which names a container asks for is not read.";
 const SSH_PORT: &str =
@@ -120,11 +118,6 @@ static OTHERS: &[Unmatched] = &[
         rule: kubescape("R1010 Soft link created over sensitive file"),
         partly: &["credential.password_hashes", "escape.host_symlink"],
         reason: SYMBOLIC_LINK,
-    },
-    Unmatched {
-        rule: kubescape("R1012 Hard link created over sensitive file"),
-        partly: &[],
-        reason: HARD_LINK,
     },
     Unmatched {
         rule: kubescape("R1030 Unexpected io_uring Operation Detected"),

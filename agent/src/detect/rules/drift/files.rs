@@ -9,7 +9,8 @@ pub(crate) static EXEC_FROM_UPPER: Rule = Rule {
     attack: &["T1105", "T1036"],
     title: "A program that is not in the image was executed",
     meaning: "The executable is in the container's writable layer: it was dropped or changed after the start. \
-        Medium when a package manager or compiler started it.",
+        Medium when a package manager or compiler started it. After a linker of the image was executed, for ten minutes: \
+        high, and one alert for all, for they may be its work.",
     why: "Images are complete; what comes later was brought by somebody.",
     look_alikes: "Package installation and builds at run time; programs that update themselves: a profile that has the image execute \
         the file, and write where it is, allows it.",
