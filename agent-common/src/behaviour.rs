@@ -108,11 +108,11 @@ impl Recent {
     #[must_use]
     pub const fn completes(self, burst: Burst) -> bool {
         let count = self.0 & Self::HALF;
-        count <= burst.most && count % burst.size == 0
+        count <= burst.most && count.is_multiple_of(burst.size)
     }
 
     const fn second(boot_ns: u64) -> u32 {
-        (boot_ns >> 30) as u32 & Self::HALF
+        (boot_ns >> 30 & 0xffff) as u32
     }
 }
 
@@ -133,7 +133,10 @@ impl BehaviourValue {
 
 #[cfg(test)]
 mod tests {
+    extern crate std;
+
     use super::*;
+    use std::vec::Vec;
 
     const SECOND: u64 = 1_000_000_000;
 

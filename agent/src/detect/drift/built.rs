@@ -92,13 +92,14 @@ mod tests {
         let dropped = (rule, Severity::Critical, None);
         let built = (rule, Severity::High, Some("building".to_owned()));
         let mut scene = scene("acme/ci", "/bin/sh").below(&["/bin/bash"]);
-        assert_eq!(executed(&mut scene, "/src/a", brought()), [dropped.clone()]);
+        let dropped = std::slice::from_ref(&dropped);
+        assert_eq!(executed(&mut scene, "/src/a", brought()), dropped);
         executed(&mut scene, "/usr/bin/x86_64-linux-gnu-ld.bfd", image_file());
         assert_eq!(executed(&mut scene, "/src/b", brought()), [built]);
         scene.now_ns += 601 * SECOND;
-        assert_eq!(executed(&mut scene, "/src/c", brought()), [dropped.clone()]);
+        assert_eq!(executed(&mut scene, "/src/c", brought()), dropped);
         // His own linker links nothing for anybody.
         executed(&mut scene, "/src/ld", brought());
-        assert_eq!(executed(&mut scene, "/src/d", brought()), [dropped]);
+        assert_eq!(executed(&mut scene, "/src/d", brought()), dropped);
     }
 }

@@ -146,12 +146,6 @@ fn a_scan_before_the_name_is_one_alert() {
     assert_eq!(run.rules(), [("lateral.port_scan", 0)]);
 }
 
-/// Runs without a profile, unnamed.
-fn stranger() -> Run {
-    let run = Run::pending();
-    run
-}
-
 fn executes(path: &'static str, flags: u16) -> Input {
     let mut event = ExecEvent::new_zeroed();
     event.header = header(EventKind::EXEC, 1);
@@ -208,7 +202,7 @@ fn a_universal_rule_that_needs_the_mounts_decides_when_they_are_known() {
         (opens_for_writing("/host/cron.d/job"), "escape.host_file_write"),
     ] {
         for patience in [None, Some(impatient())] {
-            let mut run = stranger();
+            let mut run = Run::pending();
             run.feed(early.clone());
             if let Some(tick) = patience {
                 run.feed(tick);
@@ -219,7 +213,7 @@ fn a_universal_rule_that_needs_the_mounts_decides_when_they_are_known() {
             run.feed(Input::End);
         }
     }
-    let mut benign = stranger();
+    let mut benign = Run::pending();
     benign
         .feed(executes("/host/tool", 0))
         .feed(opens_for_writing("/srv/shadow"))
@@ -229,7 +223,7 @@ fn a_universal_rule_that_needs_the_mounts_decides_when_they_are_known() {
 
 #[test]
 fn the_image_adds_to_what_a_universal_rule_said() {
-    let mut run = stranger();
+    let mut run = Run::pending();
     run.feed(executes("/usr/sbin/sshd", FileFlags::MEMFD));
     assert_eq!(run.rules(), [("drift.exec_from_memory", 0)]);
     run.feed(described("acme/app"));
@@ -257,7 +251,7 @@ fn judging_again_counts_nothing_twice() {
             metadata: Arc::default(),
         })
     };
-    let mut run = stranger();
+    let mut run = Run::pending();
     run.feed(listens(9999, 1)).feed(impatient()).feed(named());
     assert_eq!(run.rules(), [("listener.unexpected", 0)]);
     assert_eq!(
@@ -273,7 +267,7 @@ fn judging_again_counts_nothing_twice() {
 
 #[test]
 fn a_role_that_becomes_known_makes_the_same_alert_worse() {
-    let mut run = stranger();
+    let mut run = Run::pending();
     run.feed(listens(80, 1))
         .feed(impatient())
         .feed(described("postgres:16"));
@@ -310,7 +304,7 @@ fn a_profile_that_becomes_known_makes_the_same_alert_worse() {
 
 #[test]
 fn a_scan_that_was_judged_is_not_found_again() {
-    let mut run = stranger();
+    let mut run = Run::pending();
     for port in 1..40 {
         run.feed(connects_to("10.0.0.6", port, 1));
     }
