@@ -117,7 +117,7 @@ mod tests {
         title: "Title",
         meaning: "Meaning.",
         why: "Why.",
-        look_alikes: "Look-alikes.",
+        look_alikes: "Likes.",
         response: "Response.",
     };
 

@@ -1,8 +1,8 @@
 //! Falco's rules in the language of rules of users: what `agent rules import-falco` prints.
 //!
 //! Files are read one after the other, later ones append and override. Of each rule macros and lists are expanded, then it is told for each
-//! of our kinds of events what its condition says there ([`deed`], [`field`], [`compare`]). What has no counterpart is left out only where
-//! that makes the rule narrower, or loses an exception that says more than that one thing; else the rule is not translated ([`logic`]).
+//! of our kinds of events what its condition says there (`deed`, `field`, `compare`). What has no counterpart is left out only where
+//! that makes the rule narrower, or loses an exception that says more than that one thing; else the rule is not translated (`logic`).
 //! What comes out is compiled like any file of rules before it is printed.
 //!
 //! Bounded: bytes, nesting and expanded size of conditions; see the constants. Pure: whoever calls reads the files.
