@@ -19,7 +19,8 @@ pub(super) fn outside(context: &DetectContext<'_>, exec: &Exec) -> Option<Findin
         &drift::EXEC_OUTSIDE_PROFILE,
         "the profile does not know it",
     );
-    Some(deviation(context, profile, finding))
+    // Whoever is in uses one program after the other.
+    Some(deviation(context, profile, finding).step_of("executions outside the profile"))
 }
 
 /// Of what the profile does not name.
