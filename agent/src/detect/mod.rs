@@ -28,7 +28,7 @@ pub use equivalents::{Equivalent, Peer, equivalents, migration};
 pub(crate) use lateral::Contact;
 pub use navigator::{Layer, layer};
 pub use rule::{Class, Rule, Severity};
-use rules::needs_image;
+use rules::{is_deviation, needs_image};
 pub use rules::{rule, rules};
 pub use sensor::SensorFinding;
 pub use watched::WATCHED_NAMES;
@@ -167,8 +167,7 @@ impl Detectors {
             }
         }
         findings.retain(|finding| context.scope.admits(finding.rule));
-        // Stable: among equals the order of detectors decides.
-        findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+        order(&mut findings);
         findings
     }
 
@@ -194,4 +193,20 @@ impl Detectors {
             detector.forget(container);
         }
     }
+}
+
+/// The most severe first; among equals the order of detectors decides. What says what was done names the alert rather than that the
+/// profile does not know it, which makes it no less severe.
+fn order(findings: &mut [Finding]) {
+    let deviates = |finding: &Finding| is_deviation(finding.rule);
+    let severity = findings
+        .iter()
+        .filter(|finding| deviates(finding))
+        .map(|finding| finding.severity)
+        .max();
+    findings.sort_by_key(|finding| (deviates(finding), std::cmp::Reverse(finding.severity)));
+    if let (Some(severity), Some(first)) = (severity, findings.first_mut()) {
+        first.severity = first.severity.max(severity);
+    }
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
 }

@@ -297,3 +297,17 @@ fn scripts_are_known_by_their_interpreter_and_where_the_image_writes() {
     assert_eq!(with("/tmp/x.sh", "/tmp/build"), Some("drift.exec_from_tmp"));
     assert_eq!(with("/dev/fd/7", "/tmp"), Some("drift.exec_from_tmp"));
 }
+
+#[test]
+fn what_says_what_was_done_names_the_alert_and_weighs_what_the_profile_makes_of_it() {
+    let known = "state: complete\nexec: [{path: /app/server}]\nfiles: {write: [{path: /app/data/**}]}";
+    let mut odd = scene("acme/app", "/bin/cp").with_profile(known);
+    let hidden = crate::detect::testing::open(image_file(), "/tmp/.../x", "", 2);
+    let findings = odd.inspect(hidden);
+    let told: Vec<_> = findings
+        .iter()
+        .map(|finding| (finding.rule.id, finding.severity))
+        .collect();
+    let named = ("tampering.hidden_name", Severity::Medium);
+    assert_eq!(told, [named, ("drift.write_outside_profile", Severity::Medium)]);
+}

@@ -21,5 +21,6 @@ pub(super) fn outside_profile(context: &DetectContext<'_>, open: &FileOpen) -> O
         path.to_text()
     );
     let finding = Finding::new(&drift::WRITE_OUTSIDE_PROFILE, path.to_text(), summary);
-    Some(deviation(context, profile, finding))
+    let deed = format!("writes outside the profile {}", context.actor());
+    Some(deviation(context, profile, finding).step_of(deed))
 }

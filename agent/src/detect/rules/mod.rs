@@ -56,6 +56,16 @@ pub(super) fn needs_image(rule: &Rule) -> bool {
     }
 }
 
+/// True for rules that say that the profile does not know it, and nothing else.
+pub(super) fn is_deviation(rule: &Rule) -> bool {
+    let deviations = [
+        &drift::EXEC_OUTSIDE_PROFILE,
+        &drift::WRITE_OUTSIDE_PROFILE,
+        &drift::CAPABILITY_OUTSIDE_PROFILE,
+    ];
+    deviations.iter().any(|known| known.id == rule.id)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -17,7 +17,8 @@ use std::time::Duration;
 
 const NETWORK: &str = "corpus";
 const SINK: &str = "corpus-sink";
-const SINK_IMAGE: &str = "corpus/attack";
+/// Of its own, so that no profile of the attacks' image is learned from it.
+const SINK_IMAGE: &str = "corpus/sink";
 const SINK_ADDRESS: &str = "10.222.0.10";
 
 /// The images of the corpus: how entries call them, and what they are made of.
@@ -98,7 +99,17 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
+    /// The attacks' image by another name and with another id.
+    fn make_sink(&self) -> Result<()> {
+        let container = self.docker.docker(["create", "corpus/attack"])?;
+        let label = ["commit", "--change", "LABEL role=sink", &container, SINK_IMAGE];
+        self.docker.docker(label)?;
+        self.docker.docker(["rm", &container])?;
+        Ok(())
+    }
+
     fn start_sink(&self) -> Result<()> {
+        self.make_sink()?;
         self.docker.docker([
             "network",
             "create",
