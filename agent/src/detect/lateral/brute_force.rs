@@ -74,7 +74,8 @@ impl Logins {
         })
     }
 
-    /// One executable connected many times within a minute.
+    /// One executable connected many times within a minute. To one service of a neighbour that is made for it, that is what
+    /// clients do.
     fn burst(&mut self, contact: &Contact<'_>, enough: usize) -> Option<Finding> {
         let now = time(contact.context);
         let (address, port) = (contact.address, contact.port);
@@ -82,6 +83,10 @@ impl Logins {
         push(&mut self.bursts, (now, address, port));
         let here = |(_, other, number): &&(BootTime, IpAddr, u16)| (*other, *number) == (address, port);
         let bursts = self.bursts.iter().filter(here).count();
+        let only = bursts == self.bursts.len();
+        if only && contact.is_related() && contact.is_declared() {
+            return None;
+        }
         (bursts >= enough).then(|| {
             let count = bursts * Burst::CONNECTIONS.size as usize;
             let tries = format!("{count} connections were made to {}", contact.place());

@@ -130,7 +130,8 @@ pub(crate) static LOG: Rule = Rule {
     title: "A log was emptied, replaced or removed",
     meaning: "A process other than one that keeps logs emptied, replaced or removed a file below `/var/log`.",
     why: "Intruders wipe their traces.",
-    look_alikes: "`logrotate` and loggers of the image, package managers, the container's own program.",
+    look_alikes: "`logrotate`, loggers and `cron` of the image, package managers, the container's own program; a log that is moved \
+        aside (`log` to `log.1`).",
     response: "Look at what was sent elsewhere; look at what the session did before.",
 };
 

@@ -3,7 +3,7 @@
 use super::changes::{Change, changes};
 use super::finding;
 use super::places::{PLACES, Place};
-use crate::detect::program::{builds, called, is_main, is_of_image, name};
+use crate::detect::program::{builds, called, inner_ancestors, is_main, is_of_image, name};
 use crate::detect::rules::tampering;
 use crate::detect::{DetectContext, Finding, described};
 use crate::event::{KernelString, Payload, RecordFlags};
@@ -48,6 +48,21 @@ fn is_expected(context: &DetectContext<'_>, place: &Place, path: &KernelString, 
         || served
         || is_of_image(process, place.writers)
         || place.rule == &tampering::HISTORY && keeps_history(context, path, change)
+        || place.rule == &tampering::LOG && (rotates(context) || is_scheduled(context))
+}
+
+/// The image's own cron started it: changes of what that executes are told where they are made.
+fn is_scheduled(context: &DetectContext<'_>) -> bool {
+    inner_ancestors(context.event).any(|above| is_of_image(above, &["cron", "crond", "anacron", "fcron"]))
+}
+
+/// `log` becomes `log.1`: beside the new one it is still there.
+fn rotates(context: &DetectContext<'_>) -> bool {
+    let Payload::Rename(moved) = &context.event.raw.payload else {
+        return false;
+    };
+    let more = moved.new_path.bytes.strip_prefix(moved.path.bytes.as_slice());
+    more.is_some_and(|more| more.len() > 1 && matches!(more[0], b'.' | b'-') && !more.contains(&b'/'))
 }
 
 /// A shell that cuts its own history to its length writes it anew.

@@ -5,6 +5,7 @@ use crate::event::{
     Payload, Ptrace, PtraceOp, RecordFlags, Signal,
 };
 use agent_common::magic;
+use std::sync::Arc;
 
 const WRITE: u32 = 2;
 const PRELOAD: &str = "/etc/ld.so.preload";
@@ -160,6 +161,19 @@ fn traces_are_not_wiped_unseen() {
         "something is added"
     );
     assert!(found(by("/usr/sbin/logrotate"), emptied(log)).is_empty());
+    let renamed = |to: &str| found(by("/bin/mv"), Payload::Rename(name(log, to)));
+    assert!(renamed("/var/log/auth.log.1").is_empty(), "moved aside");
+    assert_eq!(renamed("/var/log/.x"), ["log"]);
+    assert_eq!(renamed("/var/log/auth.log./x"), ["log"]);
+    let job = scene("acme/shop", "/bin/mv").below(&["/bin/sh", "/usr/sbin/cron"]);
+    assert!(found(job, moved(log)).is_empty(), "cron's work");
+    let mut own = scene("acme/shop", "/bin/mv").below(&["/bin/sh", "/tmp/cron"]);
+    Arc::make_mut(&mut own.ancestors[1]).file.flags = crate::event::FileFlags::UPPER;
+    assert_eq!(
+        found(own, moved(log)),
+        ["log"],
+        "who is called cron is not the image's"
+    );
     assert!(found(installing("/bin/rm"), removed("/var/log/apt/term.log")).is_empty());
     let history = "/root/.bash_history";
     for payload in [emptied(history), linked(history), removed(history)] {

@@ -23,6 +23,15 @@ fn beside(image: &str) -> Scene {
     scene
 }
 
+/// Beside a container that declares the port.
+fn serving(port: &str) -> Scene {
+    let mut scene = beside("redis:7");
+    let mut peer = scene.others[0].known().cloned().unwrap_or_default();
+    peer.exposed_ports = vec![port.into()];
+    scene.others = vec![container(2, "peer", peer)];
+    scene
+}
+
 fn severity(scene: &mut Scene, payload: Payload, rule: &str) -> Option<Severity> {
     let findings = scene.inspect(payload);
     let found = findings.iter().find(|finding| finding.rule.id == rule);
@@ -156,6 +165,24 @@ fn bursts_of_one_executable_at_a_login_are_an_attack() {
     );
     let allowed = app().with_profile("connect: [{cidr: 172.17.0.0/16, port: 6379}]");
     assert_eq!(bursts(6379, SECOND, allowed), [0_usize; 0]);
+    // A neighbour that is made for it; one that is not.
+    assert_eq!(bursts(6379, SECOND, beside("redis:7")), [3]);
+    assert_eq!(bursts(6379, SECOND, serving("6379/tcp")), [0_usize; 0]);
+    let mut both = serving("6379/tcp");
+    both.flags = RecordFlags(BURST);
+    let spread: Vec<bool> = [6379, 5432, 6379, 5432, 6379, 5432]
+        .into_iter()
+        .map(|port| {
+            both.now_ns += SECOND;
+            both.rules(connect("172.17.0.3", port))
+                .contains(&"lateral.brute_force")
+        })
+        .collect();
+    assert_eq!(
+        spread,
+        [false, false, false, false, true, true],
+        "two services at once"
+    );
 }
 
 #[test]
