@@ -4,7 +4,7 @@
 use super::contact::Contact;
 use super::{clients, time, tunnels};
 use crate::detect::rules::lateral;
-use crate::detect::{DetectContext, Finding};
+use crate::detect::{Class, DetectContext, Finding};
 use crate::event::{BootTime, Exec, ExecId};
 use crate::profile::Protocol;
 use agent_common::behaviour::Burst;
@@ -56,7 +56,7 @@ impl Logins {
             return None;
         }
         if contact.is_burst() {
-            return self.burst(contact, if database { DATABASE_BURSTS } else { 1 });
+            return self.burst(contact, database);
         }
         let (now, by) = (time(contact.context), contact.context.event.process.exec_id);
         let tries = &mut self.connections;
@@ -74,19 +74,22 @@ impl Logins {
         })
     }
 
-    /// One executable connected many times within a minute. To one service of a neighbour that is made for it, that is what
-    /// clients do.
-    fn burst(&mut self, contact: &Contact<'_>, enough: usize) -> Option<Finding> {
+    /// One executable connected many times within a minute. To a single database that is what its clients do, unless a profile
+    /// says whom the image contacts.
+    fn burst(&mut self, contact: &Contact<'_>, database: bool) -> Option<Finding> {
         let now = time(contact.context);
         let (address, port) = (contact.address, contact.port);
         self.bursts.retain(|(time, ..)| now.since(*time) < WINDOW);
         push(&mut self.bursts, (now, address, port));
         let here = |(_, other, number): &&(BootTime, IpAddr, u16)| (*other, *number) == (address, port);
         let bursts = self.bursts.iter().filter(here).count();
-        let only = bursts == self.bursts.len();
-        if only && contact.is_related() && contact.is_declared() {
+        let another = |(_, other, number): &(BootTime, IpAddr, u16)| *other == address && *number != port;
+        let profile = contact.context.profile;
+        let judged = profile.is_some_and(|profile| profile.judges(Class::Lateral));
+        if database && !judged && !self.bursts.iter().any(another) {
             return None;
         }
+        let enough = if database { DATABASE_BURSTS } else { 1 };
         (bursts >= enough).then(|| {
             let count = bursts * Burst::CONNECTIONS.size as usize;
             let tries = format!("{count} connections were made to {}", contact.place());

@@ -225,8 +225,8 @@ pub(crate) static BRUTE_FORCE: Rule = Rule {
     attack: &["T1110"],
     title: "Somebody tries to log in again and again",
     meaning: "Five processes of a container connected within a minute to one service that asks who one is (SSH, databases, \
-        remote desktops …), one of them five times (to a database fifteen times; but not to a single service that a neighbour of the same network, \
-        pod or project declares), SSH was executed for five different \
+        remote desktops …), one of them five times (to a database fifteen times, and to another service of the \
+        same address too, or beside a profile that says whom the image contacts), SSH was executed for five different \
         logins, or a program that guesses passwords was executed.",
     why: "With enough tries a weak password is found.",
     look_alikes: "Large pools of connections to a database, and checks that execute a client each time: add the contact to \

@@ -19,6 +19,7 @@ const NETWORK: &str = "corpus";
 const SINK: &str = "corpus-sink";
 /// Of its own, so that no profile of the attacks' image is learned from it.
 const SINK_IMAGE: &str = "corpus/sink";
+const SINK_BASE: &str = "corpus/attack";
 const SINK_ADDRESS: &str = "10.222.0.10";
 
 /// The images of the corpus: how entries call them, and what they are made of.
@@ -52,7 +53,7 @@ impl<'a> Stage<'a> {
         };
         let named = |image: &str| corpus.entries.iter().any(|entry| entry.image() == image);
         for (image, set, base) in IMAGES {
-            if image == SINK_IMAGE || named(image) {
+            if image == SINK_BASE || named(image) {
                 stage.make_image(image, set, base, corpus)?;
             }
         }
@@ -101,7 +102,7 @@ impl<'a> Stage<'a> {
 
     /// The attacks' image by another name and with another id.
     fn make_sink(&self) -> Result<()> {
-        let container = self.docker.docker(["create", "corpus/attack"])?;
+        let container = self.docker.docker(["create", SINK_BASE])?;
         let label = ["commit", "--change", "LABEL role=sink", &container, SINK_IMAGE];
         self.docker.docker(label)?;
         self.docker.docker(["rm", &container])?;
