@@ -24,7 +24,7 @@ const SINK_ADDRESS: &str = "10.222.0.10";
 
 /// The images of the corpus: how entries call them, and what they are made of.
 const IMAGES: [(&str, Set, &str); 2] = [
-    (SINK_IMAGE, Set::CorpusAttack, CORPUS_ATTACK),
+    (SINK_BASE, Set::CorpusAttack, CORPUS_ATTACK),
     ("corpus/benign", Set::CorpusBenign, CORPUS_BENIGN),
 ];
 
