@@ -3,6 +3,7 @@
 
 use super::contact::Contact;
 use super::{clients, time, tunnels};
+use crate::detect::per_container::push_latest;
 use crate::detect::rules::lateral;
 use crate::detect::{Class, DetectContext, Finding};
 use crate::event::{BootTime, Exec, ExecId};
@@ -65,7 +66,7 @@ impl Logins {
         let here =
             |(_, other, number, _): &&(BootTime, IpAddr, u16, ExecId)| (*other, *number) == (address, port);
         if !tries.iter().filter(here).any(|(.., process)| *process == by) {
-            push(tries, (now, address, port, by));
+            push_latest(tries, MAX_TRIES, (now, address, port, by));
         }
         let processes = tries.iter().filter(here).count();
         (processes >= THRESHOLD).then(|| {
@@ -80,7 +81,7 @@ impl Logins {
         let now = time(contact.context);
         let (address, port) = (contact.address, contact.port);
         self.bursts.retain(|(time, ..)| now.since(*time) < WINDOW);
-        push(&mut self.bursts, (now, address, port));
+        push_latest(&mut self.bursts, MAX_TRIES, (now, address, port));
         let here = |(_, other, number): &&(BootTime, IpAddr, u16)| (*other, *number) == (address, port);
         let bursts = self.bursts.iter().filter(here).count();
         let another = |(_, other, number): &(BootTime, IpAddr, u16)| *other == address && *number != port;
@@ -104,7 +105,7 @@ impl Logins {
         let mut hasher = DefaultHasher::new();
         destination.hash(&mut hasher);
         self.destinations.retain(|(time, _)| now.since(*time) < WINDOW);
-        push(&mut self.destinations, (now, hasher.finish()));
+        push_latest(&mut self.destinations, MAX_TRIES, (now, hasher.finish()));
         let different: BTreeSet<u64> = self.destinations.iter().map(|(_, digest)| *digest).collect();
         (different.len() >= THRESHOLD).then(|| {
             let tries = format!("{} logins by SSH were tried", different.len());
@@ -133,11 +134,4 @@ fn found(context: &DetectContext<'_>, object: String, tries: &str) -> Finding {
     );
     let finding = Finding::new(&lateral::BRUTE_FORCE, object, summary);
     finding.with("window_seconds", WINDOW.as_secs())
-}
-
-fn push<T>(to: &mut VecDeque<T>, one: T) {
-    if to.len() >= MAX_TRIES {
-        to.pop_front();
-    }
-    to.push_back(one);
 }
