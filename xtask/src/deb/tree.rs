@@ -45,7 +45,7 @@ const FILES: [(&str, &str); 9] = [
 ];
 
 /// Folders that are empty until somebody writes something.
-const FOLDERS: [&str; 2] = ["etc/vigia/conf.d", "etc/vigia/profiles"];
+const FOLDERS: [&str; 3] = ["etc/vigia/conf.d", "etc/vigia/profiles", "etc/vigia/rules.d"];
 /// What an upgrade asks about before it is replaced.
 const CONFFILES: &str = "/etc/vigia/config.yaml\n";
 const SCRIPTS: [&str; 3] = ["postinst", "prerm", "postrm"];

@@ -11,13 +11,15 @@ use std::process::Command;
 /// What an installation has to leave behind beside the package's own files.
 const ENABLED: &str = "etc/systemd/system/multi-user.target.wants/vigia.service";
 const ALTERNATIVE: &str = "usr/bin/agent";
+/// A rule that somebody writes, in a folder that the package has.
+const OWN_RULE: &str = "etc/vigia/rules.d/shop.yaml";
 /// What the agent writes.
 const WRITTEN: [&str; 2] = ["var/lib/vigia/spool/1.segment", "var/log/vigia/alerts.ndjson"];
 /// Where dpkg and update-alternatives write what they did.
 const BOOKS: [&str; 3] = ["var/lib/dpkg", "var/log/dpkg.log", "var/log/alternatives.log"];
 
 /// # Errors
-/// When something is missing after the installation, does not run, or is left after the purge.
+/// When something is missing after the installation, does not run, or is left after the purge but a rule of somebody.
 pub(super) fn run(package: &Path) -> Result<()> {
     let root = tempfile::tempdir()?;
     let root = root.path();
@@ -37,14 +39,15 @@ pub(super) fn run(package: &Path) -> Result<()> {
         target.with_context(|| format!("the installation makes no {link}"))?;
     }
     use_it(root)?;
+    write_a_rule(root)?;
     for file in WRITTEN.map(|file| root.join(file)) {
         fs::create_dir_all(file.parent().unwrap_or(root))?;
         fs::write(file, "")?;
     }
     shell::run(dpkg(root).args(["--purge", "vigia"]))?;
     let left = files(root)?;
-    if !left.is_empty() {
-        bail!("the purge leaves {left:?}");
+    if left != [Path::new(OWN_RULE)] {
+        bail!("the purge leaves {left:?} instead of {OWN_RULE}");
     }
     Ok(())
 }
@@ -69,6 +72,16 @@ fn use_it(root: &Path) -> Result<()> {
             .arg(root.join("etc/vigia/config.yaml"))
             .env_remove("VIGIA_CONFIG"),
     )?;
+    Ok(())
+}
+
+/// Its folder is there, and the program takes the rule.
+fn write_a_rule(root: &Path) -> Result<()> {
+    let rule = root.join(OWN_RULE);
+    fs::copy(shell::workspace().join("tests/user-rules/shop.yaml"), &rule)
+        .with_context(|| format!("cannot write {OWN_RULE}"))?;
+    let mut test = Command::new(root.join(PROGRAM));
+    command::run(test.args(["rules", "test"]).arg(&rule))?;
     Ok(())
 }
 

@@ -319,10 +319,10 @@ async fn rules_that_change_are_read_by_themselves_and_wrong_ones_change_nothing(
 }
 
 /// As the kubelet does: files are links through `..data`, which is replaced.
-fn swap(dir: &Path, version: &str, text: &str) {
+fn swap(dir: &Path, version: &str, file: &str, text: &str) {
     let data = dir.join(format!("..{version}"));
     std::fs::create_dir(&data).unwrap();
-    std::fs::write(data.join("config.yaml"), text).unwrap();
+    std::fs::write(data.join(file), text).unwrap();
     std::os::unix::fs::symlink(format!("..{version}"), dir.join("..data_tmp")).unwrap();
     std::fs::rename(dir.join("..data_tmp"), dir.join("..data")).unwrap();
 }
@@ -330,12 +330,12 @@ fn swap(dir: &Path, version: &str, text: &str) {
 #[tokio::test]
 async fn a_config_map_that_is_swapped_is_noticed_and_other_files_are_not() {
     let dir = tempfile::tempdir().unwrap();
-    swap(dir.path(), "1", "log: {level: info}\n");
+    swap(dir.path(), "1", "config.yaml", "log: {level: info}\n");
     let file = dir.path().join("config.yaml");
     std::os::unix::fs::symlink("..data/config.yaml", &file).unwrap();
     let mut watch = ConfigWatch::new(Place::new(Some(&file)), ReloadState::default()).unwrap();
     for version in ["2", "3"] {
-        swap(dir.path(), version, "log: {level: warn}\n");
+        swap(dir.path(), version, "config.yaml", "log: {level: warn}\n");
         tokio::time::timeout(LONG, watch.changed())
             .await
             .unwrap()
@@ -351,4 +351,27 @@ async fn a_config_map_that_is_swapped_is_noticed_and_other_files_are_not() {
     std::fs::write(dir.path().join("other"), "y").unwrap();
     let quiet = tokio::time::timeout(Duration::from_secs(1), watch.changed()).await;
     assert!(quiet.is_err(), "a file beside it is none of its business");
+}
+
+#[tokio::test]
+async fn rules_of_a_config_map_are_read_when_it_is_swapped() {
+    let daemon = Daemon::start("sinks: []\n").await;
+    let rules = daemon.path("rules");
+    std::fs::create_dir(&rules).unwrap();
+    swap(&rules, "1", "a.yaml", RULE);
+    std::os::unix::fs::symlink("..data/a.yaml", rules.join("a.yaml")).unwrap();
+    let with_rules = "sinks: []\nrules: {dir: DIR/rules}\n";
+    assert_eq!(daemon.reload(with_rules).await.unwrap().rules, 1);
+    daemon.watch();
+    let problems = || daemon.links.status().problems;
+    swap(&rules, "2", "a.yaml", &RULE.replace("drift", "drip"));
+    until("the mistake is told", || {
+        problems()
+            .iter()
+            .any(|problem| problem.contains("rules/a.yaml:5:"))
+    })
+    .await;
+    swap(&rules, "3", "a.yaml", RULE);
+    until("it is right", || problems().is_empty()).await;
+    daemon.stop().await;
 }

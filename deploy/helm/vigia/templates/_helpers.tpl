@@ -78,9 +78,9 @@ Where that folder is in the container. /run and /var/run hold more than a socket
 
 {{/* A socket is only written down where the agent would not find it: what is written is missed when it is not there. */}}
 {{- define "vigia.config" -}}
-{{- range $key := list "metrics" "runtimes" "state_dir" "run_dir" "profiles_dir" "node" }}
+{{- range $key := list "metrics" "runtimes" "state_dir" "run_dir" "profiles_dir" "rules" "node" }}
 {{- if hasKey $.Values.config $key }}
-{{- fail (printf "config.%s: the chart sets this key; use the values `metrics`, `runtimes`, `stateDir`, `profiles`" $key) }}
+{{- fail (printf "config.%s: the chart sets this key; use the values `metrics`, `runtimes`, `stateDir`, `profiles`, `rules`" $key) }}
 {{- end }}
 {{- end }}
 {{- $runtimes := dict }}

@@ -89,6 +89,9 @@ livenessProbe:
   mountPath: /etc/vigia/profiles
   readOnly: true
 {{- end }}
+- name: rules
+  mountPath: /etc/vigia/rules.d
+  readOnly: true
 {{- range $index, $_ := .Values.secrets }}
 - name: secret-{{ $index }}
   mountPath: /etc/vigia/secrets/{{ .existingSecret }}
@@ -125,6 +128,11 @@ livenessProbe:
   configMap:
     name: {{ include "vigia.fullname" . }}-profiles
 {{- end }}
+{{- /* Always mounted, there or not: rules come, change and go while the agent runs. */}}
+- name: rules
+  configMap:
+    name: {{ include "vigia.fullname" . }}-rules
+    optional: true
 {{- range $index, $_ := .Values.secrets }}
 - name: secret-{{ $index }}
   secret:
