@@ -21,16 +21,21 @@ const PARTS: [&str; 3] = ["_bucket", "_sum", "_count"];
 /// # Errors
 /// The first query that names a metric that there is not, or that is no PromQL.
 pub(super) fn check() -> Result<()> {
-    let file = folder().join("grafana/dashboard.json");
-    let dashboard: Value =
-        serde_json::from_str(&read(&file)?).with_context(|| format!("{} is no JSON", file.display()))?;
+    let panels = panels()?;
     let mut queries = Vec::new();
-    collect(&dashboard["panels"], &mut queries);
+    collect(&panels, &mut queries);
     if queries.is_empty() {
-        bail!("{} asks for nothing", file.display());
+        bail!("the dashboard asks for nothing");
     }
     check_names(&queries)?;
     check_syntax(&queries)
+}
+
+fn panels() -> Result<Value> {
+    let file = folder().join("grafana/dashboard.json");
+    let mut dashboard: Value =
+        serde_json::from_str(&read(&file)?).with_context(|| format!("{} is no JSON", file.display()))?;
+    Ok(dashboard["panels"].take())
 }
 
 fn collect(value: &Value, queries: &mut Vec<String>) {
@@ -98,5 +103,25 @@ mod tests {
         assert!(check_names(&query("rate(vigia_decision_seconds_bucket[5m])")).is_ok());
         let error = check_names(&query("sum(vigia_alert_total)")).unwrap_err();
         assert!(error.to_string().contains("vigia_alert_total"), "{error}");
+    }
+
+    /// Every cell that a panel covers.
+    fn cells(panel: &Value) -> Vec<(u64, u64)> {
+        let side = |name: &str| panel["gridPos"][name].as_u64().unwrap();
+        let (x, y) = (side("x"), side("y"));
+        let columns = (x..x + side("w")).flat_map(|x| (y..y + side("h")).map(move |y| (x, y)));
+        columns.collect()
+    }
+
+    #[test]
+    fn each_panel_has_a_number_and_a_place_of_its_own() {
+        let panels = panels().unwrap();
+        let (mut numbers, mut taken) = (BTreeSet::new(), BTreeSet::new());
+        for panel in panels.as_array().unwrap() {
+            assert!(numbers.insert(panel["id"].as_u64().unwrap()), "{panel}");
+            for cell in cells(panel) {
+                assert!(cell.0 < 24 && taken.insert(cell), "{cell:?}: {panel}");
+            }
+        }
     }
 }
