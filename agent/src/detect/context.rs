@@ -1,6 +1,6 @@
 use super::{Rule, needs_image};
 use crate::container::{Container, ContainerMetadata};
-use crate::event::EnrichedEvent;
+use crate::event::{BootTime, EnrichedEvent};
 use crate::host::HostFacts;
 use crate::profile::{CompiledProfile, Role};
 use std::fmt;
@@ -55,6 +55,11 @@ impl fmt::Debug for DetectContext<'_> {
 }
 
 impl DetectContext<'_> {
+    /// When it happened, on the clock of records.
+    pub(crate) fn time(&self) -> BootTime {
+        BootTime(self.event.raw.header.time_boot_ns)
+    }
+
     /// What the container's runtime said of it.
     pub(crate) fn known(&self) -> Option<&ContainerMetadata> {
         self.event

@@ -34,14 +34,14 @@ pub(super) fn note(built: &mut PerContainer<Built>, context: &DetectContext<'_>)
         && LINKERS.contains(&tool)
         && let Some(last) = built.note(context)
     {
-        *last = Some(time(context));
+        *last = Some(context.time());
     }
 }
 
 /// A linker was at work in the event's container.
 pub(super) fn lately(built: &PerContainer<Built>, context: &DetectContext<'_>) -> bool {
     let last = built.get(context.event).copied().flatten();
-    last.is_some_and(|last| time(context).since(last) < WINDOW)
+    last.is_some_and(|last| context.time().since(last) < WINDOW)
 }
 
 /// What may have been linked there: one deed, whoever executes it, and no worse than high.
@@ -52,10 +52,6 @@ pub(super) fn weighed(finding: Finding, built: bool) -> Finding {
     }
     let severity = finding.severity.min(Severity::High);
     finding.severity(severity).step_of(super::BUILDING)
-}
-
-fn time(context: &DetectContext<'_>) -> BootTime {
-    BootTime(context.event.raw.header.time_boot_ns)
 }
 
 #[cfg(test)]

@@ -37,7 +37,7 @@ pub(super) fn note(
         return None;
     }
     let seen = discoveries.note(context)?;
-    let now = BootTime(context.event.raw.header.time_boot_ns);
+    let now = context.time();
     seen.retain(|(time, known)| now.since(*time) < WINDOW && *known != program);
     seen.push((now, program));
     let programs: Vec<&str> = seen.iter().map(|(_, program)| *program).collect();

@@ -2,7 +2,7 @@
 //! one record for each burst.
 
 use super::contact::Contact;
-use super::{clients, time, tunnels};
+use super::{clients, tunnels};
 use crate::detect::per_container::push_latest;
 use crate::detect::rules::lateral;
 use crate::detect::{Class, DetectContext, Finding};
@@ -59,7 +59,7 @@ impl Logins {
         if contact.is_burst() {
             return self.burst(contact, database);
         }
-        let (now, by) = (time(contact.context), contact.context.event.process.exec_id);
+        let (now, by) = (contact.context.time(), contact.context.event.process.exec_id);
         let tries = &mut self.connections;
         tries.retain(|(time, ..)| now.since(*time) < WINDOW);
         let (address, port) = (contact.address, contact.port);
@@ -78,7 +78,7 @@ impl Logins {
     /// One executable connected many times within a minute. To a single database that is what its clients do, unless a profile
     /// says whom the image contacts.
     fn burst(&mut self, contact: &Contact<'_>, database: bool) -> Option<Finding> {
-        let now = time(contact.context);
+        let now = contact.context.time();
         let (address, port) = (contact.address, contact.port);
         self.bursts.retain(|(time, ..)| now.since(*time) < WINDOW);
         push_latest(&mut self.bursts, MAX_TRIES, (now, address, port));
@@ -101,7 +101,7 @@ impl Logins {
     /// A client of SSH was executed.
     pub(super) fn executed(&mut self, context: &DetectContext<'_>, exec: &Exec) -> Option<Finding> {
         let destination = tunnels::started(context, exec).destination?;
-        let now = time(context);
+        let now = context.time();
         let mut hasher = DefaultHasher::new();
         destination.hash(&mut hasher);
         self.destinations.retain(|(time, _)| now.since(*time) < WINDOW);

@@ -1,6 +1,6 @@
 //! Many ports of one host, or one port of many hosts, quickly or slowly. Bounded per container, and one alert for a window.
 
-use super::{Contact, time};
+use super::Contact;
 use crate::detect::Finding;
 use crate::detect::per_container::push_latest;
 use crate::detect::rules::lateral;
@@ -42,7 +42,7 @@ pub(super) struct FanOut {
 impl FanOut {
     /// Counts a contact; the scans that it is part of.
     pub(super) fn contact(&mut self, contact: &Contact<'_>) -> Vec<Finding> {
-        let now = time(contact.context);
+        let now = contact.context.time();
         self.contacts.retain(|(time, ..)| now.since(*time) < SLOW.length);
         let new = self.note(now, contact);
         // What is only met again makes no slow scan longer.
@@ -74,7 +74,7 @@ impl FanOut {
 
     /// Contacts of the window.
     fn within(&self, contact: &Contact<'_>, window: Window) -> impl Iterator<Item = (IpAddr, u16)> {
-        let now = time(contact.context);
+        let now = contact.context.time();
         let ports = contact.context.host.ephemeral_ports;
         let counts = move |at: BootTime, port: u16| {
             now.since(at) < window.length && (window.given_out || !ports.contains(port))

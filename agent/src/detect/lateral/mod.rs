@@ -23,7 +23,7 @@ pub(super) use contact::has_host_network;
 
 use super::per_container::PerContainer;
 use super::{DetectContext, Detector, Finding, Scope};
-use crate::event::{BootTime, Exec, Net, Payload, RecordFlags, SlotKey};
+use crate::event::{Exec, Net, Payload, RecordFlags, SlotKey};
 use brute_force::Logins;
 use fan_out::FanOut;
 use pipes::Pipes;
@@ -53,7 +53,7 @@ impl Detector for LateralDetector {
             Payload::Exec(exec) => self.executed(context, exec, findings),
             Payload::FileOpen(open) if services::is_token(context, open) => {
                 if let Some(trail) = self.trails.note(context) {
-                    trail.token.was_read(time(context));
+                    trail.token.was_read(context.time());
                 }
             }
             Payload::Listen(_) => findings.extend(self.listening(context)),
@@ -152,9 +152,4 @@ impl LateralDetector {
             .map(|trail| trail.pipes.connects(contact))
             .unwrap_or_default()
     }
-}
-
-/// When it happened.
-fn time(context: &DetectContext<'_>) -> BootTime {
-    BootTime(context.event.raw.header.time_boot_ns)
 }

@@ -1,6 +1,6 @@
 //! Shells whose commands come through a pipe from somebody who is connected: shell and carrier are executed by one process.
 
-use super::{Contact, relays, time};
+use super::{Contact, relays};
 use crate::detect::per_container::push_latest;
 use crate::detect::program::{called, inner_ancestors, is_relay, is_shell};
 use crate::detect::rules::lateral;
@@ -76,7 +76,7 @@ impl Part {
         let parent = process.parent;
         let inner = inner_ancestors(context.event).any(|above| above.exec_id == parent);
         (parent != ExecId::NONE && inner).then(|| Self {
-            time: time(context),
+            time: context.time(),
             process: process.exec_id,
             parent,
             peer,

@@ -1,7 +1,7 @@
 //! Services that hand out credentials or control, and those that nobody in a container has business with.
 
+use super::DNS;
 use super::contact::Contact;
-use super::{DNS, time};
 use crate::detect::rules::lateral;
 use crate::detect::{DetectContext, Finding, Rule, Severity};
 use crate::event::{BootTime, FileOpen, canonical, is_internal};
@@ -93,7 +93,7 @@ impl Contact<'_> {
     fn after_token(&self, token: Token) -> Option<(&'static Rule, &'static str)> {
         let here = self.proto == Protocol::Tcp && self.port == 443 && is_internal(self.address);
         let unknown = self.context.host.kubernetes_api.is_empty();
-        (here && unknown && token.is_fresh(time(self.context))).then_some((
+        (here && unknown && token.is_fresh(self.context.time())).then_some((
             &lateral::KUBERNETES_API,
             "what is likely the Kubernetes API, after the pod's token was read,",
         ))

@@ -47,7 +47,7 @@ pub(super) fn note(
         return None;
     }
     let steps = steps.note(context)?;
-    let time = BootTime(context.event.raw.header.time_boot_ns);
+    let time = context.time();
     steps.retain(|step| time.since(step.time) < WINDOW);
     let found = steps
         .iter()
