@@ -300,6 +300,8 @@ async fn inputs_become_alerts_and_the_last_records_are_taken_before_the_end() {
     );
     let graph = running.ask(|reply| ControlRequest::Graph { reply }).await;
     assert_eq!((graph.node.as_str(), graph.edges.len()), ("host-1", 0));
+    let detectors = report.queues["detector_state"];
+    assert!(detectors.capacity > 0 && detectors.dropped == 0, "{detectors:?}");
     let events = report.containers[0].events.clone().unwrap();
     assert_eq!((events.seen.get("exec"), events.sent), (Some(&2), 2));
     running.records.try_send(vec![2]).unwrap();

@@ -124,7 +124,7 @@ pub(super) fn collect_queue(metrics: &Metrics, queue: &str, bounded: QueueStatus
     set_total(&metrics.queue_dropped.with_label_values(label), bounded.dropped);
 }
 
-fn queues(pressure: &Pressure) -> [(&'static str, QueueStatus); 3] {
+fn queues(pressure: &Pressure) -> [(&'static str, QueueStatus); 4] {
     let waiting = QueueStatus {
         depth: pressure.waiting as u64,
         capacity: Pressure::WAITING as u64,
@@ -140,10 +140,16 @@ fn queues(pressure: &Pressure) -> [(&'static str, QueueStatus); 3] {
         capacity: Pressure::PAIRS as u64,
         dropped: pressure.pairs_dropped,
     };
+    let detectors = QueueStatus {
+        depth: pressure.detector_state as u64,
+        capacity: pressure.detector_capacity as u64,
+        dropped: pressure.detector_refused,
+    };
     [
         ("waiting_containers", waiting),
         ("alert_windows", windows),
         ("contacted_pairs", pairs),
+        ("detector_state", detectors),
     ]
 }
 

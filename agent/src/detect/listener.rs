@@ -65,6 +65,10 @@ impl Detector for ListenerDetector {
     fn capacity(&self) -> usize {
         self.seen.capacity()
     }
+
+    fn refused(&self) -> u64 {
+        self.seen.refused()
+    }
 }
 
 impl ListenerDetector {

@@ -120,6 +120,11 @@ pub trait Detector: std::fmt::Debug + Send {
     fn capacity(&self) -> usize {
         0
     }
+
+    /// Events of which it remembers nothing, because there was no room for their container.
+    fn refused(&self) -> u64 {
+        0
+    }
 }
 
 /// All detectors.
@@ -185,6 +190,12 @@ impl Detectors {
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.each().map(Detector::capacity).sum()
+    }
+
+    /// Events of which a detector remembers nothing for lack of room, once for each detector.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.each().map(Detector::refused).sum()
     }
 
     /// The container is gone.

@@ -8,10 +8,11 @@ use std::collections::{HashMap, VecDeque};
 const CAPACITY: usize = agent_common::limits::MAX_SLOTS as usize;
 
 /// A `T` of each container. When it is full, containers that come have none: they must not push out what is remembered of
-/// others.
+/// others. What is not remembered so is counted.
 #[derive(Debug, Default)]
 pub(super) struct PerContainer<T> {
     states: HashMap<SlotKey, T>,
+    refused: u64,
 }
 
 impl<T: Default> PerContainer<T> {
@@ -21,6 +22,7 @@ impl<T: Default> PerContainer<T> {
         let counts = context.scope != Scope::Again && context.event.container.is_some();
         let container = context.event.raw.slot().filter(|_| counts)?;
         if self.states.len() >= self.capacity() && !self.states.contains_key(&container) {
+            self.refused += 1;
             return None;
         }
         Some(self.states.entry(container).or_default())
@@ -49,6 +51,11 @@ impl<T: Default> PerContainer<T> {
     /// Bound of [`Self::kept`].
     pub(super) fn capacity(&self) -> usize {
         CAPACITY
+    }
+
+    /// Events that were to be noted of containers that had no room.
+    pub(super) fn refused(&self) -> u64 {
+        self.refused
     }
 }
 
@@ -141,8 +148,10 @@ mod tests {
             assert_eq!(counter.note(&event, Scope::All), Some(1));
         }
         let late = counter.event(OWN.slot + 1);
+        assert_eq!(counter.counts.refused(), 0);
         assert_eq!(counter.note(&late, Scope::All), None);
         assert_eq!(counter.note(&event, Scope::All), Some(2));
+        assert_eq!(counter.counts.refused(), 1);
         assert_eq!(counter.counts.kept(), capacity);
         counter.counts.forget(OWN);
         assert_eq!(counter.note(&late, Scope::All), Some(1), "room again");

@@ -18,6 +18,12 @@ pub struct Pressure {
     pub pairs: usize,
     /// Pairs that were forgotten for lack of room: their contact is told again.
     pub pairs_dropped: u64,
+    /// Containers of which a detector keeps a state, once for each detector.
+    pub detector_state: usize,
+    /// Bound of [`Self::detector_state`].
+    pub detector_capacity: usize,
+    /// Events of which a detector remembers nothing, because there was no room for their container.
+    pub detector_refused: u64,
     /// Behaviours that found no room in a window.
     pub behaviours_rearmed: u64,
 }
@@ -42,6 +48,9 @@ impl Engine {
             alerts_overflowed: self.alerts.overflowed(),
             pairs: self.alerts.pairs(),
             pairs_dropped: self.alerts.pairs_dropped(),
+            detector_state: self.detectors.kept(),
+            detector_capacity: self.detectors.capacity(),
+            detector_refused: self.detectors.refused(),
             behaviours_rearmed: self.alerts.rearmed(),
         }
     }

@@ -27,6 +27,8 @@ impl Engine {
             waiting,
             open_alerts,
             pairs,
+            detector_state,
+            detector_capacity,
             ..
         } = self.pressure();
         let (lineage, cached) = self.enricher.lineage_size();
@@ -40,7 +42,7 @@ impl Engine {
             table("waiting_containers", waiting, Pressure::WAITING),
             table("waiting_missed", self.waiting.missed(), waiting::MAX_MISSED),
             table("startups", self.learning.startups(), slots + gone),
-            table("detector_state", self.detectors.kept(), self.detectors.capacity()),
+            table("detector_state", detector_state, detector_capacity),
             table("alert_windows", open_alerts, MAX_OPEN),
             table("contacted_pairs", pairs, MAX_PAIRS),
             table("processes", lineage, cached),

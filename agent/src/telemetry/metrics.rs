@@ -93,7 +93,7 @@ metrics! {
     ready: IntGauge = "vigia_ready" "1 while every required capability (identity, exec, file_open) is attached, programs answer and nothing of the sensor is changed by others.";
     queue_depth: IntGaugeVec = "vigia_queue_depth" "Entries in a bounded queue." ["queue"];
     queue_capacity: IntGaugeVec = "vigia_queue_capacity" "Size of a bounded queue." ["queue"];
-    queue_dropped: IntCounterVec = "vigia_queue_dropped_total" "Entries that found no room in a bounded queue." ["queue"];
+    queue_dropped: IntCounterVec = "vigia_queue_dropped_total" "Entries that found no room in a bounded queue, or events in bounded state, as of detectors (`detector_state`)." ["queue"];
     map_entries: IntGaugeVec = "vigia_kernel_map_entries" "Entries of a kernel map that grows and shrinks with containers." ["map"];
     map_capacity: IntGaugeVec = "vigia_kernel_map_capacity" "Entries that the kernel map can hold." ["map"];
     table_entries: IntGaugeVec = "vigia_table_entries" "Entries of a table of the daemon that grows and shrinks with containers." ["table"];

@@ -68,6 +68,10 @@ impl Detector for DriftDetector {
     fn capacity(&self) -> usize {
         self.discoveries.capacity() + self.built.capacity()
     }
+
+    fn refused(&self) -> u64 {
+        self.discoveries.refused() + self.built.refused()
+    }
 }
 
 impl DriftDetector {

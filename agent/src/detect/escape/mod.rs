@@ -47,6 +47,10 @@ impl Detector for EscapeDetector {
     fn capacity(&self) -> usize {
         self.sandboxes.capacity()
     }
+
+    fn refused(&self) -> u64 {
+        self.sandboxes.refused()
+    }
 }
 
 impl EscapeDetector {

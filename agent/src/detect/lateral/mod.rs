@@ -79,6 +79,10 @@ impl Detector for LateralDetector {
     fn capacity(&self) -> usize {
         self.trails.capacity()
     }
+
+    fn refused(&self) -> u64 {
+        self.trails.refused()
+    }
 }
 
 impl LateralDetector {

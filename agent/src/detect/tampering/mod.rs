@@ -56,4 +56,8 @@ impl Detector for TamperingDetector {
     fn capacity(&self) -> usize {
         self.decoded.capacity()
     }
+
+    fn refused(&self) -> u64 {
+        self.decoded.refused()
+    }
 }
