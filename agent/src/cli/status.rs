@@ -241,10 +241,17 @@ fn sensor(text: &mut String, report: &StatusReport) -> std::fmt::Result {
 
 fn containers(text: &mut String, report: &StatusReport) -> std::fmt::Result {
     writeln!(text, "\nCONTAINERS ({})", report.containers.len())?;
-    report
-        .containers
-        .iter()
-        .try_for_each(|container| container_line(text, container))
+    for container in &report.containers {
+        container_line(text, container)?;
+    }
+    for (runtime, status) in report.runtimes.iter().filter(|(_, status)| status.missed > 0) {
+        writeln!(
+            text,
+            "  {} events or lines of lists of {runtime} were not taken",
+            status.missed
+        )?;
+    }
+    Ok(())
 }
 
 fn graph(text: &mut String, report: &StatusReport) -> std::fmt::Result {
@@ -317,7 +324,7 @@ fn delivery(text: &mut String, report: &StatusReport) -> std::fmt::Result {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::{CapabilityStatus, ContainerStatus, SinkStatus, TableStatus};
+    use crate::control::{CapabilityStatus, ContainerStatus, RuntimeStatus, SinkStatus, TableStatus};
 
     #[test]
     fn everything_is_shown() {
@@ -345,6 +352,8 @@ mod tests {
             id: "ab".to_owned(),
             ..Default::default()
         });
+        let missed = RuntimeStatus { missed: 6 };
+        report.runtimes.insert("podman".to_owned(), missed);
         report.sinks.push(SinkStatus {
             name: "disk".to_owned(),
             ..Default::default()
@@ -384,6 +393,7 @@ mod tests {
             " 7 ",
             "! the books do not balance: exec: seen 7",
             "CONTAINERS (1)",
+            "6 events or lines of lists of podman were not taken",
             "GRAPH             3 of 4096 edges, 2 forgotten for lack of room",
             "sink disk",
             "map slots: 2 of 9",

@@ -16,8 +16,8 @@ mod tests;
 pub use graph::{GraphEdge, GraphNode, GraphReport, GraphStatus, NodeKind};
 pub use status::{
     CapabilityStatus, ContainerCounters, ContainerStatus, EnforcementStatus, FailingRule, KindCounters,
-    PolicyStatus, QueueStatus, RecordCounters, SinkStatus, SpoolStatus, StatusReport, TableStatus,
-    UserRulesStatus,
+    PolicyStatus, QueueStatus, RecordCounters, RuntimeStatus, SinkStatus, SpoolStatus, StatusReport,
+    TableStatus, UserRulesStatus,
 };
 pub use taps::{Filter, TapItem, TapLine, TapStream, Taps};
 

@@ -29,6 +29,8 @@ pub struct StatusReport {
     /// The daemon's side of the books.
     pub records: RecordCounters,
     pub containers: Vec<ContainerStatus>,
+    /// Container runtimes that are asked, or were.
+    pub runtimes: BTreeMap<String, RuntimeStatus>,
     /// Who contacts whom: `agent graph` shows it.
     pub graph: GraphStatus,
     /// Profiles by state.
@@ -64,6 +66,7 @@ impl Default for StatusReport {
             kernel_errors: BTreeMap::new(),
             records: RecordCounters::default(),
             containers: Vec::new(),
+            runtimes: BTreeMap::new(),
             graph: GraphStatus::default(),
             profiles: BTreeMap::new(),
             user_rules: UserRulesStatus::default(),
@@ -219,6 +222,14 @@ pub struct ContainerStatus {
     pub profile_state: String,
     /// `None`: the kernel has no books of it any more.
     pub events: Option<ContainerCounters>,
+}
+
+/// A container runtime.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RuntimeStatus {
+    /// Events and lines of lists that were not taken: too many at once, or without a usable id.
+    pub missed: u64,
 }
 
 /// A sink and what it still has to take.

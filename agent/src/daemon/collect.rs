@@ -11,6 +11,7 @@ use crate::telemetry::metrics::{gauge, set_seconds, set_total};
 pub(super) fn start(links: &EngineLinks, spool: Spool) {
     let (taps, sinks) = (links.taps.clone(), links.sinks.clone());
     let (readiness, started) = (links.readiness.clone(), links.started);
+    let runtimes = links.runtime_counts.clone();
     links
         .metrics
         .build_info
@@ -33,6 +34,7 @@ pub(super) fn start(links: &EngineLinks, spool: Spool) {
         collect_queue(metrics, "spool", queue);
         collect_spool(metrics, &spool);
         collect_sinks(metrics, &sinks, &spool);
+        runtimes.collect(metrics);
     }));
 }
 

@@ -1,5 +1,6 @@
 use super::delivery::SinkHandles;
 use super::reload::ReloadState;
+use super::runtime_counts::RuntimeCounts;
 use crate::alert::Alert;
 use crate::container::RuntimeEvent;
 use crate::control::{ControlRequest, QueueStatus, SinkStatus, SpoolStatus, StatusReport, TapItem, Taps};
@@ -24,6 +25,8 @@ pub struct EngineLinks {
     pub sinks: SinkHandles,
     /// Whether what is configured is in force.
     pub reloads: ReloadState,
+    /// What runtimes told and nobody took.
+    pub runtime_counts: RuntimeCounts,
     pub started: Instant,
 }
 
@@ -43,6 +46,7 @@ impl EngineLinks {
             requests,
             sinks: SinkHandles::default(),
             reloads: ReloadState::default(),
+            runtime_counts: RuntimeCounts::default(),
             started: Instant::now(),
         })
     }
@@ -92,6 +96,7 @@ impl EngineLinks {
         let mut report = StatusReport {
             uptime_seconds: self.started.elapsed().as_secs(),
             ready: self.readiness.is_ready(),
+            runtimes: self.runtime_counts.report(),
             watchers: self.taps.len(),
             ..StatusReport::default()
         };

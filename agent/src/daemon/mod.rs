@@ -17,6 +17,7 @@ mod outlets;
 mod recorder;
 mod reload;
 mod run;
+mod runtime_counts;
 mod sensor;
 mod signals;
 #[cfg(test)]
@@ -40,5 +41,6 @@ pub use outlets::{DaemonError, Outlets};
 pub use recorder::Recorder;
 pub use reload::{ReloadState, Settings};
 pub use run::{Prepared, SensorParts, prepare, run, watch_alone};
+pub use runtime_counts::RuntimeCounts;
 pub use sensor::load as load_sensor;
 pub use task::EngineTask;

@@ -1,5 +1,6 @@
 //! Starts the adapters of the runtimes that are configured, and looks for those that may come.
 
+use super::runtime_counts::RuntimeCounts;
 use crate::config::{Config, Docker as DockerSettings, DockerAddress, RuntimeKind, RuntimeSocket};
 use crate::container::{ContainerRuntime, RuntimeEvent};
 use crate::runtimes::cri::{Cri, CriConfig};
@@ -8,6 +9,7 @@ use crate::runtimes::supervisor;
 use crate::shutdown::Tasks;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -20,6 +22,7 @@ const LOOK: Duration = Duration::from_secs(2);
 pub(super) struct Runtimes {
     events: mpsc::Sender<RuntimeEvent>,
     tasks: Tasks,
+    counts: RuntimeCounts,
     running: Vec<Running>,
 }
 
@@ -44,10 +47,16 @@ struct Running {
 
 impl Runtimes {
     /// Starts those that are configured.
-    pub(super) fn start(config: &Config, events: mpsc::Sender<RuntimeEvent>, tasks: Tasks) -> Self {
+    pub(super) fn start(
+        config: &Config,
+        events: mpsc::Sender<RuntimeEvent>,
+        tasks: Tasks,
+        counts: RuntimeCounts,
+    ) -> Self {
         let mut runtimes = Self {
             events,
             tasks,
+            counts,
             running: Vec::new(),
         };
         for asked in configured(config) {
@@ -92,9 +101,10 @@ impl Runtimes {
         let (events, stop) = (self.events.clone(), self.tasks.token().child_token());
         let (alive, ended) = oneshot::channel::<()>();
         let (what, stopping) = (asked.clone(), stop.clone());
+        let missed = self.counts.counter(asked.name());
         self.tasks.spawn(asked.name(), async move {
             let _alive = alive;
-            what.supervise(events, stopping).await;
+            what.supervise(missed, events, stopping).await;
             Ok(())
         });
         self.running.push(Running { asked, stop, ended });
@@ -109,14 +119,22 @@ impl Asked {
         }
     }
 
-    async fn supervise(self, events: mpsc::Sender<RuntimeEvent>, stop: CancellationToken) {
+    async fn supervise(
+        self,
+        missed: Arc<AtomicU64>,
+        events: mpsc::Sender<RuntimeEvent>,
+        stop: CancellationToken,
+    ) {
         let adapter: Arc<dyn ContainerRuntime> = match self {
-            Self::Docker(address) => Arc::new(Docker::new(DockerConfig::new("docker", &address.to_string()))),
+            Self::Docker(address) => {
+                let config = DockerConfig::new("docker", &address.to_string());
+                Arc::new(Docker::new(config).counting(missed))
+            }
             Self::Other { socket, docker } => {
                 if !is_to_be_asked(&socket, docker.as_deref(), &stop).await {
                     return;
                 }
-                adapter(&socket)
+                adapter(&socket, missed)
             }
         };
         supervisor::run(adapter, events, stop).await;
@@ -149,15 +167,15 @@ fn docker_socket(settings: &DockerSettings) -> Option<PathBuf> {
     }
 }
 
-fn adapter(socket: &RuntimeSocket) -> Arc<dyn ContainerRuntime> {
+fn adapter(socket: &RuntimeSocket, missed: Arc<AtomicU64>) -> Arc<dyn ContainerRuntime> {
     let name = socket.kind.name();
     match socket.kind {
         RuntimeKind::Containerd | RuntimeKind::Crio => {
-            Arc::new(Cri::new(CriConfig::new(name, socket.path.clone())))
+            Arc::new(Cri::new(CriConfig::new(name, socket.path.clone())).counting(missed))
         }
         RuntimeKind::Podman => {
             let host = format!("unix://{}", socket.path.display());
-            Arc::new(Docker::new(DockerConfig::new(name, &host)))
+            Arc::new(Docker::new(DockerConfig::new(name, &host)).counting(missed))
         }
     }
 }
@@ -220,9 +238,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let [one, two] = ["1", "2"].map(|name| dir.path().join(name));
         let (sender, mut events) = mpsc::channel(64);
-        let tasks = Tasks::new();
-        let mut runtimes = Runtimes::start(&config(true, Some(&one)), sender, tasks.clone());
-        assert!(runtimes.adopt(&config(true, Some(&one))).await.is_empty());
+        let (tasks, counts) = (Tasks::new(), RuntimeCounts::default());
+        let both = config(true, Some(&one));
+        let mut runtimes = Runtimes::start(&both, sender, tasks.clone(), counts.clone());
+        assert!(runtimes.adopt(&both).await.is_empty());
         let docker = runtimes.running[0].stop.clone();
         assert_eq!(runtimes.adopt(&config(true, Some(&two))).await, ["podman"]);
         assert!(!docker.is_cancelled());
@@ -237,6 +256,10 @@ mod tests {
             }
         }
         assert_eq!(ended, ["podman", "docker", "podman"]);
+        assert_eq!(
+            counts.report().into_keys().collect::<Vec<_>>(),
+            ["docker", "podman"]
+        );
         assert!(tasks.drain(LOOK).await.hung.is_empty());
     }
 

@@ -2,6 +2,7 @@ use super::delivery::Deliveries;
 use super::links::EngineLinks;
 use super::naming::Runtimes;
 use super::reload::{ReloadState, Reloader, Settings};
+use super::runtime_counts::RuntimeCounts;
 use super::watchdog::Watchdog;
 use super::{collect, signals};
 use crate::config::Config;
@@ -134,6 +135,7 @@ impl Outlets {
             requests,
             sinks: deliveries.handles(),
             reloads: ReloadState::default(),
+            runtime_counts: RuntimeCounts::default(),
             started: Instant::now(),
         };
         collect::start(&links, spool.clone());

@@ -147,7 +147,8 @@ fn start(
     tasks: &Tasks,
 ) -> Runtimes {
     let (sender, runtimes) = mpsc::channel(RUNTIME_QUEUE);
-    let asked = Runtimes::start(config, sender, tasks.clone());
+    let counts = links.runtime_counts.clone();
+    let asked = Runtimes::start(config, sender, tasks.clone(), counts);
     let Prepared {
         engine,
         profiles,

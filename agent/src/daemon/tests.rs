@@ -12,6 +12,7 @@ use crate::telemetry::Metrics;
 use crate::telemetry::http::{Readiness, Ready};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
@@ -77,6 +78,7 @@ pub(super) fn links(dir: &Path) -> (EngineLinks, mpsc::Sender<ControlRequest>) {
         requests,
         sinks: SinkHandles::default(),
         reloads: ReloadState::default(),
+        runtime_counts: RuntimeCounts::default(),
         started: Instant::now(),
     };
     (links, sender)
@@ -107,6 +109,10 @@ async fn an_alert_reaches_file_watcher_metrics_and_status_and_everything_stops()
     };
     assert_eq!((report.sinks[0].name.as_str(), report.watchers), ("alerts", 1));
 
+    let missed = links.runtime_counts.counter("docker");
+    missed.fetch_add(3, Ordering::Relaxed);
+    assert_eq!(links.status().runtimes["docker"].missed, 3);
+
     let started = Instant::now();
     links.readiness.set(Ready::Yes);
     assert!(links.status().problems.is_empty());
@@ -124,6 +130,7 @@ async fn an_alert_reaches_file_watcher_metrics_and_status_and_everything_stops()
         "vigia_alerts_total{rule=\"escape.core_pattern\",severity=\"critical\"} 1",
         "vigia_sink_delivered_total{sink=\"alerts\"} 1",
         "vigia_spool_appended_total 1",
+        "vigia_runtime_missed_total{runtime=\"docker\"} 3",
     ] {
         assert!(text.contains(part), "{part} is missing in {text}");
     }

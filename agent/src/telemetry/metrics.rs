@@ -69,6 +69,7 @@ metrics! {
     user_rule_errors: IntCounterVec = "vigia_user_rule_errors_total" "Events on which the condition of a user's rule could not be evaluated." ["rule"];
     metadata_pending: IntGauge = "vigia_containers_metadata_pending" "Containers whose runtime has not answered yet.";
     runtime_up: IntGaugeVec = "vigia_runtime_up" "1 when the container runtime's API answers." ["runtime"];
+    runtime_missed: IntCounterVec = "vigia_runtime_missed_total" "Events of the container runtime, and lines of its lists, that were not taken: too many at once, or without a usable id." ["runtime"];
     decision_seconds: HistogramVec = "vigia_decision_seconds" "Time from the kernel's record to the alert handed to the spool." ["severity"];
     sink_delivered: IntCounterVec = "vigia_sink_delivered_total" "Alerts that the sink's receiver has." ["sink"];
     sink_retries: IntCounterVec = "vigia_sink_retries_total" "Deliveries that failed and are tried again." ["sink"];

@@ -34,7 +34,8 @@ impl Daemon {
         let requests = std::mem::replace(&mut links.requests, requests);
         serve(requests, &outlets);
         let (events, _) = mpsc::channel(8);
-        let runtimes = Runtimes::start(&config, events, outlets.tasks().clone());
+        let counts = links.runtime_counts.clone();
+        let runtimes = Runtimes::start(&config, events, outlets.tasks().clone(), counts);
         let settings = Settings {
             config,
             sources,

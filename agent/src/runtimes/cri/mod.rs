@@ -20,7 +20,7 @@ use futures_util::StreamExt;
 use known::{Known, News};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, mpsc};
 
@@ -63,7 +63,7 @@ pub struct Cri {
     turn: tokio::sync::Mutex<()>,
     /// Something changed.
     wake: Notify,
-    omitted: AtomicU64,
+    omitted: Arc<AtomicU64>,
 }
 
 impl Cri {
@@ -76,8 +76,14 @@ impl Cri {
             client: Mutex::new(None),
             turn: tokio::sync::Mutex::new(()),
             wake: Notify::new(),
-            omitted: AtomicU64::new(0),
+            omitted: Arc::default(),
         }
+    }
+
+    /// Counts in `omitted`, where an adapter before it may have counted.
+    #[must_use]
+    pub fn counting(self, omitted: Arc<AtomicU64>) -> Self {
+        Self { omitted, ..self }
     }
 
     /// Lines of lists that were not taken: too many, or without a usable id.

@@ -21,7 +21,7 @@ use futures_util::stream::FuturesUnordered;
 use known::{Known, Work};
 use notice::Notice;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::{Notify, mpsc};
 
@@ -64,7 +64,7 @@ pub struct Docker {
     /// There is work, or notices were missed.
     wake: Notify,
     /// Notices that found the queue full.
-    missed: AtomicU64,
+    missed: Arc<AtomicU64>,
     /// Where to resume the stream, seconds since the Unix epoch; 0: never connected.
     resume_secs: AtomicI64,
 }
@@ -78,9 +78,15 @@ impl Docker {
             config,
             client: Mutex::new(None),
             wake: Notify::new(),
-            missed: AtomicU64::new(0),
+            missed: Arc::default(),
             resume_secs: AtomicI64::new(0),
         }
+    }
+
+    /// Counts in `missed`, where an adapter before it may have counted.
+    #[must_use]
+    pub fn counting(self, missed: Arc<AtomicU64>) -> Self {
+        Self { missed, ..self }
     }
 
     /// Events of the daemon that came faster than they were handled; a list made good for them.
