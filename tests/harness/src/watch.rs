@@ -2,13 +2,12 @@
 //! is complete from its first event on.
 
 use crate::agent::AgentProcess;
-use crate::{command, paths};
+use crate::command;
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
-use std::process::Command;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A connection to the agent's control socket; it ends when dropped.
@@ -57,7 +56,7 @@ impl AgentProcess {
     /// # Errors
     /// When it cannot be asked.
     pub fn backend(&self) -> Result<String> {
-        let text = command::run(Command::new(paths::agent_binary()).args(["check", "--output", "json"]))?;
+        let text = command::run(&mut self.client(&["check", "--output", "json"]))?;
         let check: Value = serde_json::from_str(&text)?;
         let capabilities = check["capabilities"].as_array().into_iter().flatten();
         let files = capabilities
