@@ -1,13 +1,9 @@
 //! `cargo xtask corpus --mixed`: an ordinary day of a host, and whether anybody is disturbed.
 
-use super::{Args, Output};
-use crate::build::{Profile, build_agent};
-use crate::setup::{self, Purpose};
+use super::{Args, Output, prepare};
 use crate::shell;
-use agent_tests::agent::Options;
-use agent_tests::lab::{CgroupView, Docker};
 use agent_tests::mixed::{self, LEARN};
-use anyhow::{Result, bail};
+use anyhow::Result;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -15,20 +11,8 @@ use std::time::Duration;
 const MINUTES: u64 = 30;
 
 pub(super) fn run(args: &Args) -> Result<ExitCode> {
-    if !agent_tests::capability::is_root() {
-        bail!("the mixed run needs root: it loads kernel programs and starts containers");
-    }
-    setup::ensure(&[Purpose::Build, Purpose::Containers])?;
-    let binary = build_agent(Profile::of(args.release))?;
-    shell::say("starting a private Docker daemon");
-    let docker = Docker::start("mixed", CgroupView::Host)?;
-    shell::say("loading the images (made first if they are not cached)");
+    let (docker, mut options) = prepare("mixed", args)?;
     mixed::prepare(&docker)?;
-    let mut options = Options {
-        binary: Some(binary),
-        docker_host: Some(docker.host()),
-        ..Options::default()
-    };
     // Until the end: the agent looks into the folder again.
     let profiles = tempfile::tempdir()?;
     if args.learned {

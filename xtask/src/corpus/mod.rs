@@ -8,6 +8,7 @@ use crate::build::{Profile, build_agent};
 use crate::setup::{self, Purpose};
 use crate::{shell, vm};
 use agent_tests::agent::{AgentProcess, Options};
+use agent_tests::capability::is_root;
 use agent_tests::corpus::{
     Corpus, Detection, Entry, Expectations, Judged, Report, Runner, Stage, line, recall,
 };
@@ -198,31 +199,37 @@ fn here(corpus: &Corpus, args: &Args) -> Result<Report> {
     })
 }
 
+/// What every run on this machine begins with: a private Docker daemon of this name, and how an agent beside it is started.
+fn prepare(name: &str, args: &Args) -> Result<(Docker, Options)> {
+    if !is_root() {
+        bail!("the corpus needs root: it loads kernel programs and starts containers");
+    }
+    setup::ensure(&[Purpose::Build, Purpose::Containers])?;
+    let binary = build_agent(Profile::of(args.release))?;
+    shell::say("starting a private Docker daemon");
+    let docker = Docker::start(name, CgroupView::Host)?;
+    let options = Options {
+        binary: Some(binary),
+        docker_host: Some(docker.host()),
+        ..Options::default()
+    };
+    shell::say("loading the images (made first if they are not cached)");
+    Ok((docker, options))
+}
+
 /// Each entry in turn, by `run`, beside an agent on this machine; the sensor's backend, and lines that were missed.
 fn carry_out<T>(
     corpus: &Corpus,
     args: &Args,
     run: impl Fn(&Runner<'_>, &Entry) -> Result<T>,
 ) -> Result<((String, u64), Vec<T>)> {
-    if !agent_tests::capability::is_root() {
-        bail!("the corpus needs root: it loads kernel programs and starts containers");
-    }
-    setup::ensure(&[Purpose::Build, Purpose::Containers])?;
-    let binary = build_agent(Profile::of(args.release))?;
-    shell::say("starting a private Docker daemon");
-    let docker = Docker::start("corpus", CgroupView::Host)?;
-    shell::say("loading the images (made first if they are not cached)");
+    let (docker, mut options) = prepare("corpus", args)?;
     let work = if args.benign {
         corpus.entries.clone()
     } else {
         vec![Entry::ordinary_day()]
     };
     let stage = Stage::set(&docker, &with(corpus, &work))?;
-    let mut options = Options {
-        binary: Some(binary),
-        docker_host: Some(docker.host()),
-        ..Options::default()
-    };
     // Until the last entry: the agent looks into the folder again.
     let profiles = tempfile::tempdir()?;
     if args.learned {
