@@ -82,6 +82,29 @@ async fn new_rules_have_what_containers_did_judged_again_and_are_shown() {
 }
 
 #[tokio::test]
+async fn rules_that_are_removed_leave_the_metrics() {
+    let dir = tempfile::tempdir().unwrap();
+    let (links, requests) = links(dir.path());
+    let metrics = Arc::clone(&links.metrics);
+    let mut running = start_with(links, requests, |_| {});
+    for rules in [rules(), Arc::default()] {
+        let errors = metrics.user_rule_errors.with_label_values(&["user.adopted"]);
+        errors.inc();
+        let adopt = |reply| ControlRequest::Adopt {
+            profiles: Arc::default(),
+            rules,
+            sockets: Vec::new(),
+            reply,
+        };
+        running.ask(adopt).await;
+    }
+    running.stop.cancel();
+    running.task.as_mut().await.unwrap();
+    let text = metrics.render().unwrap();
+    assert!(!text.contains("user.adopted"), "{text}");
+}
+
+#[tokio::test]
 async fn a_container_is_excepted_when_its_image_is_known() {
     let dir = tempfile::tempdir().unwrap();
     let (links, requests) = links(dir.path());

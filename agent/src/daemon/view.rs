@@ -15,7 +15,7 @@ use crate::profile::ProfileSet;
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::{gauge, set_total};
 use crate::user_rules::UserRuleSet;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Begins a session with what its containers are doing now.
 pub(super) fn learn(engine: &mut Engine, selector: Selector) -> Result<SessionId, LearnError> {
@@ -107,6 +107,15 @@ pub(super) fn collect(engine: &Engine, metrics: &Metrics) {
     set_total(&metrics.behaviours_rearmed, pressure.behaviours_rearmed);
     for (queue, bounded) in queues(&pressure) {
         collect_queue(metrics, queue, bounded);
+    }
+}
+
+/// Rules of users that are gone: their figures would stand still for ever. One that was never collected has none, which
+/// is no error.
+pub(super) fn forget_rules(former: &UserRuleSet, rules: &UserRuleSet, metrics: &Metrics) {
+    let stay: BTreeSet<&str> = rules.rules().map(|rule| rule.id).collect();
+    for rule in former.rules().filter(|rule| !stay.contains(rule.id)) {
+        let _none = metrics.user_rule_errors.remove_label_values(&[rule.id]);
     }
 }
 

@@ -50,6 +50,7 @@ impl State {
                 self.task.host_sources.sockets = sockets;
                 self.handle(Input::Profiles(profiles));
                 if rules.as_ref() != self.task.engine.rules() {
+                    view::forget_rules(self.task.engine.rules(), &rules, &self.task.links.metrics);
                     self.handle(Input::Rules(rules));
                 }
                 self.read_host(Instant::now());
