@@ -1,5 +1,5 @@
-//! Programs that containers executed while they started. A container that is learned later does not start again, so its
-//! entrypoint's helpers would be missing from its profile.
+//! Programs and scripts that containers executed while they started. A container that is learned later does not start
+//! again, so its entrypoint's helpers would be missing from its profile.
 //!
 //! Only programs of the image below the entrypoint, and only of the first seconds: who comes later is not learned
 //! unseen.
@@ -7,6 +7,7 @@
 use crate::container::Container;
 use crate::event::{BootTime, EnrichedEvent, FileFlags, KernelString, Payload, SlotKey, Timestamp};
 use crate::process::ExecSession;
+use crate::profile::Learner;
 use agent_common::magic;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -49,19 +50,21 @@ impl Startups {
         let of_image = !changed && exec.file.magic != magic::TMPFS;
         let below_entrypoint = event.process.exec_session == ExecSession::Entrypoint;
         if event.raw.header.ret >= 0 && starts && of_image && below_entrypoint {
-            self.keep(event, container.key);
+            self.keep(event, &event.process.exe, container.key);
+            if let Some(script) = Learner::script(event, exec) {
+                self.keep(event, &script, container.key);
+            }
         }
     }
 
-    fn keep(&mut self, event: &EnrichedEvent, container: SlotKey) {
+    fn keep(&mut self, event: &EnrichedEvent, program: &KernelString, container: SlotKey) {
         let startup = self.containers.entry(container).or_default();
         let parent = event
             .ancestors
             .first()
             .filter(|parent| parent.slot == Some(container));
         let path = |path: &KernelString| Some(path.bytes.to_vec()).filter(|path| path.len() <= MAX_PATH);
-        let known =
-            path(&event.process.exe).zip(parent.map_or(Some(None), |parent| path(&parent.exe).map(Some)));
+        let known = path(program).zip(parent.map_or(Some(None), |parent| path(&parent.exe).map(Some)));
         match known {
             Some(program) if startup.programs.contains_key(&program) => {}
             Some(program) if startup.programs.len() < MAX_PROGRAMS && self.total < MAX_TOTAL => {
@@ -94,7 +97,7 @@ impl Startups {
 mod tests {
     use super::*;
     use crate::detect::testing::{OWN, SECOND, Scene, scene};
-    use crate::event::FileObject;
+    use crate::event::{Exec, FileObject};
 
     fn kept(startups: &Startups) -> Vec<String> {
         let startup = startups.of(OWN);
@@ -126,6 +129,20 @@ mod tests {
         assert_eq!(kept(&startups), ["/usr/bin/find", "/usr/sbin/nginx"]);
         startups.forget(OWN);
         assert_eq!((kept(&startups).len(), startups.total), (0, 0));
+    }
+
+    #[test]
+    fn scripts_are_kept_by_their_names_too() {
+        let mut startups = Startups::default();
+        let scene = early("/usr/bin/dash");
+        let exec = Exec {
+            filename: "/docker-entrypoint.sh".into(),
+            args: "/bin/sh\0/docker-entrypoint.sh\0nginx".into(),
+            ..scene.exec()
+        };
+        let event = scene.event(Payload::Exec(exec));
+        startups.observe(&event, &event.container.clone().unwrap());
+        assert_eq!(kept(&startups), ["/docker-entrypoint.sh", "/usr/bin/dash"]);
     }
 
     #[test]

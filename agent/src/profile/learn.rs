@@ -16,7 +16,9 @@ use super::{
 };
 use crate::container::{Container, ImageRef};
 use crate::event::peer_address;
-use crate::event::{EnrichedEvent, FileOpen, Net, Payload, RecordFlags, SlotKey, Timestamp};
+use crate::event::{
+    EnrichedEvent, Exec, FileOpen, KernelString, Net, Payload, RecordFlags, SlotKey, Timestamp,
+};
 use crate::host::PortRange;
 use declared::Declared;
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +26,8 @@ use std::net::IpAddr;
 
 /// Entries of one section.
 const MAX_ENTRIES: usize = 2048;
+/// A script that was opened before has a descriptor's number for a name, which tells nothing.
+const DESCRIPTORS: [&str; 2] = ["/dev/fd/", "/proc/self/fd/"];
 
 /// Learns the behaviour of one image from its containers.
 #[derive(Debug)]
@@ -121,7 +125,7 @@ impl Learner {
             self.connect(event, net, (container.key, peer));
         }
         match &event.raw.payload {
-            Payload::Exec(_) => self.exec(event, container.key),
+            Payload::Exec(exec) => self.exec(event, exec, container.key),
             // TCP shows up as a listener; a UDP server has nothing but its bind.
             Payload::Bind(net)
                 if Protocol::from_number(net.protocol) == Some(Protocol::Udp) && net.local.port != 0 =>
@@ -149,13 +153,29 @@ impl Learner {
         }
     }
 
-    fn exec(&mut self, event: &EnrichedEvent, container: SlotKey) {
+    /// Of a script its interpreter too, which other rules ask about.
+    fn exec(&mut self, event: &EnrichedEvent, exec: &Exec, container: SlotKey) {
         let parent = event
             .ancestors
             .first()
             .filter(|parent| parent.slot == Some(container));
         let parent = parent.map(|parent| parent.exe.bytes.as_slice());
         self.executed((&event.process.exe.bytes, parent), event.time, container);
+        if let Some(script) = Self::script(event, exec) {
+            self.executed((&script.bytes, parent), event.time, container);
+        }
+    }
+
+    /// The script that was executed, where profiles can know it by its name.
+    #[must_use]
+    pub fn script(event: &EnrichedEvent, exec: &Exec) -> Option<KernelString> {
+        let path = exec.script()?.path;
+        // Who made another root names its files as he likes.
+        let chrooted = event.raw.header.flags.has(RecordFlags::CHROOTED);
+        let opened = DESCRIPTORS
+            .iter()
+            .any(|folder| path.bytes.starts_with(folder.as_bytes()));
+        (!chrooted && !opened && !path.truncated).then_some(path)
     }
 
     /// Takes an execution: the program and, within the container, who started it.

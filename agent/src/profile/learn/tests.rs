@@ -153,6 +153,32 @@ fn secrets_that_were_read_and_capabilities_that_were_used_are_learned() {
 }
 
 #[test]
+fn scripts_are_learned_by_their_names_beside_their_interpreter() {
+    let mut scene = scene("acme/app:1", "/usr/bin/dash").below(&["/usr/sbin/cron"]);
+    let executed = |scene: &Scene, script: &str| {
+        let exec = Exec {
+            filename: script.into(),
+            args: format!("/bin/sh\0{script}\0now").as_str().into(),
+            cwd: "/usr/local/bin".into(),
+            ..scene.exec()
+        };
+        scene.event(Payload::Exec(exec))
+    };
+    let scripts = ["/etc/cron.daily/report", "./backup", "/dev/fd/63"];
+    let mut events = scripts.map(|script| executed(&scene, script)).to_vec();
+    scene.flags = RecordFlags(RecordFlags::CHROOTED);
+    events.push(executed(&scene, "/other/root"));
+    let profile = learn(&scene, events.into_iter());
+    let entries: Vec<_> = profile.exec.iter().map(|entry| entry.path.as_str()).collect();
+    assert_eq!(
+        entries,
+        ["/etc/cron.daily/report", "/usr/bin/dash", "/usr/local/bin/backup"]
+    );
+    let by = |entry: &crate::profile::Exec| entry.parents[0].as_str() == "/usr/sbin/cron";
+    assert!(profile.exec.iter().all(by), "{profile:?}");
+}
+
+#[test]
 fn the_order_of_events_does_not_matter() {
     let (scene, events) = observed();
     let forward = learn(&scene, events.clone().into_iter());
