@@ -9,6 +9,8 @@ pub const CANDIDATE_SLOTS: u32 = 1024;
 pub const MAX_PATH: usize = 4096;
 /// Argument bytes in an exec record; longer ones are cut and flagged.
 pub const MAX_ARGS: usize = 4096;
+/// Bytes of a DNS message that are looked at: more than a datagram without extensions may have.
+pub const MAX_DNS_MESSAGE: usize = 1024;
 /// Components of a walked path; deeper ones are cut and flagged. Bounds the verifier's work.
 pub const MAX_PATH_DEPTH: u32 = 48;
 /// Path bytes kept of an image. What the maps take together is in docs/performance.md.

@@ -772,7 +772,7 @@ _vigia() {
                     return 0
                     ;;
                 --kind)
-                    COMPREPLY=($(compgen -W "exec file_open bind listen connect send unix_connect mount ptrace setns module bpf unlink rename container chroot chdir mknod link symlink setattr mmap socket capable signal credentials syscall receive unix_bind exec_attempt unshare" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "exec file_open bind listen connect send unix_connect mount ptrace setns module bpf unlink rename container chroot chdir mknod link symlink setattr mmap socket capable signal credentials syscall receive unix_bind exec_attempt unshare dns" -- "${cur}"))
                     return 0
                     ;;
                 --run-dir)

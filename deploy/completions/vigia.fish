@@ -84,7 +84,8 @@ syscall\t''
 receive\t''
 unix_bind\t''
 exec_attempt\t''
-unshare\t''"
+unshare\t''
+dns\t''"
 complete -c vigia -n "__fish_vigia_using_subcommand watch" -l run-dir -d 'Folder of the control socket' -r -F
 complete -c vigia -n "__fish_vigia_using_subcommand watch" -l config -d 'Configuration file [default: /etc/vigia/config.yaml if it is there]' -r -F
 complete -c vigia -n "__fish_vigia_using_subcommand watch" -l json -d 'NDJSON instead of readable lines'

@@ -52,11 +52,13 @@ impl EventKind {
     pub const EXEC_ATTEMPT: Self = Self(30);
     /// New namespaces, by unshare(2) or clone(2).
     pub const UNSHARE: Self = Self(31);
+    /// A question to a name server, or its answer.
+    pub const DNS: Self = Self(32);
     /// No event: a program on bpf(2) answers the daemon. The reader of the rings takes it out, and no books hold it.
     pub const HEARTBEAT: Self = Self(u16::MAX);
 
     /// Every kind with its name in metrics, `agent watch` and evidence.
-    pub const ALL: [(Self, &'static str); 31] = [
+    pub const ALL: [(Self, &'static str); 32] = [
         (Self::EXEC, "exec"),
         (Self::FILE_OPEN, "file_open"),
         (Self::BIND, "bind"),
@@ -88,6 +90,7 @@ impl EventKind {
         (Self::UNIX_BIND, "unix_bind"),
         (Self::EXEC_ATTEMPT, "exec_attempt"),
         (Self::UNSHARE, "unshare"),
+        (Self::DNS, "dns"),
     ];
 
     /// Name of the kind; `unknown` for numbers this version does not know.

@@ -12,7 +12,7 @@ pub use file::{
     MmapEvent, MmapOp, MountEvent, MountOp, NameEvent, UnixConnectEvent,
 };
 pub use kind::{EventKind, RecordFlags, Trust};
-pub use net::{NetEvent, ReceiveEvent, SocketAddress, SocketEvent};
+pub use net::{DnsEvent, NetEvent, ReceiveEvent, SocketAddress, SocketEvent};
 pub use process::{
     BpfEvent, CapableEvent, ContainerEvent, ContainerOp, CredentialsEvent, CredentialsOp, ExecEvent,
     ModuleEvent, ModuleOp, Namespaces, PtraceEvent, PtraceOp, SetnsEvent, SignalEvent, StdioFlags,

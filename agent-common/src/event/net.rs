@@ -1,4 +1,4 @@
-use super::{EventHeader, FileObject};
+use super::{EventHeader, FileObject, StrRef};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// One end of a socket.
@@ -64,3 +64,26 @@ pub struct ReceiveEvent {
     pub reserved: u32,
 }
 const _: () = assert!(size_of::<ReceiveEvent>() == 240);
+
+/// DNS: a message between a container and its name server.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct DnsEvent {
+    /// Of who asked, in both directions.
+    pub header: EventHeader,
+    /// The server, as the socket was told of it.
+    pub server: SocketAddress,
+    /// `IPPROTO_*`: 6 TCP, 17 UDP.
+    pub protocol: u16,
+    /// [`Self::SENT`] or [`Self::RECEIVED`].
+    pub direction: u16,
+    /// The message without TCP's length; cut to [`crate::limits::MAX_DNS_MESSAGE`] and flagged.
+    pub message: StrRef,
+    pub reserved: u32,
+}
+
+impl DnsEvent {
+    pub const SENT: u16 = 1;
+    pub const RECEIVED: u16 = 2;
+}
+const _: () = assert!(size_of::<DnsEvent>() == 184);
