@@ -1,5 +1,6 @@
 //! What an event shows, per kind. Keys are part of the alert's contract.
 
+mod dns;
 mod files;
 mod names;
 mod processes;
@@ -46,6 +47,7 @@ pub(super) fn evidence(event: &EnrichedEvent, neighbours: &dyn Neighbours) -> Ma
         Payload::UnixBind(bind) => map.unix_bind(bind),
         Payload::ExecAttempt(attempt) => map.text("path", &attempt.path),
         Payload::Unshare(unshare) => map.setns(unshare),
+        Payload::Dns(dns) => map.dns(dns),
     }
     map.put("ret", header.ret);
     map.put("trust", header.flags.trust().name());
@@ -103,21 +105,21 @@ impl Evidence {
         }
     }
 
-    fn protocol(&mut self, net: &Net) {
-        match Protocol::from_number(net.protocol) {
+    fn protocol(&mut self, number: u16) {
+        match Protocol::from_number(number) {
             Some(protocol) => self.put("protocol", protocol.name()),
-            None => self.put("protocol", net.protocol.to_string()),
+            None => self.put("protocol", number.to_string()),
         }
     }
 
     fn listen(&mut self, net: &Net) {
-        self.protocol(net);
+        self.protocol(net.protocol);
         self.end("local", &net.local);
         self.put("backlog", net.backlog);
     }
 
     fn connect(&mut self, net: &Net, neighbours: &dyn Neighbours) {
-        self.protocol(net);
+        self.protocol(net.protocol);
         self.end("local", &net.local);
         self.end("remote", &net.remote);
         if let Some(peer) = peer_address(&net.remote).and_then(|address| neighbours.by_address(address)) {

@@ -20,7 +20,7 @@ pub fn schema() -> Value {
         "properties": {
             "kind": {"type": "string", "enum": kinds},
             "trust": {"type": "string", "enum": ["resolved", "racy", "arguments", "unknown"]},
-            "backend": {"type": "string", "enum": ["tracepoint", "fentry", "lsm", "unknown"]},
+            "backend": {"type": "string", "enum": ["tracepoint", "fentry", "lsm", "cgroup", "unknown"]},
         },
     });
     for (pointer, value) in [

@@ -1,6 +1,7 @@
 //! Bytes of a record → [`RawEvent`]. Total and pure: every byte string gives an event or a named error;
 //! no panic, no `unsafe`, no I/O. Strings are checked against the record they stand in, in one place.
 
+mod dns;
 mod files;
 mod processes;
 #[cfg(test)]
@@ -23,6 +24,9 @@ pub enum DecodeError {
     StringOutOfRange { kind: EventKind },
     #[error("kind {} is not known", .0.0)]
     UnknownKind(EventKind),
+    /// The record is whole, but what it hands on of a packet is no message: a container's doing, or its peer's.
+    #[error("a record of kind {} holds no message of its protocol", kind.0)]
+    Unreadable { kind: EventKind },
 }
 
 impl DecodeError {
@@ -35,6 +39,7 @@ impl DecodeError {
             Self::TooShort { .. } => "too_short",
             Self::StringOutOfRange { .. } => "string_out_of_range",
             Self::UnknownKind(_) => "unknown_kind",
+            Self::Unreadable { .. } => "unreadable",
         }
     }
 }
@@ -101,6 +106,7 @@ impl Record<'_> {
             EventKind::UNIX_BIND => Payload::UnixBind(self.unix_connect()?),
             EventKind::EXEC_ATTEMPT => Payload::ExecAttempt(self.attempt()?),
             EventKind::UNSHARE => Payload::Unshare(self.setns()?),
+            EventKind::DNS => Payload::Dns(self.dns()?),
             kind => return Err(DecodeError::UnknownKind(kind)),
         })
     }

@@ -1,3 +1,5 @@
+mod dns;
+
 use super::*;
 use agent_common::behaviour::BehaviourKey;
 use agent_common::event::{
@@ -11,7 +13,7 @@ use zerocopy::{FromZeros, Immutable, IntoBytes};
 /// Where a record of this type refers to a string.
 type StringField<T> = fn(&mut T) -> &mut StrRef;
 
-const KINDS: std::ops::RangeInclusive<u16> = 1..=31;
+const KINDS: std::ops::RangeInclusive<u16> = 1..=32;
 
 fn header(kind: EventKind, len: usize) -> EventHeader {
     let mut header = EventHeader::new_zeroed();
@@ -66,9 +68,15 @@ where
         };
         tail.extend(text);
     }
-    let mut bytes = [event.as_bytes(), &tail].concat();
+    sample(kind, &event, &tail)
+}
+
+/// A record of this kind with its tail.
+fn sample<T: IntoBytes + Immutable>(kind: EventKind, event: &T, tail: &[u8]) -> Sample {
+    let mut bytes = [event.as_bytes(), tail].concat();
     let head = header(kind, bytes.len());
     bytes[..size_of::<EventHeader>()].copy_from_slice(head.as_bytes());
+    let fixed = size_of::<T>();
     Sample { kind, fixed, bytes }
 }
 
@@ -130,6 +138,7 @@ fn samples() -> Vec<Sample> {
         record::<UnixConnectEvent>(EventKind::UNIX_BIND, &[|e| &mut e.path]),
         record::<AttemptEvent>(EventKind::EXEC_ATTEMPT, &[|e| &mut e.path, |e| &mut e.directory]),
         record::<SetnsEvent>(EventKind::UNSHARE, &[]),
+        dns::sample(&dns::aliased(), 0),
     ]
 }
 

@@ -2,7 +2,7 @@
 
 mod payloads;
 
-pub(crate) use payloads::{called, connect, listen, open, socket};
+pub(crate) use payloads::{answer, called, connect, listen, open, question, socket};
 
 use super::{Class, DetectContext, Detectors, Finding, Neighbours, Scope, Severity};
 use crate::container::{Container, ContainerMetadata, ImageRef, Metadata};

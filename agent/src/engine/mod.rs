@@ -200,8 +200,13 @@ impl Engine {
     }
 
     fn undecodable(&mut self, error: &DecodeError, outputs: &mut Vec<Output>) {
+        let records = self.stats.undecodable(error);
+        // What is sent to the port of a protocol is its sender's: that it is none says nothing of the sensor.
+        if matches!(error, DecodeError::Unreadable { .. }) {
+            return;
+        }
         let finding = SensorFinding::RecordsUndecodable {
-            records: self.stats.undecodable(error),
+            records,
             reason: error.reason().to_owned(),
         };
         self.sensor(finding, outputs);

@@ -4,6 +4,7 @@
 //! are shown ([`KernelString`]).
 
 mod address;
+mod dns;
 mod id;
 mod payload;
 mod script;
@@ -15,6 +16,7 @@ pub use agent_common::event::{
     AttributeOp, CallName, ContainerOp, CredentialsOp, EventHeader, EventKind, FileFlags, FileObject, MmapOp,
     ModuleOp, MountOp, Namespaces, PtraceOp, RecordFlags, SocketAddress, StdioFlags, Trust,
 };
+pub use dns::{AddressRecord, Dns, DnsDirection, DomainName, Question, QuestionType, ResponseCode};
 pub use id::{ContainerId, ExecId, ProcessKey, SlotKey};
 pub use payload::{
     Attempt, Attribute, Bpf, Call, Capable, Credentials, Directory, Exec, FileOpen, Lifecycle, Mapping,

@@ -1,6 +1,6 @@
 use super::{
-    AttributeOp, CallName, ContainerOp, CredentialsOp, EventHeader, ExecId, FileObject, KernelString, MmapOp,
-    ModuleOp, MountOp, Namespaces, PtraceOp, RecordFlags, SlotKey, SocketAddress,
+    AttributeOp, CallName, ContainerOp, CredentialsOp, Dns, EventHeader, ExecId, FileObject, KernelString,
+    MmapOp, ModuleOp, MountOp, Namespaces, PtraceOp, RecordFlags, SlotKey, SocketAddress,
 };
 use agent_common::mode::{FMODE_CREATED, FMODE_READ, FMODE_WRITE};
 
@@ -80,6 +80,7 @@ pub enum Payload {
     UnixBind(UnixConnect),
     ExecAttempt(Attempt),
     Unshare(Setns),
+    Dns(Dns),
 }
 
 /// A new image. Fields: see `agent_common::event::ExecEvent`.

@@ -29,6 +29,7 @@ pub(super) fn document(alert: &Alert) -> Value {
         "destination": alert.remote().map(end),
         "server": alert.local().filter(|_| alert.remote().is_none()).map(end),
         "network": network(alert),
+        "dns": dns(alert),
         "related": {
             "hosts": [alert.node],
             "ip": addresses(alert),
@@ -89,6 +90,7 @@ fn category(alert: &Alert) -> (&'static str, &'static str) {
         "link" | "symlink" | "mknod" => ("file", "creation"),
         "rename" | "setattr" | "mount" => ("file", "change"),
         "connect" | "send" | "unix_connect" => ("network", "connection"),
+        "dns" => ("network", "protocol"),
         "bind" | "listen" | "socket" | "receive" | "unix_bind" => ("network", "info"),
         "module" => ("driver", "start"),
         "bpf" => ("driver", "info"),
@@ -200,6 +202,16 @@ fn end(end: facts::Endpoint<'_>) -> Value {
     json!({"address": end.address, "ip": end.address, "port": end.port})
 }
 
+fn dns(alert: &Alert) -> Option<Value> {
+    let (name, kind) = alert.question()?;
+    Some(json!({
+        "type": if alert.text("direction") == Some("sent") { "query" } else { "answer" },
+        "question": {"name": name, "type": kind},
+        "response_code": alert.text("code"),
+        "resolved_ip": alert.evidence.get("addresses"),
+    }))
+}
+
 fn addresses(alert: &Alert) -> Vec<&str> {
     [alert.local(), alert.remote()]
         .into_iter()
@@ -211,12 +223,13 @@ fn addresses(alert: &Alert) -> Vec<&str> {
 fn network(alert: &Alert) -> Option<Value> {
     let address = alert.remote().or_else(|| alert.local())?.address;
     let direction = match alert.kind() {
-        "connect" | "send" => Some("egress"),
+        "connect" | "send" | "dns" => Some("egress"),
         "listen" | "bind" => Some("ingress"),
         _ => None,
     };
     Some(json!({
         "transport": alert.protocol(),
+        "protocol": alert.question().map(|_| "dns"),
         "type": if address.contains(':') { "ipv6" } else { "ipv4" },
         "direction": direction,
     }))

@@ -95,6 +95,12 @@ impl Alert {
         self.endpoint("remote").or_else(|| self.endpoint("peer"))
     }
 
+    /// The name that a message to or from a name server asks for, and the type.
+    pub(super) fn question(&self) -> Option<(&str, &str)> {
+        let name = self.text("name").filter(|_| self.kind() == "dns")?;
+        Some((name, self.text("type").unwrap_or_default()))
+    }
+
     /// `tcp`, `udp`, …, or the number that the kernel has for it.
     pub(super) fn protocol(&self) -> Option<&str> {
         self.text("protocol")

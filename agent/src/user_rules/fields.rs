@@ -203,6 +203,23 @@ const RECEIVE: &[Field] = &[
     text("state", "`established`, `listening`, `other`"),
     number("network_namespace", ""),
 ];
+const DNS: &[Field] = &[
+    text(
+        "name",
+        "that is asked for: small letters, no dot at its end; what is no visible ASCII as `\\DDD`",
+    ),
+    text("type", "`A`, `AAAA`, `TXT`, `SRV`, `AXFR`, …, `TYPE65399`"),
+    text("direction", "`sent`: a question; `received`: an answer"),
+    text(
+        "code",
+        "of an answer: `NOERROR`, `NXDOMAIN`, `SERVFAIL`, `REFUSED`, …",
+    ),
+    field("addresses", TEXTS, "of an answer"),
+    field("ttls", NUMBERS, "of each of them, seconds"),
+    field("canonical_names", TEXTS, "that the name is an alias of"),
+    text("zone", "whose answer it is that there is nothing"),
+    text("protocol", "`udp`, `tcp`"),
+];
 const ATTEMPT: &[Field] = &[text("path", "what was asked for")];
 
 /// The process that acts.
@@ -298,6 +315,7 @@ fn groups(kind: EventKind) -> &'static [&'static [Field]] {
         EventKind::SYSCALL => &[SYSCALL],
         EventKind::RECEIVE => &[RECEIVE, LOCAL, REMOTE],
         EventKind::EXEC_ATTEMPT => &[ATTEMPT],
+        EventKind::DNS => &[DNS, REMOTE],
         _ => &[],
     }
 }

@@ -194,10 +194,25 @@ fn object(value: &Value) -> String {
         return clean(&args.join(" "), MAX_OBJECT);
     }
     let shown = match ENDS.iter().find_map(|side| end(evidence, side)) {
+        Some(end) if text(value, "/kind") == "dns" => vec![asked(evidence), end],
         Some(end) => vec![end],
         None => named(evidence),
     };
     clean(&shown.join(" "), MAX_OBJECT)
+}
+
+/// `AAAA api.example.org`, and of an answer what it says: `A api.example.org: 203.0.113.9 from`, `A api.example.org: NXDOMAIN from`.
+fn asked(evidence: &Map<String, Value>) -> String {
+    let shown = |key: &str| evidence.get(key).and_then(scalar).unwrap_or_default();
+    let question = format!("{} {}", shown("type"), shown("name"));
+    let answer = ["addresses", "code"]
+        .map(shown)
+        .into_iter()
+        .find(|text| !text.is_empty());
+    answer.map_or_else(
+        || format!("{question} of"),
+        |answer| format!("{question}: {answer} from"),
+    )
 }
 
 /// `tcp 10.0.0.1:80 (db)`; the container at the other end is named when it is known.
@@ -288,8 +303,8 @@ pub fn clean(text: &str, max: usize) -> String {
 mod tests {
     use super::*;
     use crate::alert::Activity;
-    use crate::detect::testing::{connect, file, listen, open, scene};
-    use crate::event::Payload;
+    use crate::detect::testing::{answer, connect, file, listen, open, question, scene};
+    use crate::event::{Payload, QuestionType, ResponseCode};
 
     const ALERT: &str = r#"{"schema":"vigia.alert/v1","time":"2026-01-02T03:04:05.678901234Z","rule":"escape.core_pattern",
         "severity":"critical","summary":"sh wrote core_pattern","container":{"id":"0123456789abcdef","name":"web\u001b[2J",
@@ -380,6 +395,32 @@ mod tests {
             for part in parts {
                 assert!(text.contains(part), "{part} is missing in {text}");
             }
+        }
+    }
+
+    #[test]
+    fn names_that_are_asked_for_and_what_they_stand_for_are_shown() {
+        let name = "api.example.org";
+        let absent = crate::event::Dns {
+            code: ResponseCode::NX_DOMAIN,
+            ..answer(name, QuestionType::AAAA, &[])
+        };
+        for (payload, part) in [
+            (
+                Payload::Dns(question(name, QuestionType::AAAA)),
+                "AAAA api.example.org of udp 10.96.0.10:53",
+            ),
+            (
+                Payload::Dns(answer(name, QuestionType::A, &["203.0.113.9", "203.0.113.10"])),
+                "A api.example.org: 203.0.113.9,203.0.113.10 from udp 10.96.0.10:53",
+            ),
+            (
+                Payload::Dns(absent),
+                "AAAA api.example.org: NXDOMAIN from udp 10.96.0.10:53",
+            ),
+        ] {
+            let text = shown(&published(payload), View::Plain);
+            assert!(text.contains(part), "{part} is missing in {text}");
         }
     }
 

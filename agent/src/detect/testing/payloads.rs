@@ -2,7 +2,8 @@
 
 use super::end;
 use crate::event::{
-    Call, CallName, EventKind, FileObject, FileOpen, KernelString, Net, Payload, Socket, SocketAddress,
+    AddressRecord, Call, CallName, Dns, DnsDirection, EventKind, FileObject, FileOpen, KernelString, Net,
+    Payload, Question, QuestionType, ResponseCode, Socket, SocketAddress,
 };
 
 /// An open: `path` in the container, `fs_path` in the file's own filesystem.
@@ -54,6 +55,40 @@ pub(crate) fn called(call: CallName, args: [u64; 4]) -> Payload {
     })
 }
 
+/// The cluster's name server is asked.
+pub(crate) fn question(name: &str, kind: QuestionType) -> Dns {
+    Dns {
+        server: end("10.96.0.10", 53),
+        protocol: 17,
+        direction: DnsDirection::SENT,
+        is_response: false,
+        question: Some(Question {
+            name: name.into(),
+            kind,
+        }),
+        code: ResponseCode::NO_ERROR,
+        addresses: Vec::new(),
+        canonical_names: Vec::new(),
+        zone: None,
+        opaque_bytes: 0,
+        cut: false,
+    }
+}
+
+/// It answers with these addresses.
+pub(crate) fn answer(name: &str, kind: QuestionType, addresses: &[&str]) -> Dns {
+    let record = |address: &&str| AddressRecord {
+        address: address.parse().unwrap(),
+        ttl_secs: 30,
+    };
+    Dns {
+        direction: DnsDirection::RECEIVED,
+        is_response: true,
+        addresses: addresses.iter().map(record).collect(),
+        ..question(name, kind)
+    }
+}
+
 pub(super) fn kind(payload: &Payload) -> EventKind {
     match payload {
         Payload::Exec(_) => EventKind::EXEC,
@@ -87,5 +122,6 @@ pub(super) fn kind(payload: &Payload) -> EventKind {
         Payload::UnixBind(_) => EventKind::UNIX_BIND,
         Payload::ExecAttempt(_) => EventKind::EXEC_ATTEMPT,
         Payload::Unshare(_) => EventKind::UNSHARE,
+        Payload::Dns(_) => EventKind::DNS,
     }
 }

@@ -21,6 +21,7 @@ pub(super) fn evidence(alert: &Alert) -> Value {
         "src_endpoint": source(alert).map(endpoint),
         "dst_endpoint": destination(alert),
         "connection_info": connection(alert),
+        "query": alert.question().map(|(name, kind)| json!({"hostname": name, "type": kind})),
         "data": alert.evidence,
     })
 }
@@ -68,7 +69,7 @@ fn connection(alert: &Alert) -> Option<Value> {
     alert.local().or_else(|| alert.remote())?;
     let (direction, direction_name) = match alert.kind() {
         "listen" | "bind" => (1, "Inbound"),
-        "connect" | "send" => (2, "Outbound"),
+        "connect" | "send" | "dns" => (2, "Outbound"),
         _ => (0, "Unknown"),
     };
     let protocol = alert.protocol();

@@ -3,7 +3,7 @@
 use super::super::fields::{CONTAINER, Field, FieldType, PROCESS, event_fields};
 use super::*;
 use crate::alert::Activity;
-use crate::detect::testing::{container, end, scene};
+use crate::detect::testing::{answer, container, end, scene};
 use crate::event::*;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -73,6 +73,15 @@ fn credentials(op: CredentialsOp) -> Payload {
     })
 }
 
+fn named() -> Dns {
+    Dns {
+        canonical_names: vec!["b.example".into()],
+        zone: Some("example".into()),
+        cut: true,
+        ..answer("a.example", QuestionType::A, &["192.0.2.9"])
+    }
+}
+
 /// One of every kind, with everything that it can show.
 fn every_kind(scene: &Scene) -> Vec<Payload> {
     let exec = Exec {
@@ -104,6 +113,7 @@ fn every_kind(scene: &Scene) -> Vec<Payload> {
         credentials(CredentialsOp::CAPSET),
         Payload::Bpf(Bpf { cmd: 5, subtype: 1 }),
         Payload::ExecAttempt(Attempt { path: "/a".into() }),
+        Payload::Dns(named()),
     ]);
     payloads
 }
