@@ -49,6 +49,7 @@ pub(super) fn evidence(event: &EnrichedEvent, neighbours: &dyn Neighbours) -> Ma
         Payload::Unshare(unshare) => map.setns(unshare),
         Payload::Dns(dns) => map.dns(dns),
     }
+    map.peer_name(near);
     map.put("ret", header.ret);
     map.put("trust", header.flags.trust().name());
     map.put("backend", header.flags.backend());

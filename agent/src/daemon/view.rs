@@ -154,11 +154,17 @@ fn queues(pressure: &Pressure) -> [(&'static str, QueueStatus); 4] {
         capacity: pressure.detector_capacity as u64,
         dropped: pressure.detector_refused,
     };
+    let names = QueueStatus {
+        depth: pressure.names as u64,
+        capacity: Pressure::NAMES as u64,
+        dropped: pressure.names_dropped,
+    };
     [
         ("waiting_containers", waiting),
         ("alert_windows", windows),
         ("contacted_pairs", pairs),
         ("detector_state", detectors),
+        ("answered_names", names),
     ]
 }
 

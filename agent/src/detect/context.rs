@@ -1,19 +1,22 @@
 use super::{Rule, needs_image};
 use crate::container::{Container, ContainerMetadata};
-use crate::event::{BootTime, EnrichedEvent};
+use crate::event::{BootTime, DomainName, EnrichedEvent, SlotKey};
 use crate::host::HostFacts;
 use crate::profile::{CompiledProfile, Role};
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// Other containers of the host, by what events name of them.
+/// Other containers of the host, by what events name of them, and what else is known of addresses.
 pub trait Neighbours {
     /// The container that has the address; `None` when none or not known.
     fn by_address(&self, address: IpAddr) -> Option<Arc<Container>>;
 
     /// The container in the slot now.
     fn by_slot(&self, slot: u32) -> Option<Arc<Container>>;
+
+    /// What the container asked for when it was answered the address, the latest last.
+    fn names(&self, container: SlotKey, address: IpAddr) -> Vec<DomainName>;
 }
 
 /// Which rules decide on an event now.
@@ -74,6 +77,18 @@ impl DetectContext<'_> {
             empty if empty.is_empty() => format!("process {}", self.event.raw.header.tgid),
             exe => exe,
         }
+    }
+
+    /// What the container asked for when it was answered the address, the latest last.
+    pub(crate) fn names(&self, address: IpAddr) -> Vec<DomainName> {
+        let container = self.event.raw.slot();
+        container.map_or_else(Vec::new, |container| self.neighbours.names(container, address))
+    }
+
+    /// What follows the address in a sentence: ` (updates.example.org)`, or nothing.
+    pub(crate) fn name_in_brackets(&self, address: IpAddr) -> String {
+        let names = self.names(address);
+        names.last().map_or_else(String::new, |name| format!(" ({name})"))
     }
 
     /// How the container is called in a sentence.

@@ -56,11 +56,21 @@ fn denial(context: &DetectContext<'_>) -> Option<Finding> {
         _ => return None,
     };
     let summary = format!(
-        "{} in {} was kept from {deed}, which its profile does not name",
+        "{} in {} was kept from {deed}{}, which its profile does not name",
         context.actor(),
-        context.container_name()
+        context.container_name(),
+        peer_name(context)
     );
     Some(Finding::new(rule, deed, summary))
+}
+
+/// Of who was to be contacted, in brackets.
+fn peer_name(context: &DetectContext<'_>) -> String {
+    let peer = match &context.event.raw.payload {
+        Payload::Connect(net) | Payload::Send(net) => peer_address(&net.remote),
+        _ => None,
+    };
+    peer.map_or_else(String::new, |peer| context.name_in_brackets(peer))
 }
 
 fn place(address: &crate::event::SocketAddress) -> Option<SocketAddr> {

@@ -19,8 +19,15 @@ impl<T: Default> PerContainer<T> {
     /// Of the event's container, at first the default. `None`: the event was counted before, nobody would ever forget the
     /// container, or there is no room.
     pub(super) fn note(&mut self, context: &DetectContext<'_>) -> Option<&mut T> {
-        let counts = context.scope != Scope::Again && context.event.container.is_some();
-        let container = context.event.raw.slot().filter(|_| counts)?;
+        if context.scope == Scope::Again {
+            return None;
+        }
+        self.note_first(context.event)
+    }
+
+    /// The same of an event that nobody counted before.
+    pub(super) fn note_first(&mut self, event: &EnrichedEvent) -> Option<&mut T> {
+        let container = event.raw.slot().filter(|_| event.container.is_some())?;
         if self.states.len() >= self.capacity() && !self.states.contains_key(&container) {
             self.refused += 1;
             return None;
@@ -30,7 +37,7 @@ impl<T: Default> PerContainer<T> {
 
     /// Of the event's container, where something is remembered.
     pub(super) fn get(&self, event: &EnrichedEvent) -> Option<&T> {
-        self.states.get(&event.raw.slot()?)
+        self.of(event.raw.slot()?)
     }
 
     /// The same, to be changed.
@@ -38,9 +45,14 @@ impl<T: Default> PerContainer<T> {
         self.states.get_mut(&event.raw.slot()?)
     }
 
-    /// The container is gone.
-    pub(super) fn forget(&mut self, container: SlotKey) {
-        self.states.remove(&container);
+    /// Of a container, where something is remembered.
+    pub(super) fn of(&self, container: SlotKey) -> Option<&T> {
+        self.states.get(&container)
+    }
+
+    /// The container is gone: what was remembered of it.
+    pub(super) fn forget(&mut self, container: SlotKey) -> Option<T> {
+        self.states.remove(&container)
     }
 
     /// Containers of which something is remembered.

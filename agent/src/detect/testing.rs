@@ -7,8 +7,8 @@ pub(crate) use payloads::{answer, called, connect, listen, open, question, socke
 use super::{Class, DetectContext, Detectors, Finding, Neighbours, Scope, Severity};
 use crate::container::{Container, ContainerMetadata, ImageRef, Metadata};
 use crate::event::{
-    BootTime, Clock, ContainerId, EnrichedEvent, EventHeader, Exec, ExecId, FileFlags, FileObject,
-    KernelString, Payload, RawEvent, RecordFlags, SlotKey, SocketAddress,
+    BootTime, Clock, ContainerId, DomainName, EnrichedEvent, EventHeader, Exec, ExecId, FileFlags,
+    FileObject, KernelString, Payload, RawEvent, RecordFlags, SlotKey, SocketAddress,
 };
 use crate::host::HostFacts;
 use crate::process::{ExecSession, Process};
@@ -35,6 +35,8 @@ pub(crate) struct Scene {
     pub(crate) host: HostFacts,
     pub(crate) profile: Option<CompiledProfile>,
     pub(crate) others: Vec<Arc<Container>>,
+    /// What the container was answered, in this order.
+    pub(crate) names: Vec<(IpAddr, DomainName)>,
     pub(crate) detectors: Detectors,
     pub(crate) roles: RoleSet,
     pub(crate) exe: Process,
@@ -66,6 +68,7 @@ pub(crate) fn scene(image: &str, exe: &str) -> Scene {
         },
         profile: None,
         others: Vec::new(),
+        names: Vec::new(),
         detectors: Detectors::default(),
         roles: RoleSet::shipped().unwrap(),
         exe: process(exe),
@@ -190,6 +193,12 @@ impl Scene {
         self
     }
 
+    /// The container was answered the address when it asked for the name.
+    pub(crate) fn answered(mut self, address: &str, name: &str) -> Self {
+        self.names.push((address.parse().unwrap(), name.into()));
+        self
+    }
+
     /// The actor came by `docker exec`.
     pub(crate) fn attached(mut self) -> Self {
         self.exe.exec_session = ExecSession::Attached;
@@ -247,7 +256,7 @@ impl Scene {
             host: &self.host,
             profile: self.profile.as_ref(),
             role: self.roles.of(&self.known),
-            neighbours: &Others(&self.others),
+            neighbours: &Others(self),
         })
     }
 
@@ -276,11 +285,12 @@ impl Scene {
 }
 
 #[derive(Debug)]
-struct Others<'a>(&'a [Arc<Container>]);
+struct Others<'a>(&'a Scene);
 
 impl Neighbours for Others<'_> {
     fn by_address(&self, address: IpAddr) -> Option<Arc<Container>> {
         self.0
+            .others
             .iter()
             .find(|other| {
                 other
@@ -291,6 +301,15 @@ impl Neighbours for Others<'_> {
     }
 
     fn by_slot(&self, slot: u32) -> Option<Arc<Container>> {
-        self.0.iter().find(|other| other.key.slot == slot).cloned()
+        let mut others = self.0.others.iter();
+        others.find(|other| other.key.slot == slot).cloned()
+    }
+
+    fn names(&self, container: SlotKey, address: IpAddr) -> Vec<DomainName> {
+        let names = self.0.names.iter();
+        names
+            .filter(|(other, _)| container == OWN && *other == address)
+            .map(|(_, name)| name.clone())
+            .collect()
     }
 }

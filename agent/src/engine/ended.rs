@@ -16,6 +16,7 @@ impl Engine {
     pub(super) fn forget(&mut self, container: SlotKey) {
         self.detectors.forget(container);
         self.learning.forget(container);
+        self.names.forget(container);
         self.waiting.forget(container);
     }
 

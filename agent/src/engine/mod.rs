@@ -31,7 +31,7 @@ pub use waiting::PATIENCE;
 use crate::alert::{Activity, Alert, AlertBuilder, OpenAlert, REPEAT_WINDOW};
 use crate::container::{Container, ContainerIndex, Metadata};
 use crate::decode::{DecodeError, decode};
-use crate::detect::{DetectContext, Detectors, Scope, SensorFinding};
+use crate::detect::{AnsweredNames, DetectContext, Detectors, Scope, SensorFinding};
 use crate::enrich::{Enriched, Enricher};
 use crate::event::{BootTime, ContainerId, ContainerOp, EnrichedEvent, Payload};
 use crate::host::HostFacts;
@@ -54,6 +54,7 @@ pub struct Engine {
     alerts: AlertBuilder,
     waiting: Waiting,
     learning: Learning,
+    names: AnsweredNames,
     graph: Graph,
     stats: EngineStats,
     now: BootTime,
@@ -75,6 +76,7 @@ impl Engine {
             alerts,
             waiting: Waiting::default(),
             learning: Learning::default(),
+            names: AnsweredNames::default(),
             graph: Graph::default(),
             stats: EngineStats::default(),
             now: BootTime::default(),
@@ -171,6 +173,7 @@ impl Engine {
     fn neighbours(&self) -> IndexNeighbours<'_> {
         IndexNeighbours {
             index: self.enricher.index(),
+            names: &self.names,
             time: self.now,
         }
     }
@@ -214,9 +217,11 @@ impl Engine {
 
     fn event(&mut self, event: &Arc<EnrichedEvent>, outputs: &mut Vec<Output>) {
         outputs.push(Output::Activity(Arc::clone(event)));
+        self.names.observe(event);
         let Some(container) = &event.container else { return };
         let peers = IndexNeighbours {
             index: self.enricher.index(),
+            names: &self.names,
             time: self.now,
         };
         self.learning.observe(event, container, &peers);
@@ -247,6 +252,7 @@ impl Engine {
             role: known.and_then(|known| self.roles.of(known)),
             neighbours: &IndexNeighbours {
                 index: self.enricher.index(),
+                names: &self.names,
                 time: BootTime(event.raw.header.time_boot_ns),
             },
         };

@@ -1,12 +1,13 @@
 use crate::container::{Container, ContainerIndex};
-use crate::detect::Neighbours;
-use crate::event::BootTime;
+use crate::detect::{AnsweredNames, Neighbours};
+use crate::event::{BootTime, DomainName, SlotKey};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// The index as detectors see it, at one time.
+/// The index as detectors see it, at one time, and the names that containers were answered.
 pub(super) struct IndexNeighbours<'a> {
     pub(super) index: &'a ContainerIndex,
+    pub(super) names: &'a AnsweredNames,
     pub(super) time: BootTime,
 }
 
@@ -17,5 +18,9 @@ impl Neighbours for IndexNeighbours<'_> {
 
     fn by_slot(&self, slot: u32) -> Option<Arc<Container>> {
         self.index.by_slot(slot).cloned()
+    }
+
+    fn names(&self, container: SlotKey, address: IpAddr) -> Vec<DomainName> {
+        self.names.of(container, address)
     }
 }

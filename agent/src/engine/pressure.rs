@@ -2,6 +2,7 @@
 
 use super::{Engine, waiting};
 use crate::alert::{MAX_OPEN, MAX_PAIRS};
+use crate::detect::AnsweredNames;
 
 /// Bounded state and what found no room in it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -24,6 +25,10 @@ pub struct Pressure {
     pub detector_capacity: usize,
     /// Events of which a detector remembers nothing, because there was no room for their container.
     pub detector_refused: u64,
+    /// Addresses that have a name.
+    pub names: usize,
+    /// Names of addresses that were forgotten for lack of room, or found none.
+    pub names_dropped: u64,
     /// Behaviours that found no room in a window.
     pub behaviours_rearmed: u64,
 }
@@ -35,6 +40,8 @@ impl Pressure {
     pub const OPEN_ALERTS: usize = MAX_OPEN;
     /// Bound of [`Self::pairs`].
     pub const PAIRS: usize = MAX_PAIRS;
+    /// Bound of [`Self::names`].
+    pub const NAMES: usize = AnsweredNames::CAPACITY;
 }
 
 impl Engine {
@@ -51,6 +58,8 @@ impl Engine {
             detector_state: self.detectors.kept(),
             detector_capacity: self.detectors.capacity(),
             detector_refused: self.detectors.refused(),
+            names: self.names.len(),
+            names_dropped: self.names.dropped(),
             behaviours_rearmed: self.alerts.rearmed(),
         }
     }

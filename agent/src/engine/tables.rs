@@ -29,6 +29,7 @@ impl Engine {
             pairs,
             detector_state,
             detector_capacity,
+            names,
             ..
         } = self.pressure();
         let (lineage, cached) = self.enricher.lineage_size();
@@ -43,6 +44,7 @@ impl Engine {
             table("waiting_missed", self.waiting.missed(), waiting::MAX_MISSED),
             table("startups", self.learning.startups(), slots + gone),
             table("detector_state", detector_state, detector_capacity),
+            table("answered_names", names, Pressure::NAMES),
             table("alert_windows", open_alerts, MAX_OPEN),
             table("contacted_pairs", pairs, MAX_PAIRS),
             table("processes", lineage, cached),

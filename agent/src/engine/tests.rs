@@ -1,6 +1,7 @@
 mod churn;
 mod contacts;
 mod graph;
+mod names;
 mod unattributed;
 mod user_rules;
 mod waiting;

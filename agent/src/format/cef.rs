@@ -111,6 +111,7 @@ impl Extension {
             self.put("dst", remote.address);
             self.put("dpt", &remote.port.to_string());
         }
+        self.maybe("dhost", alert.remote_name());
         self.maybe("proto", alert.protocol().map(str::to_uppercase).as_deref());
     }
 

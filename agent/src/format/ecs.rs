@@ -26,7 +26,7 @@ pub(super) fn document(alert: &Alert) -> Value {
         "process": alert.process.as_ref().map(process_fields),
         "file": file(alert),
         "source": alert.local().filter(|_| alert.remote().is_some()).map(end),
-        "destination": alert.remote().map(end),
+        "destination": alert.remote().map(|remote| destination(alert, remote)),
         "server": alert.local().filter(|_| alert.remote().is_none()).map(end),
         "network": network(alert),
         "dns": dns(alert),
@@ -200,6 +200,14 @@ fn file(alert: &Alert) -> Option<Value> {
 
 fn end(end: facts::Endpoint<'_>) -> Value {
     json!({"address": end.address, "ip": end.address, "port": end.port})
+}
+
+fn destination(alert: &Alert, remote: facts::Endpoint<'_>) -> Value {
+    let mut destination = end(remote);
+    if let Some(name) = alert.remote_name() {
+        destination["domain"] = name.into();
+    }
+    destination
 }
 
 fn dns(alert: &Alert) -> Option<Value> {

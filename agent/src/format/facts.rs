@@ -95,6 +95,11 @@ impl Alert {
         self.endpoint("remote").or_else(|| self.endpoint("peer"))
     }
 
+    /// What the container asked for before it was answered the other side's address.
+    pub(super) fn remote_name(&self) -> Option<&str> {
+        self.text("peer_name")
+    }
+
     /// The name that a message to or from a name server asks for, and the type.
     pub(super) fn question(&self) -> Option<(&str, &str)> {
         let name = self.text("name").filter(|_| self.kind() == "dns")?;

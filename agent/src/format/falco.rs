@@ -164,6 +164,9 @@ fn object_fields(alert: &Alert) -> Value {
     } else if let Some(server) = server {
         put("fd.name", format!("{}:{}", server.address, server.port).into());
     }
+    if let Some(name) = alert.remote_name() {
+        put("fd.sip.name", name.into());
+    }
     if let Some(protocol) = alert.protocol() {
         put("fd.l4proto", protocol.into());
     }

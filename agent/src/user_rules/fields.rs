@@ -119,6 +119,7 @@ const EXEC: &[Field] = &[
     field("socket_descriptors", NUMBERS, "which of 0, 1, 2 are sockets"),
     text("peer_address", "of such a socket"),
     number("peer_port", "of such a socket"),
+    PEER_NAME,
 ];
 const FILE_OPEN: &[Field] = &[
     text("access", "`read`, `write`, `read_write`"),
@@ -132,7 +133,13 @@ const CONNECT: &[Field] = &[
         FieldType::Object(PEER),
         "the container that has the address",
     ),
+    PEER_NAME,
 ];
+/// An address that nobody asked for by a name has none.
+const PEER_NAME: Field = text(
+    "peer_name",
+    "what the container asked for before it was answered the peer's address",
+);
 const PEER: &[Field] = &[
     text("container_id", "empty: no container that is known"),
     text("name", ""),
@@ -202,6 +209,7 @@ const RECEIVE: &[Field] = &[
     text("type", ""),
     text("state", "`established`, `listening`, `other`"),
     number("network_namespace", ""),
+    PEER_NAME,
 ];
 const DNS: &[Field] = &[
     text(

@@ -215,12 +215,13 @@ fn asked(evidence: &Map<String, Value>) -> String {
     )
 }
 
-/// `tcp 10.0.0.1:80 (db)`; the container at the other end is named when it is known.
+/// `tcp 10.0.0.1:80 (db)`; the container at the other end is named when it is known, else what was asked for.
 fn end(evidence: &Map<String, Value>, side: &str) -> Option<String> {
     let address = evidence.get(&format!("{side}_address"))?.as_str()?;
     let port = evidence.get(&format!("{side}_port"))?.as_u64()?;
     let protocol = evidence.get("protocol").and_then(Value::as_str).unwrap_or("");
-    let peer = evidence.get("peer").and_then(|peer| peer.get("name")?.as_str());
+    let container = evidence.get("peer").and_then(|peer| peer.get("name")?.as_str());
+    let peer = container.or_else(|| evidence.get("peer_name")?.as_str());
     let brackets = if address.contains(':') {
         ("[", "]")
     } else {
@@ -314,7 +315,7 @@ mod tests {
 
     /// What the daemon publishes of an event.
     fn published(payload: Payload) -> String {
-        let scene = scene("nginx:1.25", "/bin/nc");
+        let scene = scene("nginx:1.25", "/bin/nc").answered("203.0.113.9", "api.example.org");
         let event = scene.event(payload);
         let activity = scene.with_context(&event, |context| {
             Activity::of(&event, context.host, context.neighbours)
@@ -417,6 +418,10 @@ mod tests {
             (
                 Payload::Dns(absent),
                 "AAAA api.example.org: NXDOMAIN from udp 10.96.0.10:53",
+            ),
+            (
+                connect("203.0.113.9", 443),
+                "tcp 203.0.113.9:443 (api.example.org)",
             ),
         ] {
             let text = shown(&published(payload), View::Plain);

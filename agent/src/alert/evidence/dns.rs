@@ -1,7 +1,7 @@
-//! Of messages between containers and their name servers.
+//! Of messages between containers and their name servers, and what came of them: names of addresses.
 
-use super::Evidence;
-use crate::event::{Dns, DnsDirection};
+use super::{Evidence, Near};
+use crate::event::{Dns, DnsDirection, Payload, peer_address};
 
 impl Evidence {
     pub(super) fn dns(&mut self, dns: &Dns) {
@@ -35,6 +35,23 @@ impl Evidence {
         }
         if let Some(zone) = &dns.zone {
             self.put("zone", zone.as_str());
+        }
+    }
+
+    /// What the container asked for when it was given the address at the other end.
+    pub(super) fn peer_name(&mut self, near: Near<'_>) {
+        let raw = &near.event.raw;
+        let peer = match &raw.payload {
+            Payload::Connect(net) | Payload::Send(net) => &net.remote,
+            Payload::Receive(received) => &received.remote,
+            Payload::Exec(exec) => &exec.stdio_peer,
+            _ => return,
+        };
+        let (Some(container), Some(address)) = (raw.slot(), peer_address(peer)) else {
+            return;
+        };
+        if let Some(name) = near.neighbours.names(container, address).last() {
+            self.put("peer_name", name.as_str());
         }
     }
 }

@@ -71,7 +71,7 @@ impl Logins {
         let processes = tries.iter().filter(here).count();
         (processes >= THRESHOLD).then(|| {
             let tries = format!("{processes} processes connected to {}", contact.place());
-            found(contact.context, contact.place(), &tries).step_of(contact.exploration())
+            found(contact.context, contact.socket(), &tries).step_of(contact.exploration())
         })
     }
 
@@ -94,7 +94,7 @@ impl Logins {
         (bursts >= enough).then(|| {
             let count = bursts * Burst::CONNECTIONS.size as usize;
             let tries = format!("{count} connections were made to {}", contact.place());
-            found(contact.context, contact.place(), &tries).step_of(contact.exploration())
+            found(contact.context, contact.socket(), &tries).step_of(contact.exploration())
         })
     }
 

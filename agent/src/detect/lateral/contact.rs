@@ -116,7 +116,7 @@ impl<'a> Contact<'a> {
             self.context.container_name(),
             self.place()
         );
-        let finding = Finding::new(&lateral::UNEXPECTED_CONNECTION, self.place(), summary);
+        let finding = Finding::new(&lateral::UNEXPECTED_CONNECTION, self.socket(), summary);
         Some(finding.severity(severity).step_of(self.exploration()))
     }
 
@@ -164,7 +164,13 @@ impl<'a> Contact<'a> {
         })
     }
 
+    /// Who is contacted, in a sentence: `203.0.113.9:443/tcp (updates.example.org)`.
     pub(super) fn place(&self) -> String {
+        format!("{}{}", self.socket(), self.context.name_in_brackets(self.address))
+    }
+
+    /// What identifies the peer, whatever it is called: `203.0.113.9:443/tcp`.
+    pub(super) fn socket(&self) -> String {
         format!(
             "{}/{}",
             std::net::SocketAddr::new(self.address, self.port),

@@ -93,9 +93,10 @@ impl FanOut {
         if ports.len() < window.threshold {
             return None;
         }
-        let whose = contact.peer.as_ref().map_or_else(String::new, |peer| {
-            format!(" (container {})", peer.display_name())
-        });
+        let whose = contact.peer.as_ref().map_or_else(
+            || contact.context.name_in_brackets(contact.address),
+            |peer| format!(" (container {})", peer.display_name()),
+        );
         let summary = format!(
             "{} in {} tried {} ports of {}{whose} within {} s",
             contact.context.actor(),

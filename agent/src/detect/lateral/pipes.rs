@@ -8,6 +8,7 @@ use crate::detect::{DetectContext, Finding, described};
 use crate::event::{BootTime, ExecId};
 use crate::process::Process;
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// The parts of a pipeline are there within this time.
@@ -33,22 +34,22 @@ struct Part {
     process: ExecId,
     /// Who executed it.
     parent: ExecId,
-    /// Whom it is connected to, in words.
-    peer: String,
+    /// Whom it is connected to.
+    peer: Option<IpAddr>,
 }
 
 impl Pipes {
     /// A shell was executed that reads its commands.
     pub(super) fn shell(&mut self, context: &DetectContext<'_>) -> Option<Finding> {
-        let part = Part::of(context, String::new()).filter(|_| is_forked(context))?;
-        let peer = self.clients.beside(&part).map(|client| client.peer.clone());
+        let part = Part::of(context, None).filter(|_| is_forked(context))?;
+        let peer = self.clients.beside(&part).and_then(|client| client.peer);
         self.shells.add(part);
-        peer.map(|peer| reverse_shell(context, &peer))
+        peer.map(|peer| reverse_shell(context, peer))
     }
 
     /// A carrier listens.
     pub(super) fn listens(&mut self, context: &DetectContext<'_>) -> Option<Finding> {
-        let part = Part::of(context, String::new())?;
+        let part = Part::of(context, None)?;
         let joined = self.clients.beside(&part).is_some();
         self.listeners.add(part);
         joined.then(|| relayed(context)).flatten()
@@ -57,12 +58,12 @@ impl Pipes {
     /// A carrier connected outwards.
     pub(super) fn connects(&mut self, contact: &Contact<'_>) -> Vec<Finding> {
         let context = contact.context;
-        let Some(part) = Part::of(context, contact.address.to_string()) else {
+        let Some(part) = Part::of(context, Some(contact.address)) else {
             return Vec::new();
         };
         let shell = self.shells.beside(&part).is_some();
         let listener = self.listeners.beside(&part).is_some();
-        let shell = shell.then(|| reverse_shell(context, &part.peer));
+        let shell = shell.then(|| reverse_shell(context, contact.address));
         self.clients.add(part);
         let relay = listener.then(|| relayed(context)).flatten();
         shell.into_iter().chain(relay).collect()
@@ -71,7 +72,7 @@ impl Pipes {
 
 impl Part {
     /// `None`: nobody in the container executed it.
-    fn of(context: &DetectContext<'_>, peer: String) -> Option<Self> {
+    fn of(context: &DetectContext<'_>, peer: Option<IpAddr>) -> Option<Self> {
         let process = &context.event.process;
         let parent = process.parent;
         let inner = inner_ancestors(context.event).any(|above| above.exec_id == parent);
@@ -138,13 +139,14 @@ fn is_look(argument: &[u8]) -> bool {
     matches!(argument, [b'-', letters @ ..] if !letters.starts_with(b"-") && letters.contains(&b'z'))
 }
 
-fn reverse_shell(context: &DetectContext<'_>, peer: &str) -> Finding {
+fn reverse_shell(context: &DetectContext<'_>, peer: IpAddr) -> Finding {
     let summary = format!(
-        "Reverse shell: a shell in {} takes its commands from {peer} through pipes (by {})",
+        "Reverse shell: a shell in {} takes its commands from {peer}{} through pipes (by {})",
         context.container_name(),
+        context.name_in_brackets(peer),
         context.actor()
     );
-    Finding::new(&lateral::REVERSE_SHELL, peer, summary)
+    Finding::new(&lateral::REVERSE_SHELL, peer.to_string(), summary)
 }
 
 /// One carrier that listens and one that is connected.

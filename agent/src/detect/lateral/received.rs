@@ -35,7 +35,7 @@ pub(super) fn inspect(context: &DetectContext<'_>, received: &Received) -> Optio
     );
     Some(Finding::new(
         &lateral::CONNECTION_HANDED_OVER,
-        contact.place(),
+        contact.socket(),
         summary,
     ))
 }

@@ -26,9 +26,10 @@ pub(super) fn on_exec(context: &DetectContext<'_>, exec: &Exec) -> Option<Findin
         Severity::Critical
     };
     let summary = format!(
-        "Reverse shell: {} in {} has a connection to {peer} as its input or output",
+        "Reverse shell: {} in {} has a connection to {peer}{} as its input or output",
         context.actor(),
-        context.container_name()
+        context.container_name(),
+        context.name_in_brackets(peer)
     );
     Some(Finding::new(&lateral::REVERSE_SHELL, peer.to_string(), summary).severity(severity))
 }

@@ -139,8 +139,10 @@ fn of_socket(field: &str, server: Side, client: Option<Side>, deed: Deed) -> Ope
         "fd.name_changed" if deed == Deed::Send => Operand::Flag(Node::Always),
         "fd.name" => Operand::Unknown("the name of a socket is not kept; ask for addresses and ports"),
         "fd.directory" | "fd.filename" => Operand::Absent,
+        // What Falco resolves the container has asked for itself.
+        "fd.sip.name" | "fd.rip.name" if remote.is_some() => whole("event.peer_name"),
         "fd.sip.name" | "fd.cip.name" | "fd.rip.name" | "fd.lip.name" => {
-            Operand::Unknown("names of hosts are not resolved; ask for addresses")
+            Operand::Unknown("names of this side are not known; ask for addresses")
         }
         _ => Operand::Unknown(NO_COUNTERPART),
     }

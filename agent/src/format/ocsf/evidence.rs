@@ -58,6 +58,9 @@ fn destination(alert: &Alert) -> Option<Value> {
     if let Some(peer) = peer {
         destination["container"] = json!({"uid": peer.get("container_id"), "name": peer.get("name")});
     }
+    if let Some(name) = alert.remote_name() {
+        destination["hostname"] = name.into();
+    }
     Some(destination)
 }
 

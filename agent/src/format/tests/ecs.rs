@@ -1,4 +1,4 @@
-use super::{core_pattern, samples};
+use super::{core_pattern, sample, samples};
 use crate::alert::Alert;
 use crate::format::Format;
 use serde_json::{Value, json};
@@ -62,6 +62,18 @@ fn evidence_is_text_so_that_a_key_has_one_type() {
             assert!(!value.is_number() && !value.is_boolean(), "{} {key}", rule.id);
         }
     }
+}
+
+#[test]
+fn a_peer_that_was_asked_for_by_a_name_has_it() {
+    let mut alert = sample("lateral.first_contact");
+    assert!(document(&alert)["destination"].get("domain").is_none());
+    alert
+        .evidence
+        .insert("peer_name".to_owned(), json!("cache.shop.svc.cluster.local"));
+    let destination = document(&alert)["destination"].clone();
+    assert_eq!(destination["domain"], "cache.shop.svc.cluster.local");
+    assert_eq!(destination["ip"], "172.17.0.3");
 }
 
 #[test]

@@ -117,6 +117,13 @@ fn a_connection_names_both_ends_and_a_listener_one() {
     assert_eq!(contact["dst_endpoint"]["ip"], "172.17.0.3");
     assert_eq!(contact["dst_endpoint"]["container"]["name"], "cache");
     assert_eq!(contact["connection_info"]["protocol_num"], 6);
+    let mut named = sample("lateral.first_contact");
+    named
+        .evidence
+        .insert("peer_name".to_owned(), json!("cache.example"));
+    let shown = finding(&named);
+    assert_eq!(shown["evidences"][0]["dst_endpoint"]["hostname"], "cache.example");
+    assert_eq!(errors(&validator(), &shown), [""; 0]);
     let listener = of("listener.shell_spawned");
     assert_eq!(listener["dst_endpoint"]["port"], 4444);
     assert!(listener.get("src_endpoint").is_none());

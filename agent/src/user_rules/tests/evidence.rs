@@ -223,6 +223,9 @@ fn fits(kind: FieldType, value: &Value) -> bool {
 
 fn rich() -> Scene {
     let mut scene = scene("acme/app:1", "/usr/bin/app").below(&["/bin/sh"]);
+    for peer in ["172.17.0.9", "192.0.2.1", "192.0.2.2"] {
+        scene = scene.answered(peer, "peer.example");
+    }
     scene.known.pod = Some(crate::container::Pod::default());
     scene.known.labels = [("tier".to_owned(), "front".to_owned())].into();
     scene.known.labels_omitted = 1;

@@ -247,6 +247,41 @@ fn a_container_that_is_no_resolver_is_asked_for_names() {
 }
 
 #[test]
+fn a_peer_is_called_as_it_was_asked_for_and_is_the_same_by_any_name() {
+    const PEER: &str = "203.0.113.9";
+    let named = || {
+        app()
+            .answered(PEER, "old.example.org")
+            .answered(PEER, "updates.example.org")
+    };
+    let said = |scene: &mut Scene, payload: Payload| {
+        let finding = scene.inspect(payload).remove(0);
+        (finding.rule.id, finding.summary, finding.object)
+    };
+    let (rule, summary, object) = said(&mut named().with_profile("state: complete"), connect(PEER, 443));
+    assert_eq!(rule, "lateral.unexpected_connection");
+    assert_eq!(
+        summary,
+        "/usr/bin/python3 in web contacted 203.0.113.9:443/tcp (updates.example.org), which its profile does not name"
+    );
+    assert_eq!(object, "203.0.113.9:443/tcp");
+    let (_, summary, _) = said(&mut named(), connect(PEER, 3333));
+    assert!(
+        summary.contains("203.0.113.9:3333/tcp (updates.example.org)"),
+        "{summary}"
+    );
+    let mut shell = scene("acme/app", "/bin/sh").answered(PEER, "updates.example.org");
+    let exec = Exec {
+        stdio: 7,
+        stdio_peer: end(PEER, 4444),
+        ..shell.exec()
+    };
+    let (rule, summary, object) = said(&mut shell, Payload::Exec(exec));
+    assert_eq!((rule, object.as_str()), ("lateral.reverse_shell", PEER));
+    assert!(summary.contains("203.0.113.9 (updates.example.org)"), "{summary}");
+}
+
+#[test]
 fn nothing_is_kept_of_a_container_that_is_gone() {
     let mut scene = app();
     let token = "/run/secrets/kubernetes.io/serviceaccount/token";
