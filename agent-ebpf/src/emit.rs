@@ -9,7 +9,7 @@ use crate::message;
 use crate::policy;
 use crate::scratch::{self, Scratch};
 use crate::task::{self, Actor, Deed};
-use agent_common::behaviour::{BehaviourValue, Recent};
+use agent_common::behaviour::{BehaviourKey, BehaviourValue, Recent};
 use agent_common::counter::{KernelError, Outcome};
 use agent_common::event::{EventHeader, EventKind, RecordFlags};
 use agent_common::limits::ACTIVITY_RING_BYTES;
@@ -84,25 +84,52 @@ pub fn draft(actor: &Actor, kind: EventKind, deed: Deed) -> Result<Draft, Verdic
 #[inline(never)]
 fn judge(actor: &Actor, kind: EventKind, deed: &Deed, known: &mut Verdict) -> *mut Scratch {
     let key = actor.key(kind, *deed);
-    let mut flags = 0;
-    if behaviours::repeats(&key, known, &mut flags) {
-        if flags == 0 && !actor.exports_all() {
-            count::outcome(kind, Outcome::REPEATED, actor.slot());
-            return core::ptr::null_mut();
-        }
-        flags |= RecordFlags::REPEAT;
-    }
+    let Some(flags) = leaves(actor, &key, known) else {
+        return core::ptr::null_mut();
+    };
     let Some(scratch) = scratch::take() else {
         lose(kind, Outcome::LOST_SCRATCH_BUSY, actor.slot());
         return core::ptr::null_mut();
     };
+    note(scratch, &key, flags);
+    scratch
+}
+
+/// [`draft`] in scratch memory that was needed before, to know the deed. `None`: it is given back.
+#[inline(always)]
+pub fn draft_in(scratch: *mut Scratch, actor: &Actor, kind: EventKind, deed: Deed) -> Option<Draft> {
+    let key = actor.key(kind, deed);
+    let Some(flags) = leaves(actor, &key, &mut Verdict::default()) else {
+        scratch::release(scratch);
+        return None;
+    };
+    note(scratch, &key, flags);
+    Some(Draft { scratch })
+}
+
+/// What the record's flags say of its being a repeat. `None`: it stays in the kernel, and is booked.
+#[inline(always)]
+fn leaves(actor: &Actor, key: &BehaviourKey, known: &mut Verdict) -> Option<u32> {
+    let mut flags = 0;
+    if !behaviours::repeats(key, known, &mut flags) {
+        return Some(0);
+    }
+    if flags == 0 && !actor.exports_all() {
+        count::outcome(key.kind, Outcome::REPEATED, actor.slot());
+        return None;
+    }
+    Some(flags | RecordFlags::REPEAT)
+}
+
+/// Until the record begins.
+#[inline(always)]
+fn note(scratch: *mut Scratch, key: &BehaviourKey, flags: u32) {
     // SAFETY: scratch memory that this program took.
     unsafe {
         let header = scratch::record(scratch).cast::<EventHeader>();
-        (*header).behaviour = key;
+        (*header).behaviour = *key;
         (*header).flags = RecordFlags(flags);
     }
-    scratch
 }
 
 impl Draft {
@@ -117,6 +144,22 @@ impl Draft {
             ..report
         };
         header::fill(record.cast::<EventHeader>(), actor, report);
+        record
+    }
+
+    /// The same with a head that was written before, but for its time.
+    #[inline(always)]
+    pub fn begin_with<T>(&self, head: &EventHeader) -> *mut T {
+        let record: *mut T = scratch::begin(self.scratch);
+        let header: *mut EventHeader = record.cast();
+        // SAFETY: scratch memory that this program took; `note` left what it knows.
+        unsafe {
+            let (flags, behaviour) = ((*header).flags.0, (*header).behaviour);
+            *header = *head;
+            (*header).flags.0 |= flags;
+            (*header).behaviour = behaviour;
+            (*header).time_boot_ns = bpf_ktime_get_boot_ns();
+        }
         record
     }
 
@@ -162,7 +205,12 @@ fn submit(scratch: *mut Scratch, verdict: u32, means: u32) -> u32 {
         )
     };
     let len = scratch::len(scratch);
-    let urgent = flags & RecordFlags::DEVIATION != 0 && is_urgent(slot.slot, len);
+    let urgent = if kind == EventKind::DNS {
+        // Names come before the contacts that they explain.
+        is_within_quota(slot.slot, Lane::Urgent, len)
+    } else {
+        flags & RecordFlags::DEVIATION != 0 && is_urgent(slot.slot, len)
+    };
     if !urgent && !is_within_quota(slot.slot, Lane::Activity, len) {
         lose(kind, Outcome::LOST_QUOTA, slot);
     } else if !output(scratch, urgent) {

@@ -67,6 +67,11 @@ impl Origin {
         trust: Trust::RESOLVED,
         means: RecordFlags::DENIED,
     };
+    /// The same of packets.
+    pub const PACKET: Self = Self {
+        means: 0,
+        ..Self::CGROUP
+    };
     /// A cgroup program before the deed: the address that was asked for.
     pub const CGROUP: Self = Self {
         backend: RecordFlags::CGROUP_BACKEND,

@@ -17,6 +17,7 @@ mod behaviours;
 mod cgroup;
 mod count;
 mod directory;
+mod dns;
 mod emit;
 mod escape;
 mod file;

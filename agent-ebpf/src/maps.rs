@@ -1,5 +1,6 @@
 //! Every map, with who writes and who reads it. All are of fixed size; LRU where keys come from workloads.
 
+use crate::dns::Asker;
 use crate::emit::Quota;
 use crate::scratch::Scratch;
 use crate::storage::TaskStorage;
@@ -15,7 +16,9 @@ use agent_common::policy::{NetworkKey, PolicyEntry, PolicyKey};
 use agent_common::settings::{CallRule, SYSCALL_TABLE, SyscallMask};
 use agent_common::slot::{CgroupKey, SlotControl, SlotRef, SlotState, TaskLabel};
 use aya_ebpf::bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC, BPF_F_RDONLY_PROG};
-use aya_ebpf::btf_maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, ProgramArray, Queue, RingBuf};
+use aya_ebpf::btf_maps::{
+    Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, ProgramArray, Queue, RingBuf, SkStorage,
+};
 use aya_ebpf::macros::btf_map;
 
 /// No program, whoever's, writes there. What nobody outside the kernel may write is frozen by the daemon: see its `kernel/seals.rs`.
@@ -27,6 +30,10 @@ const GROWING: usize = READ_ONLY | BPF_F_NO_PREALLOC as usize;
 /// What each task carries. Kernel writes and reads.
 #[btf_map]
 pub static TASKS: TaskStorage<TaskLabel> = TaskStorage::new();
+
+/// Who asks for names over a socket. Kernel writes and reads.
+#[btf_map]
+pub static ASKERS: SkStorage<Asker> = SkStorage::new();
 
 /// Which cgroups are a container's own. Kernel writes (the daemon at start, for what ran before it).
 #[btf_map]

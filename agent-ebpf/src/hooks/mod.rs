@@ -13,6 +13,7 @@ mod chroot;
 mod connect;
 mod connect_exit;
 mod credentials;
+mod dns;
 mod enforce;
 mod exec_asked;
 mod exec_attempt;

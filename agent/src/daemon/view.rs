@@ -133,7 +133,7 @@ pub(super) fn collect_queue(metrics: &Metrics, queue: &str, bounded: QueueStatus
     set_total(&metrics.queue_dropped.with_label_values(label), bounded.dropped);
 }
 
-fn queues(pressure: &Pressure) -> [(&'static str, QueueStatus); 4] {
+fn queues(pressure: &Pressure) -> [(&'static str, QueueStatus); 5] {
     let waiting = QueueStatus {
         depth: pressure.waiting as u64,
         capacity: Pressure::WAITING as u64,

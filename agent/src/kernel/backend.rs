@@ -32,6 +32,7 @@ pub enum Capability {
     Listen,
     Connect,
     Send,
+    Dns,
     UnixConnect,
     Mount,
     Ptrace,
@@ -71,6 +72,7 @@ impl Capability {
             Self::Listen => "listen",
             Self::Connect => "connect",
             Self::Send => "send",
+            Self::Dns => "dns",
             Self::UnixConnect => "unix_connect",
             Self::Mount => "mount",
             Self::Ptrace => "ptrace",
@@ -107,7 +109,7 @@ pub(super) enum Attach {
     Lsm(&'static str),
     Fentry(&'static str),
     Fexit(&'static str),
-    /// `cgroup_sock_addr` or `sock_ops` at the root of cgroup2.
+    /// `cgroup_sock_addr`, `cgroup_skb` or `sock_ops` at the root of cgroup2.
     CgroupRoot,
     /// Another capability's, which attached it before.
     Shared,

@@ -3,6 +3,7 @@
 use super::backend::{Attach, Hook};
 use super::error::KernelError;
 use super::feature::Features;
+use aya::programs::cgroup_skb::CgroupSkbLinkId;
 use aya::programs::cgroup_sock_addr::CgroupSockAddrLinkId;
 use aya::programs::sock_ops::SockOpsLinkId;
 use aya::programs::{CgroupAttachMode, Program, ProgramError, ProgramFd};
@@ -18,6 +19,7 @@ pub(super) type CgroupLinks = BTreeMap<&'static str, (OwnedFd, CgroupLink)>;
 pub(super) enum CgroupLink {
     SockAddr(CgroupSockAddrLinkId),
     SockOps(SockOpsLinkId),
+    Skb(CgroupSkbLinkId),
 }
 
 /// Loads a program that is no handler of system calls, and attaches it; of one at a cgroup with its link.
@@ -83,6 +85,7 @@ fn load_for_cgroup(program: &mut Program) -> Result<(), ProgramError> {
     match program {
         Program::CgroupSockAddr(program) => program.load(),
         Program::SockOps(program) => program.load(),
+        Program::CgroupSkb(program) => program.load(),
         _ => Err(ProgramError::UnexpectedProgramType),
     }
 }
@@ -101,6 +104,13 @@ pub(super) fn attach_to_cgroup(
             let link = program.attach(root, CgroupAttachMode::Single)?;
             Ok(CgroupLink::SockOps(link))
         }
+        Program::CgroupSkb(program) => {
+            let direction = program
+                .expected_attach_type()
+                .ok_or(ProgramError::UnexpectedProgramType)?;
+            let link = program.attach(root, direction, CgroupAttachMode::Single)?;
+            Ok(CgroupLink::Skb(link))
+        }
         _ => Err(ProgramError::UnexpectedProgramType),
     }
 }
@@ -109,6 +119,7 @@ pub(super) fn detach_from_cgroup(program: &mut Program, link: CgroupLink) -> Res
     match (program, link) {
         (Program::CgroupSockAddr(program), CgroupLink::SockAddr(link)) => program.detach(link),
         (Program::SockOps(program), CgroupLink::SockOps(link)) => program.detach(link),
+        (Program::CgroupSkb(program), CgroupLink::Skb(link)) => program.detach(link),
         _ => Err(ProgramError::UnexpectedProgramType),
     }
 }
@@ -129,6 +140,7 @@ pub(super) fn unload(program: &mut Program) -> Result<(), ProgramError> {
         Program::CgroupSockAddr(program) => program.unload(),
         Program::RawTracePoint(program) => program.unload(),
         Program::SockOps(program) => program.unload(),
+        Program::CgroupSkb(program) => program.unload(),
         _ => Err(ProgramError::UnexpectedProgramType),
     }
 }

@@ -126,6 +126,36 @@ pub(super) const PLANS: &[Plan] = &[
         ],
     },
     Plan {
+        capability: Capability::Dns,
+        ways: &[
+            way(
+                Backend::Tracepoint,
+                Trust::RESOLVED,
+                &[
+                    cgroup("dns_connect4"),
+                    cgroup("dns_connect6"),
+                    cgroup("dns_send4"),
+                    cgroup("dns_send6"),
+                    cgroup("dns_egress"),
+                    cgroup("dns_ingress"),
+                ],
+            ),
+            // Up to 6.12 at least cgroup programs cannot use task storage.
+            way(
+                Backend::Tracepoint,
+                Trust::RESOLVED,
+                &[
+                    cgroup("dns_connect4_by_cgroup"),
+                    cgroup("dns_connect6_by_cgroup"),
+                    cgroup("dns_send4_by_cgroup"),
+                    cgroup("dns_send6_by_cgroup"),
+                    cgroup("dns_egress"),
+                    cgroup("dns_ingress"),
+                ],
+            ),
+        ],
+    },
+    Plan {
         capability: Capability::UnixConnect,
         ways: &[
             way(

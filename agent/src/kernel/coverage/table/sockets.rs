@@ -95,6 +95,12 @@ pub(super) const BEHAVIOURS: &[Behaviour] = &[
     ),
     seen("send", "UDP to a named address", Capability::Send, [Resolved; 3]),
     seen(
+        "dns",
+        "a name is asked for, over UDP or TCP, and the answer",
+        Capability::Dns,
+        [Resolved; 3],
+    ),
+    seen(
         "unix_connect",
         "a stream connection to a unix socket",
         Capability::UnixConnect,

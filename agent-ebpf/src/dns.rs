@@ -1,0 +1,221 @@
+//! DNS messages in scratch memory: what tells one question, and one answer, from others.
+
+use crate::hash::Hasher;
+use crate::kernel;
+use crate::scratch::{self, Memory, PATH_MASK, Scratch};
+use agent_common::event::{EventHeader, SocketAddress, StrRef};
+use agent_common::limits::MAX_DNS_MESSAGE;
+use agent_common::slot::TaskLabel;
+use aya_ebpf::bindings::__sk_buff;
+use aya_ebpf::helpers::generated::bpf_skb_load_bytes;
+use core::ptr::{addr_of, addr_of_mut, read_volatile};
+
+/// Who asks for names over a socket.
+#[repr(C)]
+pub struct Asker {
+    pub label: TaskLabel,
+    /// Without a behaviour's key.
+    pub head: EventHeader,
+    pub server: SocketAddress,
+    pub protocol: u16,
+    pub reserved: u16,
+}
+
+/// Where a message stands in the scratch memory's path: its first question is aligned then.
+const PLACE: u32 = 4;
+const HEAD: u32 = 12;
+const QUESTION: u32 = PLACE + HEAD;
+/// Type and class.
+const QUESTION_TAIL: u32 = 4;
+/// Head, root and tail.
+const SHORTEST: u32 = HEAD + 1 + QUESTION_TAIL;
+const LONGEST: u32 = MAX_DNS_MESSAGE as u32;
+const MAX_LABELS: u32 = 128;
+const MAX_LABEL: u32 = 63;
+/// Words of the longest name.
+const NAME_WORDS: u32 = 32;
+/// In each byte, what tells small letters from capital ones: resolvers mix these at random.
+const SMALL: u64 = 0x2020_2020_2020_2020;
+
+/// Records of an answer that are looked at.
+const MAX_RECORDS: u32 = 16;
+/// Of a record whose name refers to another, which those of answers do: name, type, class, time to live, length.
+const RECORD_HEAD: u32 = 12;
+const REFERENCE: u32 = 0xc0;
+const TYPE_A: u32 = 1;
+const TYPE_AAAA: u32 = 28;
+
+/// A message of which a copy is in scratch memory.
+#[derive(Clone, Copy)]
+pub struct Message {
+    /// Behind the last byte.
+    end: u32,
+    is_cut: bool,
+}
+
+impl Message {
+    /// Copies what of the packet begins at `offset`. `None`: it is too short.
+    #[inline(always)]
+    pub fn copy(packet: *mut __sk_buff, offset: u32, scratch: *mut Scratch) -> Option<Self> {
+        // SAFETY: the context's field.
+        let whole = unsafe { (*packet).len }.wrapping_sub(offset);
+        if whole < SHORTEST || whole > u32::from(u16::MAX) {
+            return None;
+        }
+        let is_cut = whole > LONGEST;
+        // Opaque to the compiler: it must not drop the mask that the verifier needs.
+        let len = core::hint::black_box(if is_cut { LONGEST } else { whole }) & PATH_MASK;
+        if len < SHORTEST {
+            return None;
+        }
+        // SAFETY: scratch memory that this program took; the place and a masked length are within `path`.
+        let failed = unsafe {
+            let to = addr_of_mut!((*scratch).path).cast::<u8>().add(PLACE as usize);
+            bpf_skb_load_bytes(packet.cast(), offset, to.cast(), len)
+        };
+        (failed == 0).then_some(Self {
+            end: PLACE + len,
+            is_cut,
+        })
+    }
+
+    /// A number for the first question, and its type; `None`: there is none.
+    #[inline(always)]
+    pub fn question(self, scratch: *mut Scratch) -> Option<Question> {
+        let buffer = scratch::number(scratch);
+        let end = name_end(buffer, self.end);
+        if end == 0 || half(scratch, PLACE + 4) == 0 {
+            return None;
+        }
+        Some(Question {
+            name: name_hash(buffer, end),
+            kind: half(scratch, end),
+            end: end + QUESTION_TAIL,
+        })
+    }
+
+    /// A number for what the answer says: its code, and its addresses in whatever order.
+    #[inline(always)]
+    pub fn answer(self, scratch: *mut Scratch, question: &Question) -> u64 {
+        let code = u64::from(byte(scratch, PLACE + 3) & 0xf);
+        addresses(scratch::number(scratch), question.end, self.end).wrapping_add(code)
+    }
+
+    /// Appends it to the record.
+    #[inline(always)]
+    pub fn append(self, scratch: *mut Scratch) -> StrRef {
+        // SAFETY: scratch memory that this program took.
+        let from = unsafe { addr_of!((*scratch).path).cast::<u8>().add(PLACE as usize) } as u64;
+        let mut text = scratch::append(scratch, Memory::Kernel(from), self.end - PLACE);
+        if self.is_cut {
+            text.len |= StrRef::TRUNCATED;
+        }
+        text
+    }
+}
+
+/// What a message asks for.
+#[derive(Clone, Copy)]
+pub struct Question {
+    /// Keyed hash.
+    pub name: u64,
+    /// Type of the records, 1 for A.
+    pub kind: u32,
+    /// Where it ends.
+    end: u32,
+}
+
+/// Where the first name of a message ends, behind its root; 0 when it has none. Label by label: a byte that is zero may be data.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn name_end(buffer: u32, end: u32) -> u32 {
+    let Some(scratch) = scratch::taken(buffer) else { return 0 };
+    let mut at = QUESTION;
+    for _ in 0..MAX_LABELS {
+        let label = byte(scratch, at);
+        at += 1 + label;
+        if label > MAX_LABEL || at + QUESTION_TAIL > end || at > PATH_MASK {
+            return 0;
+        }
+        if label == 0 {
+            return at;
+        }
+    }
+    0
+}
+
+/// Keyed hash of the first name, which ends at `end`. Up to seven bytes behind it count too: they are the question's, or the same in all messages
+/// of one resolver.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn name_hash(buffer: u32, end: u32) -> u64 {
+    let Some(scratch) = scratch::taken(buffer) else { return 0 };
+    let mut hasher = Hasher::new();
+    for index in 0..NAME_WORDS {
+        let at = QUESTION + index * 8;
+        if at >= end {
+            break;
+        }
+        // SAFETY: scratch memory that this program took; a masked position, aligned, with room behind it.
+        let word = unsafe {
+            let path = addr_of!((*scratch).path).cast::<u8>();
+            read_volatile(path.add((at & PATH_MASK) as usize).cast::<u64>())
+        };
+        hasher.word(word | SMALL);
+    }
+    hasher.finish()
+}
+
+/// Sum of the hashes of an answer's addresses, whose records begin at `at`.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn addresses(buffer: u32, at: u32, end: u32) -> u64 {
+    let Some(scratch) = scratch::taken(buffer) else { return 0 };
+    let records = half(scratch, PLACE + 6);
+    let mut at = at;
+    let mut sum = 0_u64;
+    for index in 0..MAX_RECORDS {
+        if index >= records || at > LONGEST || at + RECORD_HEAD > end || byte(scratch, at) < REFERENCE {
+            break;
+        }
+        let words = match half(scratch, at + 2) {
+            TYPE_A => 1,
+            TYPE_AAAA => 4,
+            _ => 0,
+        };
+        let len = half(scratch, at + RECORD_HEAD - 2);
+        at += RECORD_HEAD;
+        if words * 4 == len && words != 0 {
+            sum = sum.wrapping_add(address(scratch, at, words));
+        }
+        at += len;
+    }
+    sum
+}
+
+/// Keyed hash of an address of so many words.
+#[inline(always)]
+fn address(scratch: *mut Scratch, at: u32, words: u32) -> u64 {
+    let mut hasher = Hasher::new();
+    for word in 0..4 {
+        if word < words {
+            let at = at + word * 4;
+            hasher.word(u64::from(half(scratch, at) << 16 | half(scratch, at + 2)));
+        }
+    }
+    hasher.finish()
+}
+
+/// A byte of the message.
+#[inline(always)]
+fn byte(scratch: *mut Scratch, at: u32) -> u32 {
+    let at = core::hint::black_box(at) & PATH_MASK;
+    // SAFETY: scratch memory that this program took; a masked position.
+    u32::from(unsafe { read_volatile(addr_of!((*scratch).path).cast::<u8>().add(at as usize)) })
+}
+
+/// Two of them, as numbers stand in messages.
+#[inline(always)]
+fn half(scratch: *mut Scratch, at: u32) -> u32 {
+    byte(scratch, at) << 8 | byte(scratch, at + 1)
+}

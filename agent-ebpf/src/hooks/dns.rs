@@ -1,0 +1,240 @@
+//! Questions for names and their answers, from packets. Who asks is known where the socket is told of the server: the port may be another
+//! one in the packet, as with the server that Docker gives its containers, and answers come in nobody's context.
+
+use crate::count;
+use crate::dns::{Asker, Message, Question};
+use crate::emit;
+use crate::header::{self, Origin, Report};
+use crate::hooks::sock_addr::{self, ALLOW, peer4, peer6};
+use crate::kernel::Task;
+use crate::label;
+use crate::maps::ASKERS;
+use crate::scratch::{self, Scratch};
+use crate::socket::{self, IPPROTO_TCP, IPPROTO_UDP, NO_ADDRESS};
+use crate::task::{self, Actor, Deed};
+use agent_common::counter::{KernelError, Outcome};
+use agent_common::event::{DnsEvent, EventKind, SocketAddress};
+use agent_common::slot::TaskLabel;
+use aya_ebpf::bindings::__sk_buff;
+use aya_ebpf::helpers::generated::{bpf_sk_storage_get, bpf_skb_load_bytes};
+use aya_ebpf::macros::{cgroup_skb, cgroup_sock_addr};
+use aya_ebpf::programs::{SkBuffContext, SockAddrContext};
+use core::ptr::{addr_of_mut, from_ref, null_mut};
+
+const KIND: EventKind = EventKind::DNS;
+/// DNS, and its port for TLS, in clear.
+const PORTS: [u16; 2] = [53, 853];
+/// Of TCP's messages: their length.
+const PREFIX: u32 = 2;
+const UDP_HEAD: u32 = 8;
+const IPV6_HEAD: u32 = 40;
+
+/// connect(2) over IPv4, since 4.17; with task storage in cgroup programs, newer than 6.12.
+#[cgroup_sock_addr(connect4)]
+pub fn dns_connect4(ctx: SockAddrContext) -> i32 {
+    told(&ctx, peer4(ctx.sock_addr), task::labelled)
+}
+
+/// The same over IPv6.
+#[cgroup_sock_addr(connect6)]
+pub fn dns_connect6(ctx: SockAddrContext) -> i32 {
+    told(&ctx, peer6(ctx.sock_addr), task::labelled)
+}
+
+/// sendmsg(2) and its relatives on unconnected UDP over IPv4, since 4.18.
+#[cgroup_sock_addr(sendmsg4)]
+pub fn dns_send4(ctx: SockAddrContext) -> i32 {
+    told(&ctx, peer4(ctx.sock_addr), task::labelled)
+}
+
+/// The same over IPv6.
+#[cgroup_sock_addr(sendmsg6)]
+pub fn dns_send6(ctx: SockAddrContext) -> i32 {
+    told(&ctx, peer6(ctx.sock_addr), task::labelled)
+}
+
+/// The same where the task's label cannot be had: the container is the cgroup's, and no exec is known.
+#[cgroup_sock_addr(connect4)]
+pub fn dns_connect4_by_cgroup(ctx: SockAddrContext) -> i32 {
+    told(&ctx, peer4(ctx.sock_addr), task::labelled_by_cgroup)
+}
+
+/// The same over IPv6.
+#[cgroup_sock_addr(connect6)]
+pub fn dns_connect6_by_cgroup(ctx: SockAddrContext) -> i32 {
+    told(&ctx, peer6(ctx.sock_addr), task::labelled_by_cgroup)
+}
+
+/// The same of datagrams.
+#[cgroup_sock_addr(sendmsg4)]
+pub fn dns_send4_by_cgroup(ctx: SockAddrContext) -> i32 {
+    told(&ctx, peer4(ctx.sock_addr), task::labelled_by_cgroup)
+}
+
+/// The same over IPv6.
+#[cgroup_sock_addr(sendmsg6)]
+pub fn dns_send6_by_cgroup(ctx: SockAddrContext) -> i32 {
+    told(&ctx, peer6(ctx.sock_addr), task::labelled_by_cgroup)
+}
+
+/// Remembers with the socket who asks, when the peer's port is one for names.
+#[inline(always)]
+fn told(
+    context: &SockAddrContext,
+    peer: SocketAddress,
+    labelled: impl FnOnce() -> Option<(Task, TaskLabel)>,
+) -> i32 {
+    if peer.port != PORTS[0] && peer.port != PORTS[1] {
+        return ALLOW;
+    }
+    let Some((task, label)) = labelled() else { return ALLOW };
+    // SAFETY: the context's socket.
+    let asker = unsafe { ASKERS.get_or_insert_ptr_mut(context, None) };
+    if asker.is_null() {
+        count::error(KernelError::MAP_UPDATE);
+        return ALLOW;
+    }
+    let operation = sock_addr::operation(context.sock_addr, NO_ADDRESS, peer);
+    let report = Report {
+        kind: KIND,
+        origin: Origin::PACKET,
+        flags: 0,
+        ret: 0,
+    };
+    // SAFETY: a live map value; threads that ask at once are one process.
+    unsafe {
+        (*asker).label = label;
+        (*asker).server = operation.remote;
+        (*asker).protocol = operation.protocol;
+        socket::normalise_peer(&mut *addr_of_mut!((*asker).server));
+        header::write(addr_of_mut!((*asker).head), task, &label, report);
+    }
+    ALLOW
+}
+
+/// Packets that leave, since 4.10; at their socket's network, translated already.
+#[cgroup_skb(egress)]
+pub fn dns_egress(ctx: SkBuffContext) -> i32 {
+    passing(ctx.skb.skb, DnsEvent::SENT);
+    ALLOW
+}
+
+/// Packets that come.
+#[cgroup_skb(ingress)]
+pub fn dns_ingress(ctx: SkBuffContext) -> i32 {
+    passing(ctx.skb.skb, DnsEvent::RECEIVED);
+    ALLOW
+}
+
+/// For every packet: whose socket asks for no names costs a look at its storage.
+#[inline(always)]
+fn passing(packet: *mut __sk_buff, direction: u16) {
+    // SAFETY: the context's field.
+    let sk = unsafe { (*packet).__bindgen_anon_2.sk };
+    if sk.is_null() {
+        return;
+    }
+    // SAFETY: a socket that is not null; the map outlives the program.
+    let asker: *mut Asker =
+        unsafe { bpf_sk_storage_get(from_ref(&ASKERS).cast_mut().cast(), sk.cast(), null_mut(), 0) }.cast();
+    if asker.is_null() {
+        return;
+    }
+    let Some(offset) = payload(packet) else { return };
+    // SAFETY: a live map value.
+    let asker = unsafe { &*asker };
+    if label::outlived(&asker.label) {
+        return;
+    }
+    let Some(actor) = task::admit_labelled(KIND, null_mut(), asker.label) else {
+        return;
+    };
+    let Some(scratch) = scratch::take() else {
+        return emit::lose(KIND, Outcome::LOST_SCRATCH_BUSY, actor.slot());
+    };
+    let message = Message::copy(packet, offset, scratch);
+    match message.and_then(|message| Some((message, message.question(scratch)?))) {
+        Some((message, question)) => {
+            report(&actor, asker, scratch, message, &question, direction);
+        }
+        None => {
+            count::outcome(KIND, Outcome::SUPPRESSED_UNWATCHED, actor.slot());
+            scratch::release(scratch);
+        }
+    }
+}
+
+#[inline(always)]
+fn report(
+    actor: &Actor,
+    asker: &Asker,
+    scratch: *mut Scratch,
+    message: Message,
+    question: &Question,
+    direction: u16,
+) {
+    let said = if direction == DnsEvent::RECEIVED {
+        message.answer(scratch, question)
+    } else {
+        0
+    };
+    let deed = Deed {
+        access: direction,
+        object: [question.name, said],
+        detail: u64::from(question.kind),
+    };
+    let Some(draft) = emit::draft_in(scratch, actor, KIND, deed) else {
+        return;
+    };
+    let record: *mut DnsEvent = draft.begin_with(&asker.head);
+    // SAFETY: scratch memory that this program took.
+    unsafe {
+        (*record).server = asker.server;
+        (*record).protocol = asker.protocol;
+        (*record).direction = direction;
+        (*record).reserved = 0;
+        (*record).message = message.append(scratch);
+    }
+    draft.submit();
+}
+
+/// Where a packet's message begins; behind its length, of TCP. `None`: it has none, or is a later fragment.
+#[inline(always)]
+fn payload(packet: *mut __sk_buff) -> Option<u32> {
+    let head: [u8; 10] = load(packet, 0)?;
+    let (transport, protocol) = if head[0] >> 4 == 4 {
+        if u16::from_be_bytes([head[6], head[7]]) & 0x1fff != 0 {
+            return None;
+        }
+        (u32::from(head[0] & 0xf) * 4, head[9])
+    } else {
+        (IPV6_HEAD, head[6])
+    };
+    match u16::from(protocol) {
+        IPPROTO_UDP => Some(transport + UDP_HEAD),
+        IPPROTO_TCP => segment(packet, transport),
+        _ => None,
+    }
+}
+
+/// A segment that is one message. Parts of one cannot be told from what is none.
+#[inline(always)]
+fn segment(packet: *mut __sk_buff, transport: u32) -> Option<u32> {
+    let [lengths] = load::<[u8; 1]>(packet, transport + 12)?;
+    let payload = transport + u32::from(lengths >> 4) * 4;
+    let prefix = u32::from(u16::from_be_bytes(load(packet, payload)?));
+    // SAFETY: the context's field.
+    let len = unsafe { (*packet).len }.wrapping_sub(payload + PREFIX);
+    (len == prefix).then_some(payload + PREFIX)
+}
+
+#[inline(always)]
+fn load<T: Copy>(packet: *mut __sk_buff, offset: u32) -> Option<T> {
+    let mut value = core::mem::MaybeUninit::<T>::uninit();
+    // SAFETY: the helper writes all of it, or fails.
+    unsafe {
+        let to = value.as_mut_ptr();
+        let failed = bpf_skb_load_bytes(packet.cast(), offset, to.cast(), size_of::<T>() as u32);
+        (failed == 0).then(|| value.assume_init())
+    }
+}
