@@ -1,4 +1,5 @@
-//! What the profile says of executions and of writing. Where it says something, it decides.
+//! What the profile says of executions and of writing. What it has the image do is no finding of rules that go by a program's name or by who
+//! started it; what it does not know they tell as if there were no profile.
 
 use super::program::inner_ancestors;
 use super::{Class, DetectContext};

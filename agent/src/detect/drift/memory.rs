@@ -88,7 +88,7 @@ fn anonymous(context: &DetectContext<'_>, mapping: &Mapping) -> Option<Finding> 
     (both && !compiles(&context.event.process)).then(|| {
         let did = "has memory that it may write and execute at once";
         let finding = finding(context, &drift::EXECUTABLE_MEMORY, &context.actor(), did);
-        // A complete profile knows its programs: one of them made it.
+        // What a complete profile has the image execute compiles for the image more often than for an intruder.
         if is_known(context) {
             finding.severity(Severity::Low)
         } else {
@@ -98,7 +98,9 @@ fn anonymous(context: &DetectContext<'_>, mapping: &Mapping) -> Option<Finding> 
 }
 
 fn is_known(context: &DetectContext<'_>) -> bool {
-    described::executions(context).is_some_and(|profile| profile.state() == ProfileState::Complete)
+    let profile = described::executions(context);
+    profile.is_some_and(|profile| profile.state() == ProfileState::Complete)
+        && described::executes(context, None) == Some(true)
 }
 
 /// A file of the image that is called like one of them.
@@ -200,6 +202,8 @@ mod tests {
         let known = by("/usr/bin/python3").with_profile("state: complete\nexec: [{path: /usr/bin/python3}]");
         let low = [("drift.executable_memory", Severity::Low)];
         assert_eq!(found(known, anonymous(MmapOp::MMAP, 7)), low);
+        let stranger = by("/usr/bin/python3").with_profile("state: complete\nexec: [{path: /app/server}]");
+        assert_eq!(found(stranger, anonymous(MmapOp::MMAP, 7)), both);
     }
 
     fn file(flags: u16, magic: u32) -> FileObject {

@@ -268,7 +268,7 @@ pub(crate) static WIPING_TOOL: Rule = Rule {
     title: "A tool that destroys files was executed",
     meaning: "`shred`, `wipe`, `srm` or one of their like was executed.",
     why: "Traces and data are destroyed so.",
-    look_alikes: "Jobs that erase data by order: with a profile that says what is executed, that decides.",
+    look_alikes: "Jobs that erase data by order. What a profile has the image execute does not count.",
     response: "Find out what was overwritten; restore it.",
 };
 
@@ -280,7 +280,7 @@ pub(crate) static CHANGE_OF_USER: Rule = Rule {
     title: "A program that acts as another user was executed",
     meaning: "`su`, `sudo`, `doas`, `pkexec` or `runuser` was executed.",
     why: "A service needs no second user; an intruder wants to be root.",
-    look_alikes: "Images that begin as root and go on as another: with a profile that says what is executed, that decides.",
+    look_alikes: "Images that begin as root and go on as another. What a profile has the image execute does not count.",
     response: "Look at what it started.",
 };
 
@@ -293,7 +293,7 @@ pub(crate) static NETWORK_CONFIGURATION: Rule = Rule {
     meaning: "`ip`, `tc`, `iptables`, `nft` or one of their like was executed to change something.",
     why: "Traffic is led elsewhere, or let through.",
     look_alikes: "Whatever the network of containers is made with: `kube-proxy`, `calico-node`, `istio-iptables`, Docker in Docker, \
-        VPNs, when they are the image's own.",
+        VPNs, when they are the image's own. What a profile has the image execute does not count.",
     response: "Compare routes and filters with those of another container of the image.",
 };
 
@@ -345,8 +345,8 @@ pub(crate) static DECODED_PROGRAM: Rule = Rule {
     meaning: "Within a minute one program started a decoder (`base64 -d`, `xxd -r`, `openssl enc -d`, `gpg -d`) and a shell or \
         interpreter that was told no program, or a file that is not in the image; in whichever order.",
     why: "Payloads are brought as text, past filters that look for programs.",
-    look_alikes: "Entrypoints that decode a secret into a file execute nothing of it. With a profile that says what is executed, that \
-        decides.",
+    look_alikes: "Entrypoints that decode a secret into a file execute nothing of it. Where a profile has the image execute both, they \
+        do not count.",
     response: "Look at the arguments of the program that started both: the text is there, or where it came from.",
 };
 

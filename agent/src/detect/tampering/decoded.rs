@@ -30,6 +30,16 @@ pub(super) struct Step {
     /// The image that started it.
     parent: ExecId,
     part: Part,
+    /// The profile has the image execute it.
+    known: bool,
+}
+
+impl Step {
+    /// Both halves are there. An image that decodes something and has a shell may do both by its profile: that is its work.
+    fn completes(&self, other: &Self) -> bool {
+        let known = self.known && other.known;
+        self.parent == other.parent && self.part != other.part && !known
+    }
 }
 
 /// Recent steps of a container.
@@ -43,16 +53,20 @@ pub(super) fn note(
 ) -> Option<Finding> {
     let part = part(context, exec)?;
     let parent = exec.parent;
-    if context.scope != Scope::All || parent == ExecId::NONE || described::executions(context).is_some() {
+    if context.scope != Scope::All || parent == ExecId::NONE {
         return None;
     }
     let steps = steps.note(context)?;
     let time = context.time();
     steps.retain(|step| time.since(step.time) < WINDOW);
-    let found = steps
-        .iter()
-        .any(|step| step.parent == parent && step.part != part);
-    push_latest(steps, MAX_STEPS, Step { time, parent, part });
+    let step = Step {
+        time,
+        parent,
+        part,
+        known: described::executes(context, exec.script().as_ref()) == Some(true),
+    };
+    let found = steps.iter().any(|other| other.completes(&step));
+    push_latest(steps, MAX_STEPS, step);
     found.then(|| {
         let did = "is a part of what decodes a text and executes it";
         finding(context, &tampering::DECODED_PROGRAM, "decoded", did)
@@ -156,10 +170,23 @@ mod tests {
         assert!(started(&mut late, &[DECODER]).is_empty());
         late.now_ns += 61 * SECOND;
         assert!(started(&mut late, &[SHELL]).is_empty());
-        let mut known = by("/bin/sh").with_profile("state: complete\nexec: [{path: /bin/sh}]");
-        assert!(
-            started(&mut known, &[DECODER, SHELL]).is_empty(),
-            "the profile decides"
-        );
+    }
+
+    #[test]
+    fn what_a_profile_has_the_image_do_is_its_work_but_both_of_it() {
+        let with = |profile: &str, programs: &[(&str, &[&str])]| {
+            let mut scene = by("/bin/sh").with_profile(&format!("state: complete\nexec: [{profile}]"));
+            started(&mut scene, programs)
+        };
+        let both = "{path: /bin/sh}, {path: /usr/bin/base64}";
+        assert!(with(both, &[DECODER, SHELL]).is_empty());
+        for profile in [
+            "{path: /bin/sh}",
+            "{path: /usr/bin/base64}",
+            "{path: /app/server}",
+        ] {
+            assert_eq!(with(profile, &[DECODER, SHELL]), FOUND, "{profile}");
+            assert_eq!(with(profile, &[SHELL, DECODER]), FOUND, "{profile}");
+        }
     }
 }

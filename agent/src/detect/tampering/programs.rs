@@ -50,9 +50,9 @@ pub(super) fn inspect(context: &DetectContext<'_>, exec: &Exec) -> Option<Findin
     odd_name(context, exec).or_else(|| by_program(context, exec))
 }
 
-/// Where a profile says what is executed, it decides.
+/// What the profile has the image execute is its work.
 fn by_program(context: &DetectContext<'_>, exec: &Exec) -> Option<Finding> {
-    if described::executions(context).is_some() {
+    if described::executes(context, exec.script().as_ref()) == Some(true) {
         return None;
     }
     let (name, actor) = (called(&context.event.process), context.actor());

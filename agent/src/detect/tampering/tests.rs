@@ -1,3 +1,5 @@
+mod programs;
+
 use crate::detect::testing::{Scene, called, file, image_file, open, scene};
 use crate::detect::{Class, Severity};
 use crate::event::{
@@ -334,33 +336,6 @@ fn calls_that_tell_by_themselves() {
 }
 
 #[test]
-fn programs_that_tamper_by_what_they_are() {
-    assert_eq!(
-        executed(by("/usr/bin/shred"), &["shred", "-u", "/x"]),
-        ["wiping_tool"]
-    );
-    assert_eq!(executed(by("/bin/su"), &["su", "-"]), ["change_of_user"]);
-    assert_eq!(
-        executed(by("/sbin/ip"), &["ip", "route", "add", "1.2.3.0/24"]),
-        ["network_configuration"]
-    );
-    assert_eq!(
-        executed(by("/usr/sbin/iptables"), &["iptables", "-F"]),
-        ["network_configuration"]
-    );
-    assert_eq!(
-        executed(by("/bin/busybox"), &["route", "del", "default"]),
-        ["network_configuration"]
-    );
-    assert!(executed(by("/sbin/ip"), &["ip", "addr"]).is_empty(), "shown");
-    assert!(executed(by("/usr/sbin/iptables"), &["iptables", "-L"]).is_empty());
-    let docker = scene("docker:dind", "/usr/sbin/iptables").below(&["/usr/local/bin/dockerd"]);
-    assert!(executed(docker, &["iptables", "-A", "FORWARD"]).is_empty());
-    let known = by("/bin/su").with_profile("state: complete\nexec: [{path: /bin/su}]");
-    assert!(executed(known, &["su", "-"]).is_empty(), "the profile decides");
-}
-
-#[test]
 fn names_that_hide_or_mislead() {
     for path in ["/tmp/.../.x", "/tmp/. /x", "/dev/shm/..../y"] {
         assert_eq!(found(by("/bin/cp"), written(path)), ["hidden_name"], "{path}");
@@ -380,28 +355,4 @@ fn names_that_hide_or_mislead() {
     cut.exe.exe.truncated = true;
     assert_eq!(executed(cut, &["x"]), ["odd_name"]);
     assert!(executed(by("/usr/bin/naïve"), &["x"]).is_empty());
-}
-
-#[test]
-fn one_program_executed_at_full_speed_is_a_flood() {
-    let flood = |mut scene: Scene, flags: u32| {
-        scene.flags = RecordFlags(flags);
-        let exec = scene.exec();
-        scene
-            .rules(Payload::Exec(exec))
-            .contains(&"tampering.event_flood")
-    };
-    const BURST: u32 = RecordFlags::REPEAT | RecordFlags::BURST;
-    let looped = || by("/bin/true").below(&["/bin/sh"]);
-    assert!(flood(looped(), BURST));
-    assert!(
-        !flood(looped(), RecordFlags::REPEAT),
-        "of a container that is watched"
-    );
-    assert!(!flood(
-        by("/usr/bin/cc1").below(&["/usr/bin/gcc", "/usr/bin/make"]),
-        BURST
-    ));
-    let known = looped().with_profile("exec: [{path: /bin/true}]");
-    assert!(!flood(known, BURST));
 }

@@ -90,8 +90,8 @@ pub(crate) static LOADER_USED: Rule = Rule {
     title: "The loader of programs was told to run a file",
     meaning: "The dynamic loader (`ld-linux`, `ld-musl`) was executed by its own name, with a file to run.",
     why: "A file is run so that nobody may execute, or from a mount without execution; what the kernel shows is the loader.",
-    look_alikes: "`ldd` and options that only list or verify do not count. Applications that bring their own loader: with a \
-        profile that says what is executed, that decides.",
+    look_alikes: "`ldd` and options that only list or verify do not count. Applications that bring their own loader. \
+        What a profile has the image execute does not count.",
     response: "Take a copy of the file that it was told to run.",
 };
 
@@ -115,8 +115,8 @@ pub(crate) static EXECUTABLE_MEMORY: Rule = Rule {
     severity: Severity::Medium,
     attack: &["T1055", "T1620"],
     title: "A program has memory that it may write and execute at once",
-    meaning: "A program that is no compiler at run time asked for memory of no file, to write and to execute. Low beside a \
-        complete profile that says what is executed.",
+    meaning: "A program that is no compiler at run time asked for memory of no file, to write and to execute. Low where a \
+        complete profile has the image execute the program.",
     why: "Code that came over the network, or was decoded, is put there and run; no file ever holds it.",
     look_alikes: "Java, Node, .NET, PHP, browsers, databases and what else compiles while it runs, when they are the image's \
         own. Others are told once for a program.",

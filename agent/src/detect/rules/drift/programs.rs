@@ -24,8 +24,8 @@ pub(crate) static PIPED_SCRIPT: Rule = Rule {
     meaning: "A shell without arguments (or with `-s`), or an interpreter without any or with `-`, was started by another \
         program of the container. Low in exec sessions.",
     why: "`curl … | sh` leaves no file.",
-    look_alikes: "Shells that an entrypoint goes on as, or that `su`, SSH or a terminal start. With a profile that says what \
-        is executed, that decides.",
+    look_alikes: "Shells that an entrypoint goes on as, or that `su`, SSH or a terminal start. What a profile has the image \
+        execute does not count.",
     response: "Look at what else its parent started: who wrote into the pipe?",
 };
 
@@ -38,7 +38,7 @@ pub(crate) static EXEC_SESSION_SHELL: Rule = Rule {
     meaning: "The first program of a session that was attached to the container (`docker exec`, `kubectl exec`, `nsenter`) is \
         a shell. One that was given a command (`sh -c`) does not count: so health checks are run.",
     why: "Who has the runtime's or the cluster's credentials comes in that way; what follows is better understood with it.",
-    look_alikes: "Administrators. With a profile that says what is executed, that decides.",
+    look_alikes: "Administrators. A shell that a profile has the image execute does not count.",
     response: "Ask who it was: the runtime's and the cluster's audit logs say it.",
 };
 
@@ -101,8 +101,8 @@ pub(crate) static PACKAGE_MANAGER: Rule = Rule {
     title: "A package manager was run",
     meaning: "A package manager of the system was executed, or one of a language (`pip`, `npm`, `gem`) to install something.",
     why: "Images are complete: who installs something needs a tool that the image does not have.",
-    look_alikes: "Images for development and notebooks; entrypoints that install at each start. With a profile that says what \
-        is executed, that decides.",
+    look_alikes: "Images for development and notebooks; entrypoints that install at each start. What a profile has the image \
+        execute does not count.",
     response: "See what was installed; put what is needed into the image.",
 };
 
