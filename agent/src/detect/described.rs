@@ -4,8 +4,8 @@
 use super::program::inner_ancestors;
 use super::{Class, DetectContext};
 use crate::event::{KernelString, RecordFlags, Script};
-use crate::process::ExecSession;
-use crate::profile::{CompiledProfile, ExecQuery, ProfileState};
+use crate::process::{ExecSession, Process};
+use crate::profile::{CompiledProfile, Exec, ExecQuery, ProfileState, Source};
 
 /// The profile, where it says what is executed.
 pub(super) fn executions<'a>(context: &DetectContext<'a>) -> Option<&'a CompiledProfile> {
@@ -42,6 +42,31 @@ pub(super) fn executes(context: &DetectContext<'_>, script: Option<&Script>) -> 
     // Who made another root names its files as he likes.
     let named = !process.exe.truncated && !context.event.raw.header.flags.has(RecordFlags::CHROOTED);
     Some(named && profile.exec(&query))
+}
+
+/// The same where it matters who starts it. What was learned without parents was started by the runtime, or ran when learning began: that
+/// somebody in the container starts it was not seen.
+pub(super) fn starts(context: &DetectContext<'_>, script: Option<&Script>) -> Option<bool> {
+    let known = executes(context, script)?;
+    let Some(parent) = inner_ancestors(context.event).next() else {
+        return Some(known);
+    };
+    let exe = &context.event.process.exe.bytes;
+    let is_meant = |entry: &&Exec| {
+        let named = script.is_some_and(|script| entry.path.matches(&script.path.bytes));
+        named || entry.path.matches(exe)
+    };
+    let mut entries = executions(context)?.source().exec.iter().filter(is_meant);
+    Some(known && entries.any(|entry| names_parent(entry, parent)))
+}
+
+/// A person who writes no parents means any.
+fn names_parent(entry: &Exec, parent: &Process) -> bool {
+    if entry.parents.is_empty() {
+        return matches!(entry.provenance.source, Source::Manual | Source::Baseline);
+    }
+    let mut parents = entry.parents.iter();
+    parents.any(|allowed| allowed.matches(&parent.exe.bytes))
 }
 
 /// The profile lets the acting program write the file.

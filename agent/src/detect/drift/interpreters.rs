@@ -3,9 +3,10 @@
 use super::{finding, profile};
 use crate::detect::program::{builds, called, inner_ancestors, is_of_image, is_service, is_shell};
 use crate::detect::rules::drift;
-use crate::detect::{DetectContext, Finding, Severity};
+use crate::detect::{DetectContext, Finding, Severity, described};
 use crate::event::{EnrichedEvent, Exec, KernelString};
 use crate::process::{ExecSession, Process};
+use crate::profile::ProfileState;
 
 /// Without the version that may follow.
 const INTERPRETERS: [&[u8]; 15] = [
@@ -38,6 +39,17 @@ const STARTERS: [&str; 24] = [
     "su-exec",
     "setpriv",
     "chroot",
+];
+
+/// Programs that start what is due.
+const SCHEDULERS: [&str; 7] = [
+    "cron",
+    "crond",
+    "anacron",
+    "fcron",
+    "atd",
+    "supercronic",
+    "supervisord",
 ];
 
 /// `python3.11`, `perl`.
@@ -97,15 +109,17 @@ fn interpreter_reads(told: &[KernelString]) -> bool {
 pub(super) fn from_service(context: &DetectContext<'_>, exec: &Exec) -> Option<Finding> {
     let name = called(&context.event.process);
     let parent = inner_ancestors(context.event).next()?;
-    let service = service(parent)?;
+    let by_name = service(parent).map(|service| (service, drift::SHELL_FROM_SERVICE.severity));
+    let (service, severity) = by_name.or_else(|| main_program(context, parent))?;
     if !is_shell(&name) && !is_interpreter(&name) || is_ordinary(parent, exec) {
         return None;
     }
-    if profile::executes(context, exec) == Some(true) {
+    if described::starts(context, exec.script().as_ref()) == Some(true) {
         return None;
     }
     let did = format!("was executed by the service {service}");
-    Some(finding(context, &drift::SHELL_FROM_SERVICE, &service, &did).with("service", service.as_str()))
+    let finding = finding(context, &drift::SHELL_FROM_SERVICE, &service, &did);
+    Some(finding.severity(severity).with("service", service.as_str()))
 }
 
 /// What it is, or calls itself.
@@ -115,6 +129,19 @@ fn service(process: &Process) -> Option<String> {
     let names: [&[u8]; 2] = [&own, claimed.file_name()];
     let service = names.into_iter().find(|name| is_service(name))?;
     Some(KernelString::from(service).to_text())
+}
+
+/// Beside a complete profile what the container was made for is a service, whatever its name: a shell that it starts, and that the profile does
+/// not have it start, somebody else asked for. What starts shells for its work is none.
+fn main_program(context: &DetectContext<'_>, parent: &Process) -> Option<(String, Severity)> {
+    let event = context.event;
+    let complete = described::executions(context)?.state() == ProfileState::Complete;
+    let first = inner_ancestors(event).last()?;
+    let main = parent.host_pid == first.host_pid && parent.exec_session == ExecSession::Entrypoint;
+    let starter =
+        is_shell(&called(parent)) || is_of_image(parent, &STARTERS) || is_of_image(parent, &SCHEDULERS);
+    let shell = is_shell(&called(&event.process)) && !is_first(event);
+    (complete && main && !starter && shell).then(|| (parent.exe.to_text(), Severity::High))
 }
 
 /// Varnish has its configuration compiled when it starts, and PostgreSQL asks which languages there are when a cluster is made.
@@ -259,6 +286,39 @@ mod tests {
         };
         assert_eq!(mail("/usr/sbin/exim4"), None);
         assert_eq!(mail("/usr/sbin/nginx"), CRITICAL.first().copied());
+    }
+
+    #[test]
+    fn what_was_learned_of_a_shell_without_parents_says_nothing_of_services() {
+        let beside = |parents: &str, source: &str| {
+            let shell = started("/bin/sh", &["sh", "-c", "id"], &["/usr/sbin/nginx"]);
+            let entry = format!("{{path: /bin/sh, parents: [{parents}], provenance: {{source: {source}}}}}");
+            found(shell.with_profile(&format!("state: complete\nexec: [{entry}]")))
+        };
+        assert_eq!(beside("", "learned"), CRITICAL, "the entrypoint is one");
+        assert_eq!(beside("", "image"), CRITICAL);
+        assert_eq!(beside("/usr/sbin/nginx", "learned"), []);
+        assert_eq!(beside("", "manual"), [], "a person means any");
+    }
+
+    #[test]
+    fn beside_a_complete_profile_what_a_container_was_made_for_is_a_service() {
+        let shell = |state: &str, below: &[&str]| {
+            let learned = "exec: [{path: /bin/sh, provenance: {source: learned}}, {path: /app/server}]";
+            let shell = started("/bin/sh", &["sh", "-c", "id"], below);
+            found(shell.with_profile(&format!("state: {state}\n{learned}")))
+        };
+        let high = [("drift.shell_from_service", Severity::High)];
+        assert_eq!(shell("complete", &["/app/server"]), high);
+        assert_eq!(
+            shell("complete", &["/app/server", "/bin/sh"]),
+            high,
+            "what the entrypoint became"
+        );
+        assert_eq!(shell("partial", &["/app/server"]), []);
+        for starter in ["/bin/bash", "/usr/sbin/cron", "/usr/bin/tini"] {
+            assert_eq!(shell("complete", &[starter]), [], "{starter}");
+        }
     }
 
     #[test]

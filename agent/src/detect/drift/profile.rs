@@ -1,9 +1,11 @@
 //! What a profile says of executions.
 
 use crate::detect::described;
+use crate::detect::program::{called, is_shell};
 use crate::detect::rules::drift;
 use crate::detect::{DetectContext, Finding, Severity};
 use crate::event::{Exec, KernelString, RecordFlags, Script};
+use crate::process::ExecSession;
 use crate::profile::CompiledProfile;
 
 /// Of an execution that a profile with executions does not name.
@@ -11,7 +13,15 @@ pub(super) fn outside(context: &DetectContext<'_>, exec: &Exec) -> Option<Findin
     let profile = described::executions(context)?;
     let process = &context.event.process;
     let denied = context.event.raw.header.flags.has(RecordFlags::DENIED);
-    if denied || process.exe.is_empty() || executes(context, exec) != Some(false) {
+    let script = exec.script();
+    // That the entrypoint is a shell says nothing of what a shell does in a session.
+    let in_session = process.exec_session == ExecSession::Attached && is_shell(&called(process));
+    let known = if in_session {
+        described::starts(context, script.as_ref())
+    } else {
+        described::executes(context, script.as_ref())
+    };
+    if denied || process.exe.is_empty() || known != Some(false) {
         return None;
     }
     let finding = super::files::finding(

@@ -215,6 +215,21 @@ fn the_profile_knows_programs_and_their_parents() {
 }
 
 #[test]
+fn in_a_session_a_shell_is_known_where_somebody_saw_who_starts_it() {
+    let with = |scene: Scene, parents: &[&str]| {
+        let learned = "exec: [{path: /bin/sh, provenance: {source: learned}}]";
+        exec(scene.with_profile(learned).below(parents), image_file())
+    };
+    let session = || scene("a", "/bin/sh").attached();
+    assert_eq!(
+        with(session(), &["/bin/bash"]),
+        [("drift.exec_outside_profile", Severity::Low)]
+    );
+    assert_eq!(with(session(), &[]), [], "by the runtime");
+    assert_eq!(with(scene("a", "/bin/sh"), &["/bin/bash"]), []);
+}
+
+#[test]
 fn what_another_rule_says_of_the_program_hides_no_drift() {
     let dropped = exec(scene("acme/app", "/usr/sbin/sshd"), flagged(UPPER));
     let rules: Vec<_> = dropped.into_iter().map(|(rule, _)| rule).collect();

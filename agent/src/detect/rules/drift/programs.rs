@@ -8,10 +8,11 @@ pub(crate) static SHELL_FROM_SERVICE: Rule = Rule {
     severity: Severity::Critical,
     attack: &["T1505.003", "T1059.004", "T1190"],
     title: "A network service executed a shell or interpreter",
-    meaning: "A web server, database or another service, or a program that calls itself one, executed a shell or an interpreter.",
+    meaning: "A web server, database or another service, or a program that calls itself one, executed a shell or an interpreter. \
+        Beside a complete profile also the container's main program, whatever its name, a shell: high.",
     why: "Who sends commands to a service that has a hole, or left a script in a web server, has them run so.",
-    look_alikes: "Mail from PHP, `archive_command` of PostgreSQL, CGI: with a profile that says what is executed, that \
-        decides. Health checks are started by the runtime, not by the service. Varnish's compiler does not count.",
+    look_alikes: "Mail from PHP, `archive_command` of PostgreSQL, CGI: name the service among the shell's `parents` in the profile, where \
+        learning has not. Health checks are started by the runtime, not by the service. Varnish's compiler does not count.",
     response: "Look at the arguments, and at the requests of that moment; stop the container.",
 };
 
