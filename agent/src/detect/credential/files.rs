@@ -223,8 +223,7 @@ fn told(context: &DetectContext<'_>, open: &FileOpen, did: &str, how: &str) -> O
         open.path, secret.what
     );
     let finding = Finding::new(secret.rule, open.path.to_text(), summary);
-    // Who collects them is one alert, named by the worst.
-    Some(finding.step_of(format!("secrets {actor}")))
+    Some(finding.step_of(super::deed(context)))
 }
 
 /// For reading; of a ring's request only what was asked for is known.

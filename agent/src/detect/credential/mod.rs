@@ -1,5 +1,5 @@
-//! Secrets that the image's work does not need. Where a profile says which of them are read, it decides; without one it is decided by what
-//! the file is, and whether the program that reads it is one for such files.
+//! Secrets that the image's work does not need. What a profile has the image read is none of them; the others are told by what the file is, and
+//! whether the program that reads it is one for such files, and beside such a profile in any case.
 
 mod files;
 mod processes;
@@ -22,8 +22,7 @@ impl Detector for CredentialDetector {
     fn inspect(&mut self, context: &DetectContext<'_>, findings: &mut Vec<Finding>) {
         match &context.event.raw.payload {
             Payload::FileOpen(open) => {
-                let judged = judged_by_profile(context, open);
-                findings.extend(judged.unwrap_or_else(|| files::inspect(context, open)));
+                opened(context, open, findings);
                 findings.extend(processes::opened(context, open));
             }
             Payload::Link(name) | Payload::Rename(name) => findings.extend(files::named(context, name)),
@@ -32,6 +31,30 @@ impl Detector for CredentialDetector {
             _ => {}
         }
     }
+}
+
+/// What the file is names the alert; that the profile does not know of it makes it no less severe.
+fn opened(context: &DetectContext<'_>, open: &FileOpen, findings: &mut Vec<Finding>) {
+    let judged = judged_by_profile(context, open);
+    if let Some(None) = judged {
+        return;
+    }
+    let told = files::inspect(context, open);
+    let is_told = told.is_some();
+    findings.extend(told);
+    // One step for one file.
+    findings.extend(judged.flatten().map(|outside| {
+        if is_told {
+            outside
+        } else {
+            outside.step_of(deed(context))
+        }
+    }));
+}
+
+/// Who collects secrets is one alert, named by the worst.
+fn deed(context: &DetectContext<'_>) -> String {
+    format!("secrets {}", context.actor())
 }
 
 /// Of an open of a sensitive file what a profile with such files says; `None`: no profile says anything. A file in another root than the

@@ -87,7 +87,7 @@ pub(super) fn inspect(context: &DetectContext<'_>, exec: &Exec) -> Option<Findin
         arguments.join(" ")
     );
     let finding = Finding::new(&credential::SECRET_SEARCH, context.actor(), summary);
-    Some(finding.step_of(format!("secrets {}", context.actor())))
+    Some(finding.step_of(super::deed(context)))
 }
 
 fn is_recursive(name: &[u8], arguments: &[String]) -> bool {

@@ -27,7 +27,7 @@ fn found((mut scene, open): (Scene, FileOpen)) -> Vec<(&'static str, Severity)> 
 #[test]
 fn secrets_that_the_profile_does_not_name_or_not_for_this_program_are_found() {
     let outside = [("credential.read_outside_profile", Severity::High)];
-    assert_eq!(found(read("/app/server", "/etc/shadow")), outside);
+    assert_eq!(found(read("/app/server", "/etc/krb5.keytab")), outside);
     assert_eq!(found(read("/app/server", "/run/secrets/other")), outside);
     assert_eq!(found(read("/bin/cat", "/run/secrets/db")), outside);
     assert_eq!(
@@ -35,9 +35,34 @@ fn secrets_that_the_profile_does_not_name_or_not_for_this_program_are_found() {
         outside,
         "named for another"
     );
-    let (session, open) = read("/bin/cat", "/etc/shadow");
+    let (session, open) = read("/bin/cat", "/etc/krb5.keytab");
     let attached = found((session.attached(), open));
     assert_eq!(attached, [("credential.read_outside_profile", Severity::Medium)]);
+}
+
+#[test]
+fn what_a_secret_is_names_the_alert_beside_a_profile_too() {
+    let told = |rule| {
+        let outside = ("credential.read_outside_profile", Severity::High);
+        [(rule, Severity::High), outside]
+    };
+    let hashes = told("credential.password_hashes");
+    assert_eq!(found(read("/app/server", "/etc/shadow")), hashes);
+    let (scene, key) = read("/bin/cat", "/root/.ssh/id_ed25519");
+    let stranger = scene.below(&["/app/server"]);
+    assert_eq!(found((stranger, key)), told("credential.ssh_key"));
+}
+
+#[test]
+fn secrets_that_one_program_reads_outside_the_profile_are_one_deed() {
+    let deeds = |path: &str| -> Vec<String> {
+        let (mut scene, open) = read("/bin/cat", path);
+        let findings = scene.inspect(Payload::FileOpen(open)).into_iter();
+        findings.filter_map(|finding| finding.deed).collect()
+    };
+    for path in ["/etc/krb5.keytab", "/run/secrets/other", "/etc/shadow"] {
+        assert_eq!(deeds(path), ["secrets /bin/cat"], "{path}: once for a file");
+    }
 }
 
 #[test]

@@ -37,8 +37,8 @@ pub(crate) static PASSWORD_HASHES: Rule = Rule {
     attack: &["T1003.008"],
     title: "Password hashes were read",
     meaning: "A program that logs nobody in opened `/etc/shadow`, `/etc/gshadow`, `/etc/sudoers` or `opasswd` for reading, \
-        or gave one another name (`ln`, `mv`), by whatever call, io_uring included. With a profile that names sensitive files, \
-        `credential.read_outside_profile` decides instead.",
+        or gave one another name (`ln`, `mv`), by whatever call, io_uring included. What a profile names in \
+        `files.read` does not count; beside such a profile anything else is `credential.read_outside_profile` too.",
     why: "Hashes are taken away and guessed elsewhere; passwords are used twice.",
     look_alikes: "Programs that log in or keep accounts (`sshd`, `su`, `sudo`, `passwd`, `useradd`, `cron`), when they are the \
         image's own, and whatever a package manager starts.",

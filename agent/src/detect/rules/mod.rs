@@ -62,6 +62,7 @@ pub(super) fn is_deviation(rule: &Rule) -> bool {
         &drift::EXEC_OUTSIDE_PROFILE,
         &drift::WRITE_OUTSIDE_PROFILE,
         &drift::CAPABILITY_OUTSIDE_PROFILE,
+        &credential::READ_OUTSIDE_PROFILE,
     ];
     deviations.iter().any(|known| known.id == rule.id)
 }

@@ -29,5 +29,6 @@ pub(super) fn credential(rule: &str) -> Option<Alert> {
 fn outside_profile() -> Option<Alert> {
     let mut scene =
         pod("/usr/sbin/nginx").with_profile("state: complete\nfiles: {read: [{path: /run/secrets/tls}]}");
-    raise(&mut scene, open(image_file(), "/run/secrets/database", "", READ))
+    let key = open(image_file(), "/etc/ssl/private/database", "", READ);
+    raise(&mut scene, key)
 }
