@@ -6,7 +6,7 @@ use super::pairs::Pairs;
 use super::said::Said;
 use super::{Alert, AlertIds};
 use crate::container::Container;
-use crate::detect::{DetectContext, Finding};
+use crate::detect::{DetectContext, Finding, Severity, is_outside};
 use crate::event::{BootTime, ContainerId};
 use crate::host::HostFacts;
 use agent_common::behaviour::BehaviourKey;
@@ -30,6 +30,10 @@ pub struct AlertBuilder {
     /// Of all of them.
     open_bytes: usize,
     pairs: Pairs,
+    /// Windows of what containers do outside their profiles.
+    outside: HashMap<ContainerId, Key>,
+    /// Windows whose alert got its name after it was sent first.
+    named: Vec<Key>,
     /// Behaviours that no window keeps, with the window that they belong to.
     unkept: Vec<(Key, BehaviourKey)>,
     overflowed: u64,
@@ -45,6 +49,8 @@ impl AlertBuilder {
             open: HashMap::new(),
             open_bytes: 0,
             pairs: Pairs::default(),
+            outside: HashMap::new(),
+            named: Vec::new(),
             unkept: Vec::new(),
             overflowed: 0,
             rearmed: 0,
@@ -67,14 +73,16 @@ impl AlertBuilder {
         if findings.iter().all(|finding| said.covers(finding)) {
             return None;
         }
-        for finding in &findings {
-            if let (Some(own), Some(peer)) = (owner, &finding.once_with) {
-                self.pairs.insert(own, peer);
-            }
-        }
+        self.note_pairs(owner, &findings);
         // Among equals the first: detectors put the more specific rule first.
         let top = findings.iter().rev().max_by_key(|finding| finding.severity)?;
-        let (key, draft) = (key(owner, top), Draft::of_record(context, top, &findings));
+        let (mut key, mut draft) = (key(owner, top), Draft::of_record(context, top, &findings));
+        if let Some(owner) = owner
+            && is_outside(context, &findings)
+        {
+            draft.add_step(context, top);
+            key = self.join(owner, key, top);
+        }
         match said.note(&key, &findings) {
             Some(before) => self.amend(&before, key, draft),
             None => self.admit(key, draft),
@@ -106,17 +114,65 @@ impl AlertBuilder {
         self.pairs.knows(own, peer) && !counted()
     }
 
-    /// The record's alert is known better now, perhaps by another name.
+    fn note_pairs(&mut self, owner: Option<&ContainerId>, findings: &[Finding]) {
+        for finding in findings {
+            if let (Some(own), Some(peer)) = (owner, &finding.once_with) {
+                self.pairs.insert(own, peer);
+            }
+        }
+    }
+
+    /// The alert of something that a container does outside its profile. All of that is one deed: its alert is named by the first finding
+    /// that says what was done; a later one that says something else has an alert of its own.
+    fn join(&mut self, owner: &ContainerId, key: Key, top: &Finding) -> Key {
+        let open = |known: &&Key| self.open.contains_key(*known);
+        let Some(known) = self.outside.get(owner).filter(open).cloned() else {
+            self.outside.insert(owner.clone(), key.clone());
+            return key;
+        };
+        if top.is_outside_profile() {
+            return known;
+        }
+        let unnamed = self.open.get(&known).is_some_and(OpenAlert::is_unnamed);
+        if unnamed && self.rekey(&known, &key) {
+            self.named.push(key.clone());
+        }
+        key
+    }
+
+    /// The record's alert is known better now, perhaps by another name. One of which the record is but a step keeps its own.
     fn amend(&mut self, before: &Key, key: Key, draft: Draft) -> Option<Alert> {
-        if !self.open.contains_key(&key)
-            && let Some(open) = self.open.remove(before)
-        {
-            self.open.insert(key.clone(), open);
+        let shared = self.is_of_outside(before) && self.open.get(before).is_some_and(OpenAlert::has_steps);
+        if !shared {
+            self.rekey(before, &key);
         }
         match self.open.get_mut(&key) {
             Some(open) => open.improve(draft),
             None => self.admit(key, draft),
         }
+    }
+
+    /// Puts a window under another key, unless there is one; true when it was done.
+    fn rekey(&mut self, before: &Key, key: &Key) -> bool {
+        if self.open.contains_key(key) {
+            return false;
+        }
+        let Some(open) = self.open.remove(before) else {
+            return false;
+        };
+        if self.is_of_outside(before)
+            && let Some(owner) = &key.0
+        {
+            self.outside.insert(owner.clone(), key.clone());
+        }
+        self.open.insert(key.clone(), open);
+        true
+    }
+
+    /// It is that of what the container does outside its profile.
+    fn is_of_outside(&self, key: &Key) -> bool {
+        let owner = key.0.as_ref();
+        owner.and_then(|owner| self.outside.get(owner)) == Some(key)
     }
 
     fn admit(&mut self, key: Key, mut draft: Draft) -> Option<Alert> {
@@ -177,8 +233,19 @@ impl AlertBuilder {
             .map(|(_, open)| open)
             .collect();
         self.open_bytes -= taken.iter().map(OpenAlert::bytes).sum::<usize>();
+        self.outside.retain(|_, key| self.open.contains_key(key));
         taken.sort_by_key(OpenAlert::key);
         taken
+    }
+
+    /// What named alerts after they were sent first, since the last call: rule and severity.
+    pub fn take_named(&mut self) -> Vec<(String, Severity)> {
+        let named = std::mem::take(&mut self.named);
+        let alerts = named.iter().filter_map(|key| self.open.get(key));
+        alerts
+            .map(OpenAlert::alert)
+            .map(|alert| (alert.rule.clone(), alert.severity))
+            .collect()
     }
 
     /// Alerts that found no window.

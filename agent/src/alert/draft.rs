@@ -13,12 +13,20 @@ use serde_json::{Value, json};
 pub(super) struct Draft {
     pub(super) alert: Alert,
     pub(super) at: BootTime,
-    /// How bad it is; among equals the rule that is usually worse.
-    pub(super) rank: (Severity, Severity),
+    pub(super) rank: Rank,
     /// Of the deed that it belongs to.
     pub(super) steps: Vec<Step>,
     /// What the kernel counts of it.
     pub(super) behaviour: Option<BehaviourKey>,
+}
+
+/// What may name an alert before what: how much it says, how bad it is; among equals the rule that is usually worse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Rank {
+    /// What was done, and not only that the profile does not know it.
+    pub(super) tells: bool,
+    severity: Severity,
+    usual: Severity,
 }
 
 /// A step of a deed, as evidence shows it.
@@ -27,6 +35,8 @@ pub(super) struct Step {
     pub(super) rule: &'static str,
     pub(super) object: String,
     pub(super) summary: String,
+    /// The program that took it.
+    pub(super) by: String,
 }
 
 impl Draft {
@@ -40,8 +50,15 @@ impl Draft {
             alert: of_record(context, top, findings),
             at: BootTime(header.time_boot_ns),
             rank: rank(top),
-            steps: steps.map(Step::of).collect(),
+            steps: steps.map(|finding| Step::of(context, finding)).collect(),
             behaviour: Some(header.behaviour).filter(|behaviour| behaviour.kind.0 != 0),
+        }
+    }
+
+    /// Counts what names it among the steps, whatever its own deed.
+    pub(super) fn add_step(&mut self, context: &DetectContext<'_>, top: &Finding) {
+        if !self.steps.iter().any(|step| step.is(top)) {
+            self.steps.push(Step::of(context, top));
         }
     }
 
@@ -63,11 +80,12 @@ impl Draft {
 }
 
 impl Step {
-    fn of(finding: &Finding) -> Self {
+    fn of(context: &DetectContext<'_>, finding: &Finding) -> Self {
         Self {
             rule: finding.rule.id,
             object: finding.object.clone(),
             summary: finding.summary.clone(),
+            by: context.actor(),
         }
     }
 
@@ -81,8 +99,12 @@ impl Step {
     }
 }
 
-fn rank(finding: &Finding) -> (Severity, Severity) {
-    (finding.severity, finding.rule.severity)
+fn rank(finding: &Finding) -> Rank {
+    Rank {
+        tells: !finding.is_outside_profile(),
+        severity: finding.severity,
+        usual: finding.rule.severity,
+    }
 }
 
 /// What the kernel did about it.

@@ -1,8 +1,8 @@
 //! Alerts whose repeat window is open: repeats are counted, what is new leaves at once as the next revision.
 
 use super::Alert;
-use super::draft::{Draft, Step};
-use crate::detect::{Finding, Severity};
+use super::draft::{Draft, Rank, Step};
+use crate::detect::Finding;
 use crate::event::{BootTime, Clock};
 use agent_common::behaviour::BehaviourKey;
 use std::collections::BTreeSet;
@@ -11,6 +11,8 @@ use std::collections::BTreeSet;
 const MAX_BEHAVIOURS: usize = 64;
 /// Steps of a deed that are listed, each leaving as a revision of its own; further ones are counted.
 const MAX_STEPS: usize = 32;
+/// Beyond, one step each of programs that have none: who fills the list does not keep others out of it.
+const MORE_PROGRAMS: usize = 16;
 
 /// An alert whose window is open or has just closed.
 #[derive(Debug)]
@@ -21,7 +23,7 @@ pub struct OpenAlert {
     opened: BootTime,
     behaviours: Vec<BehaviourKey>,
     beyond: Beyond,
-    rank: (Severity, Severity),
+    rank: Rank,
     /// The sentence without the count of steps.
     summary: String,
     steps: Vec<Step>,
@@ -89,6 +91,16 @@ impl OpenAlert {
         self.opened
     }
 
+    /// Nothing in it says more than that the profile does not know what was done.
+    pub(super) fn is_unnamed(&self) -> bool {
+        !self.rank.tells
+    }
+
+    /// It stands for more than one step.
+    pub(super) fn has_steps(&self) -> bool {
+        self.steps.len() > 1
+    }
+
     /// True when the finding was told in it, so that another one is a repeat.
     pub(super) fn told(&self, finding: &Finding) -> bool {
         finding.deed.is_none() || self.steps.iter().any(|step| step.is(finding))
@@ -147,21 +159,24 @@ impl OpenAlert {
         self.improve(again)
     }
 
-    /// Takes over what is worse or new; `None` when nothing is.
+    /// Takes over what is worse or new, or says more; `None` when nothing does.
     pub(super) fn improve(&mut self, draft: Draft) -> Option<Alert> {
         let (rules, steps) = (self.alert.also.len(), self.steps.len());
+        let severity = self.alert.severity.max(draft.alert.severity);
+        let worse = severity > self.alert.severity || draft.rank > self.rank;
         let mut all: BTreeSet<String> = self.alert.also.iter().chain(&draft.alert.also).cloned().collect();
         all.extend([self.alert.rule.clone(), draft.alert.rule.clone()]);
         self.add(draft.steps);
-        let worse = draft.rank > self.rank;
         let draft_action = draft.alert.action;
-        if worse {
+        if draft.rank > self.rank {
             self.rank = draft.rank;
             self.summary.clone_from(&draft.alert.summary);
             self.replace(draft.alert);
         } else {
             self.name(draft.alert);
         }
+        // Saying more makes it no less severe.
+        self.alert.severity = severity;
         all.remove(&self.alert.rule);
         self.alert.also = all.into_iter().collect();
         self.show_steps();
@@ -201,7 +216,9 @@ impl OpenAlert {
             if self.steps.iter().any(known) {
                 continue;
             }
-            if self.steps.len() < MAX_STEPS {
+            let stranger = self.steps.iter().all(|listed| listed.by != step.by);
+            let room = MAX_STEPS + if stranger { MORE_PROGRAMS } else { 0 };
+            if self.steps.len() < room {
                 self.steps.push(step);
             } else {
                 self.more_steps += 1;

@@ -1,4 +1,5 @@
 mod deeds;
+mod outside;
 
 use super::*;
 use crate::container::{Container, ContainerMetadata, Metadata};

@@ -2,10 +2,42 @@
 //! started it; what it does not know they tell as if there were no profile.
 
 use super::program::inner_ancestors;
-use super::{Class, DetectContext};
-use crate::event::{KernelString, RecordFlags, Script};
+use super::{Class, DetectContext, Finding};
+use crate::event::{KernelString, Payload, RecordFlags, Script};
 use crate::process::{ExecSession, Process};
 use crate::profile::{CompiledProfile, Exec, ExecQuery, ProfileState, Source};
+
+/// The deed of all that a container does outside its profile: who is in goes from one program and file to the next.
+pub(super) const OUTSIDE_PROFILE: &str = "outside the profile";
+/// What it was kept from is another: an alert says of all of it what the kernel did.
+const KEPT_FROM: &str = "kept from what is outside the profile";
+
+/// Of what the profile does not name.
+pub(super) fn deed(context: &DetectContext<'_>) -> &'static str {
+    if was_kept(context) {
+        KEPT_FROM
+    } else {
+        OUTSIDE_PROFILE
+    }
+}
+
+/// By an error, or by the end of the process.
+fn was_kept(context: &DetectContext<'_>) -> bool {
+    let flags = context.event.raw.header.flags;
+    flags.has(RecordFlags::DENIED) || flags.has(RecordFlags::KILLED)
+}
+
+/// What was done, and not denied, is outside the profile, or the program that did it is. A script that the profile knows by its own
+/// name alone is known when it is executed, but not by what its interpreter does then.
+pub(crate) fn is_outside(context: &DetectContext<'_>, findings: &[Finding]) -> bool {
+    let script = match &context.event.raw.payload {
+        Payload::Exec(exec) => exec.script(),
+        _ => None,
+    };
+    let stranger =
+        || !context.event.process.exe.is_empty() && executes(context, script.as_ref()) == Some(false);
+    !was_kept(context) && (findings.iter().any(Finding::is_outside_profile) || stranger())
+}
 
 /// The profile, where it says what is executed.
 pub(super) fn executions<'a>(context: &DetectContext<'a>) -> Option<&'a CompiledProfile> {

@@ -24,6 +24,7 @@ pub(crate) mod testing;
 mod watched;
 
 pub use context::{DetectContext, Neighbours, Scope};
+pub(crate) use described::is_outside;
 pub use document::{Documented, markdown, table, text};
 pub use equivalents::{Equivalent, Peer, equivalents, migration};
 pub(crate) use lateral::Contact;
@@ -82,6 +83,11 @@ impl Finding {
     pub(crate) fn step_of(mut self, deed: impl Into<String>) -> Self {
         self.deed = Some(deed.into());
         self
+    }
+
+    /// A step of what a container does outside its profile, which says no more than that.
+    pub(crate) fn is_outside_profile(&self) -> bool {
+        self.deed.as_deref() == Some(described::OUTSIDE_PROFILE)
     }
 
     /// Said once for this pair of containers.

@@ -260,6 +260,7 @@ impl Engine {
         let findings = self.detectors.inspect(&context);
         let alert = self.alerts.raise(&context, findings, &mut kept.said);
         self.emit(alert, outputs);
+        self.stats.named(self.alerts.take_named());
     }
 
     fn emit(&mut self, alert: Option<Alert>, outputs: &mut Vec<Output>) {

@@ -12,7 +12,7 @@ pub struct EngineStats {
     pub handled: BTreeMap<EventKind, u64>,
     /// By [`DecodeError::reason`].
     pub undecodable: BTreeMap<&'static str, u64>,
-    /// Alerts (first revisions) by rule and severity.
+    /// Alerts by what they were first, and by what named them later, rule and severity.
     pub alerts: BTreeMap<(String, Severity), u64>,
     /// Events whose slot nobody knows any more.
     pub unattributed: u64,
@@ -38,6 +38,13 @@ impl EngineStats {
                 .alerts
                 .entry((alert.rule.clone(), alert.severity))
                 .or_default() += 1;
+        }
+    }
+
+    /// Alerts of what is outside a profile got their names.
+    pub(super) fn named(&mut self, names: Vec<(String, Severity)>) {
+        for name in names {
+            *self.alerts.entry(name).or_default() += 1;
         }
     }
 

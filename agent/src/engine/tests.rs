@@ -2,6 +2,7 @@ mod churn;
 mod contacts;
 mod graph;
 mod names;
+mod outside;
 mod unattributed;
 mod user_rules;
 mod waiting;

@@ -58,7 +58,7 @@ metrics! {
     events_handled: IntCounterVec = "vigia_events_handled_total" "Records that were decoded and judged." ["kind"];
     events_undecodable: IntCounterVec = "vigia_events_undecodable_total" "Records that could not be decoded, by reason." ["reason"];
     accounting_mismatch: IntCounterVec = "vigia_accounting_mismatch_total" "Times that the books did not balance, by equation." ["equation"];
-    alerts: IntCounterVec = "vigia_alerts_total" "Alerts raised; later revisions of one are not counted." ["rule", "severity"];
+    alerts: IntCounterVec = "vigia_alerts_total" "Alerts raised; of later revisions of one only that is counted which first says what was done outside a profile." ["rule", "severity"];
     behaviours_rearmed: IntCounter = "vigia_behaviours_rearmed_total" "Behaviours that found no room in an alert's window: each of their occurrences leaves the kernel.";
     containers: IntGauge = "vigia_containers" "Containers that are known now.";
     ends_lost: IntCounter = "vigia_container_ends_lost_total" "Containers whose end was found by looking, because its record was lost.";

@@ -29,12 +29,12 @@ pub(super) fn outside(context: &DetectContext<'_>, exec: &Exec) -> Option<Findin
         &drift::EXEC_OUTSIDE_PROFILE,
         "the profile does not know it",
     );
-    // Whoever is in uses one program after the other.
-    Some(deviation(context, profile, finding).step_of("executions outside the profile"))
+    Some(deviation(context, profile, finding))
 }
 
 /// Of what the profile does not name.
 pub(super) fn deviation(context: &DetectContext<'_>, profile: &CompiledProfile, finding: Finding) -> Finding {
+    let finding = finding.step_of(described::deed(context));
     if described::is_doubtful(context, profile) {
         finding.severity(Severity::Low)
     } else {

@@ -21,6 +21,5 @@ pub(super) fn outside_profile(context: &DetectContext<'_>, open: &FileOpen) -> O
         path.to_text()
     );
     let finding = Finding::new(&drift::WRITE_OUTSIDE_PROFILE, path.to_text(), summary);
-    let deed = format!("writes outside the profile {}", context.actor());
-    Some(deviation(context, profile, finding).step_of(deed))
+    Some(deviation(context, profile, finding))
 }

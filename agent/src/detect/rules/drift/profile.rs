@@ -9,7 +9,8 @@ pub(crate) static EXEC_OUTSIDE_PROFILE: Rule = Rule {
     attack: &["T1059"],
     title: "A program that the profile does not know was executed",
     meaning: "The executable (or this parent of it) is not in the profile. Low with a partial profile and in \
-        exec sessions. What a container executes so within a minute is one alert; its evidence lists the steps.",
+        exec sessions. What a container does outside its profile within a minute, executing, writing or by a capability, is one \
+        alert; its evidence lists the steps, and the first finding that says what was done names it.",
     why: "An intruder uses the tools of the image.",
     look_alikes: "Health checks and rare maintenance: learn them.",
     response: "See the ancestry: what started it?",
