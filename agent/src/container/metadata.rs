@@ -58,6 +58,12 @@ pub struct ContainerMetadata {
 }
 
 impl ContainerMetadata {
+    /// What only a runtime knows that has made the container is there; of one that is described so far by its name and image, nothing is.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.pid != 0 || !self.mounts.is_empty() || !self.networks.is_empty() || !self.addresses.is_empty()
+    }
+
     /// Its addresses, each in its network; alone, where that is not known.
     #[must_use]
     pub fn places(&self) -> Vec<IpNet> {

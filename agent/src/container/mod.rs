@@ -42,6 +42,16 @@ impl Container {
         }
     }
 
+    /// A runtime may say more of how it was made: at first Docker tells its name and image alone.
+    #[must_use]
+    pub fn is_described_in_part(&self) -> bool {
+        match &self.metadata {
+            Metadata::Pending => true,
+            Metadata::Resolved(metadata) => !metadata.is_whole(),
+            Metadata::Unavailable => false,
+        }
+    }
+
     /// The runtime's name: its own word, else what the form of the cgroup's name gives away.
     #[must_use]
     pub fn runtime(&self) -> Option<&str> {

@@ -1,5 +1,6 @@
 //! What follows from changes of the index: containers appear, are named, and go.
 
+use super::review::REVIEWED_FOR;
 use super::waiting::Kept;
 use super::{Engine, KernelView, Output};
 use crate::container::{Container, IndexChange};
@@ -14,6 +15,7 @@ impl Engine {
                 IndexChange::Resolved(container) => {
                     self.place(&container, outputs);
                     let (scope, events) = self.waiting.resolved(container.key);
+                    self.judge_again(&container, outputs);
                     self.judge_kept(&container, events, scope, outputs);
                     if self.waiting.catches_up(container.key) {
                         outputs.push(Output::Renew(container.key));
@@ -29,16 +31,24 @@ impl Engine {
                     self.judge_kept(&container, events, scope, outputs);
                 }
                 IndexChange::Gone(container) => {
-                    let events = self.waiting.gone(container.key);
-                    self.judge_kept(&container, events, Scope::All, outputs);
+                    match self.waiting.gone(container.key) {
+                        (Scope::Again, judged) => self.review(&container, judged),
+                        (scope, events) => self.judge_kept(&container, events, scope, outputs),
+                    }
                     self.forget(container.key);
                     outputs.push(Self::no_peer(container.key));
                     for open in self.alerts.ended(&container.id) {
                         self.close(open, kernel, outputs);
                     }
                 }
-                IndexChange::Forgotten(container) => self.forget(container.key),
-                IndexChange::Updated(container) => self.place(&container, outputs),
+                IndexChange::Forgotten(container) => {
+                    self.forget(container.key);
+                    self.reviews.take(container.key);
+                }
+                IndexChange::Updated(container) => {
+                    self.place(&container, outputs);
+                    self.judge_again(&container, outputs);
+                }
                 // Most have one only by their image.
                 IndexChange::Appeared(container) if self.profiles.of_container(&container).is_some() => {
                     outputs.push(self.policy(&container));
@@ -61,13 +71,28 @@ impl Engine {
     fn judge_kept(
         &mut self,
         container: &Arc<Container>,
-        events: Vec<Kept>,
+        mut events: Vec<Kept>,
         scope: Scope,
         outputs: &mut Vec<Output>,
     ) {
-        for mut kept in events {
+        for kept in &mut events {
             kept.name(container);
-            self.judge(&mut kept, scope, outputs);
+            self.judge(kept, scope, outputs);
+        }
+        self.review(container, events);
+    }
+
+    /// The same of what was judged with less.
+    fn judge_again(&mut self, container: &Arc<Container>, outputs: &mut Vec<Output>) {
+        let judged = self.reviews.take(container.key);
+        self.judge_kept(container, judged, Scope::Again, outputs);
+    }
+
+    /// Keeps what was judged while its container's runtime is still to say more.
+    pub(super) fn review(&mut self, container: &Container, judged: Vec<Kept>) {
+        let young = self.now.since(container.first_seen) < REVIEWED_FOR;
+        if young && container.is_described_in_part() {
+            self.reviews.keep(container.key, judged, self.now);
         }
     }
 }

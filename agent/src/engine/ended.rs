@@ -11,8 +11,8 @@ impl Engine {
         now.is_some_and(|found| found.key == container)
     }
 
-    /// Nothing more is kept of a container. Once at its end, and once more when late records cannot name it any longer: they may
-    /// have been kept meanwhile.
+    /// Nothing more is kept of a container, but for what is to be judged again. Once at its end, and once more when late records cannot
+    /// name it any longer: they may have been kept meanwhile.
     pub(super) fn forget(&mut self, container: SlotKey) {
         self.detectors.forget(container);
         self.learning.forget(container);

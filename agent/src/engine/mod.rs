@@ -12,6 +12,7 @@ mod learning;
 mod neighbours;
 mod pressure;
 mod renewal;
+mod review;
 mod startup;
 mod stats;
 mod tables;
@@ -39,6 +40,7 @@ use crate::profile::{ProfileSet, RoleSet};
 use crate::user_rules::UserRuleSet;
 use learning::Learning;
 use neighbours::IndexNeighbours;
+use review::Reviews;
 use std::sync::Arc;
 use waiting::{Kept, Waiting};
 
@@ -53,6 +55,7 @@ pub struct Engine {
     detectors: Detectors,
     alerts: AlertBuilder,
     waiting: Waiting,
+    reviews: Reviews,
     learning: Learning,
     names: AnsweredNames,
     graph: Graph,
@@ -75,6 +78,7 @@ impl Engine {
             detectors: Detectors::default(),
             alerts,
             waiting: Waiting::default(),
+            reviews: Reviews::default(),
             learning: Learning::default(),
             names: AnsweredNames::default(),
             graph: Graph::default(),
@@ -227,7 +231,8 @@ impl Engine {
         self.learning.observe(event, container, &peers);
         let mut kept = Kept::new(event);
         if !matches!(container.metadata, Metadata::Pending) {
-            return self.judge(&mut kept, Scope::All, outputs);
+            self.judge(&mut kept, Scope::All, outputs);
+            return self.review(container, vec![kept]);
         }
         let (key, now) = (container.key, self.now);
         let scope = self.waiting.scope(key, now);
@@ -256,7 +261,11 @@ impl Engine {
                 time: BootTime(event.raw.header.time_boot_ns),
             },
         };
-        self.graph.observe(&context);
+        if !kept.charted {
+            self.graph.observe(&context);
+            let named = known.is_some_and(|known| !known.image.reference.is_empty());
+            kept.charted = named && scope != Scope::Universal;
+        }
         let findings = self.detectors.inspect(&context);
         let alert = self.alerts.raise(&context, findings, &mut kept.said);
         self.emit(alert, outputs);
@@ -279,6 +288,7 @@ impl Engine {
             }
             self.waiting.restore(container, events);
         }
+        self.reviews.expire(self.now);
         for open in self.alerts.due(self.now) {
             self.close(open, kernel, outputs);
         }

@@ -9,7 +9,7 @@ use crate::detect::AnsweredNames;
 pub struct Pressure {
     /// Containers whose events wait for their image.
     pub waiting: usize,
-    /// Events that were judged at once because nothing more could be kept.
+    /// Events that were judged at once, or will not be judged again, because nothing more could be kept.
     pub waiting_overflowed: u64,
     /// Repeat windows.
     pub open_alerts: usize,
@@ -50,7 +50,7 @@ impl Engine {
     pub fn pressure(&self) -> Pressure {
         Pressure {
             waiting: self.waiting.len(),
-            waiting_overflowed: self.waiting.overflowed(),
+            waiting_overflowed: self.waiting.overflowed() + self.reviews.dropped(),
             open_alerts: self.alerts.open(),
             alerts_overflowed: self.alerts.overflowed(),
             pairs: self.alerts.pairs(),

@@ -1,6 +1,6 @@
 //! How full the engine's tables are: each is bounded, and empty again when the last container is forgotten.
 
-use super::{Engine, Pressure, waiting};
+use super::{Engine, Pressure, review, waiting};
 use crate::alert::{MAX_OPEN, MAX_PAIRS};
 use agent_common::limits::MAX_SLOTS;
 
@@ -42,6 +42,7 @@ impl Engine {
             table("early_descriptions", index.early, limits.early.get()),
             table("waiting_containers", waiting, Pressure::WAITING),
             table("waiting_missed", self.waiting.missed(), waiting::MAX_MISSED),
+            table("reviewed_containers", self.reviews.len(), review::MAX_REVIEWED),
             table("startups", self.learning.startups(), slots + gone),
             table("detector_state", detector_state, detector_capacity),
             table("answered_names", names, Pressure::NAMES),

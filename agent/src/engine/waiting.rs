@@ -43,6 +43,8 @@ struct Queue {
 pub(super) struct Kept {
     pub(super) event: Arc<EnrichedEvent>,
     pub(super) said: Said,
+    /// It is in the graph, under its image.
+    pub(super) charted: bool,
 }
 
 impl Kept {
@@ -51,6 +53,7 @@ impl Kept {
         Self {
             event: Arc::clone(event),
             said: Said::default(),
+            charted: false,
         }
     }
 
@@ -150,14 +153,10 @@ impl Waiting {
         missed
     }
 
-    /// The container is gone for good: what is left of it, if it was never judged.
-    pub(super) fn gone(&mut self, container: SlotKey) -> Vec<Kept> {
+    /// The container is gone for good: all that was kept of it, and how it is to be judged.
+    pub(super) fn gone(&mut self, container: SlotKey) -> (Scope, Vec<Kept>) {
         self.catches_up(container);
-        self.queues
-            .remove(&container)
-            .filter(|queue| !queue.judged)
-            .map(|queue| queue.events)
-            .unwrap_or_default()
+        self.resolved(container)
     }
 
     /// Nobody can name the container any more.

@@ -84,6 +84,14 @@ fn a_contact_waits_for_the_name_of_its_container() {
 }
 
 #[test]
+fn a_contact_whose_container_is_described_further_is_counted_once() {
+    let mut run = two_containers();
+    run.feed(connects_to("10.0.0.9", 80, 2))
+        .feed(described("nginx:1.26"));
+    assert_eq!(edges(&run), ["nginx:1.25 → Private 80: 1, none"]);
+}
+
+#[test]
 fn a_contact_whose_container_is_named_late_is_counted_once() {
     let mut run = Run::new();
     run.feed(connected())

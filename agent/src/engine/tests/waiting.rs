@@ -221,6 +221,39 @@ fn a_universal_rule_that_needs_the_mounts_decides_when_they_are_known() {
     assert_eq!(benign.rules(), []);
 }
 
+/// Docker tells mounts after the start, which a short container does not live to see.
+#[test]
+fn what_a_container_did_before_its_mounts_were_known_is_judged_with_them_be_it_gone() {
+    for named in [false, true] {
+        for gone in [false, true] {
+            let mut run = Run::pending();
+            if named {
+                run.feed(described("acme/app"));
+            }
+            run.feed(opens_for_writing("/host/cron.d/job"));
+            if gone {
+                run.feed(lifecycle(ContainerOp::GONE, 2));
+            }
+            assert_eq!(run.rules(), []);
+            run.feed(described_with_mount(true));
+            assert_eq!(run.rules(), [("escape.host_file_write", 0)], "{named} {gone}");
+            assert_eq!(run.alerts[0].metadata, "resolved");
+            run.feed(described("acme/app")).feed(described_with_mount(true));
+            assert_eq!(run.rules().len(), 1, "judged once with all that is known");
+        }
+    }
+}
+
+#[test]
+fn what_is_described_late_is_not_judged_again() {
+    let mut run = Run::pending();
+    run.feed(described("acme/app"))
+        .feed(opens_for_writing("/host/cron.d/job"));
+    run.feed(Input::Tick(BootTime(40 * SECOND)))
+        .feed(described_with_mount(true));
+    assert_eq!(run.rules(), []);
+}
+
 #[test]
 fn the_image_adds_to_what_a_universal_rule_said() {
     let mut run = Run::pending();
