@@ -35,12 +35,13 @@ const MAPS: [&str; 6] = [
     "slots_resting",
     "deviations",
 ];
-const TABLES: [&str; 6] = [
+const TABLES: [&str; 7] = [
     "containers",
     "containers_unnamed",
     "candidates",
     "waiting_containers",
     "waiting_missed",
+    "reviewed_containers",
     "alert_windows",
 ];
 /// What is kept of containers that are gone, as long as late records can name them: ten minutes.
