@@ -197,15 +197,6 @@ impl DomainName {
             rest => rest.strip_suffix('.'),
         }
     }
-
-    /// The name without its leftmost label; `None` of the root and of what stands right below it.
-    #[must_use]
-    pub fn parent(&self) -> Option<&str> {
-        self.0
-            .split_once('.')
-            .map(|(_, parent)| parent)
-            .filter(|parent| !parent.is_empty())
-    }
 }
 
 impl From<&str> for DomainName {
@@ -255,9 +246,6 @@ mod tests {
         assert_eq!(name.within("api.example.org"), Some(""));
         assert_eq!(name.within("."), Some("api.example.org"));
         assert_eq!(name.within("ample.org"), None);
-        assert_eq!(name.parent(), Some("example.org"));
-        let alone = DomainName::from("db");
-        assert_eq!((alone.parent(), DomainName::from(".").parent()), (None, None));
     }
 
     #[test]

@@ -250,7 +250,7 @@ pub(super) struct Ban {
 }
 
 /// Crates that stay behind one boundary.
-pub(super) const BANS: [Ban; 6] = [
+pub(super) const BANS: [Ban; 7] = [
     Ban {
         text: "aya::",
         allowed_in: &["kernel"],
@@ -275,6 +275,11 @@ pub(super) const BANS: [Ban; 6] = [
         text: "cel::",
         allowed_in: &["user_rules"],
         reason: "conditions stay where they are checked and bounded",
+    },
+    Ban {
+        text: "hickory_proto::",
+        allowed_in: &["decode", "event"],
+        reason: "messages of DNS are read in one place",
     },
     Ban {
         text: "kube::",
