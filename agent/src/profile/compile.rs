@@ -5,7 +5,7 @@ use super::model::{Connect, Exec, Listen, Mode, Profile, ProfileState, Source};
 use super::value::{PathPattern, Port, Protocol};
 use super::{ImageName, Matching, PolicyTables, sensitive};
 use crate::detect::Class;
-use crate::event::{KernelString, Script};
+use crate::event::{DomainName, KernelString, Script};
 use crate::host::PortRange;
 use std::net::IpAddr;
 
@@ -146,6 +146,13 @@ impl CompiledProfile {
     #[must_use]
     pub fn connect(&self, query: &ConnectQuery<'_>) -> bool {
         self.profile.connect.iter().any(|entry| allows(entry, query))
+    }
+
+    /// True when an entry names whatever has this name as a peer.
+    #[must_use]
+    pub fn names(&self, name: &DomainName) -> bool {
+        let mut named = self.profile.connect.iter().filter_map(|entry| entry.dns.as_ref());
+        named.any(|dns| dns.matches(name))
     }
 
     /// True when the program, or the script that it interprets, may be executed.

@@ -1,3 +1,4 @@
+use crate::event::DomainName;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -8,6 +9,17 @@ const MAX_NAME: usize = 253;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct DnsName(String);
+
+impl DnsName {
+    /// True when the name is this one, or lies below it where that is meant.
+    #[must_use]
+    pub fn matches(&self, name: &DomainName) -> bool {
+        match self.0.strip_prefix("*.") {
+            Some(zone) => name.within(zone).is_some_and(|rest| !rest.is_empty()),
+            None => self.0 == name.as_str(),
+        }
+    }
+}
 
 impl TryFrom<String> for DnsName {
     type Error = String;

@@ -8,6 +8,7 @@ pub(super) static ALL: &[Entry] = &[
         "lateral.unexpected_connection",
         &[
             falco("Network Connection outside Local Subnet"),
+            kubescape("R0005 DNS Anomalies in container"),
             kubescape("R0011 Unexpected Egress Network Traffic"),
             tetragon("policylibrary/egress.yaml"),
         ],
@@ -43,7 +44,14 @@ pub(super) static ALL: &[Entry] = &[
         ],
     ),
     ("lateral.unusual_resolver", &[]),
-    ("lateral.zone_walk", &[]),
+    (
+        "lateral.dns_tunnelling",
+        &[kubescape("R0005 DNS Anomalies in container")],
+    ),
+    (
+        "lateral.zone_walk",
+        &[kubescape("R0005 DNS Anomalies in container")],
+    ),
     (
         "lateral.relay_tool",
         &[falco("Netcat Remote Code Execution in Container")],

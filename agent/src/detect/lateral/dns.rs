@@ -1,15 +1,14 @@
-//! Names: whom the container asks, and who asks for all of them.
+//! Name servers: whom the container asks, and who is one.
 
+use super::DNS;
 use super::contact::Contact;
-use super::{DNS, clients};
 use crate::detect::rules::lateral;
 use crate::detect::{DetectContext, Finding, Scope};
-use crate::event::{Exec, Net};
-use crate::profile::Protocol;
+use crate::event::Net;
+use crate::profile::{ImageName, Protocol};
 
 /// In names of images that resolve names.
 const RESOLVERS: [&str; 7] = ["coredns", "dns", "bind", "unbound", "pihole", "adguard", "consul"];
-const QUERIES: [&str; 6] = ["dig", "host", "nslookup", "drill", "kdig", "delv"];
 
 /// A datagram socket is connected: most resolvers do no more before they send.
 pub(super) fn asked(context: &DetectContext<'_>, net: &Net) -> Option<Finding> {
@@ -24,8 +23,7 @@ pub(super) fn asked(context: &DetectContext<'_>, net: &Net) -> Option<Finding> {
 pub(super) fn unusual_resolver(contact: &Contact<'_>) -> Option<Finding> {
     let dns = contact.port == DNS && matches!(contact.proto, Protocol::Udp | Protocol::Tcp);
     let peer = contact.peer.as_ref().filter(|_| dns)?;
-    let image = contact.peer_image();
-    let resolver = RESOLVERS.iter().any(|word| image.contains(word)) || contact.is_declared();
+    let resolver = names_resolver(&contact.peer_image()) || contact.is_declared();
     if resolver || contact.is_learned() {
         return None;
     }
@@ -40,44 +38,15 @@ pub(super) fn unusual_resolver(contact: &Contact<'_>) -> Option<Finding> {
     Some(finding.step_of(contact.exploration()))
 }
 
-/// A whole zone is asked for, or all services of a cluster.
-pub(super) fn walk(context: &DetectContext<'_>, exec: &Exec) -> Option<Finding> {
-    let names = clients::names(context, exec);
-    if !QUERIES.iter().any(|query| clients::is_among(&names, query)) {
-        return None;
-    }
-    let arguments: Vec<String> = exec
-        .arguments()
-        .skip(1)
-        .map(|argument| argument.to_text().to_lowercase())
-        .collect();
-    if !is_walk(&arguments) {
-        return None;
-    }
-    let summary = format!(
-        "{} in {} asks for a whole zone or all services: {}",
-        context.actor(),
-        context.container_name(),
-        arguments.join(" ")
-    );
-    let finding = Finding::new(&lateral::ZONE_WALK, context.actor(), summary);
-    // Its questions are contacts of the same program.
-    Some(finding.step_of(context.actor()))
+/// The container resolves names itself: it asks on behalf of others.
+pub(super) fn is_resolver(context: &DetectContext<'_>) -> bool {
+    let image = context
+        .known()
+        .and_then(|known| ImageName::parse(&known.image.reference));
+    image.is_some_and(|image| names_resolver(&image.repository.to_lowercase()))
 }
 
-/// Of arguments in small letters.
-fn is_walk(arguments: &[String]) -> bool {
-    let transfer =
-        |argument: &String| argument == "-l" || argument.ends_with("axfr") || argument.starts_with("ixfr=");
-    let every = |argument: &String| argument.contains("any.any.svc") || argument.contains("*.svc");
-    // Who asks for a named port of one service looks for that service.
-    let services = |argument: &String| {
-        let name = argument.trim_end_matches('.');
-        name == "svc.cluster.local" || name.ends_with(".svc.cluster.local") && !name.starts_with('_')
-    };
-    let of_services = arguments.iter().any(|argument| argument.ends_with("srv"));
-    arguments
-        .iter()
-        .any(|argument| transfer(argument) || every(argument))
-        || of_services && arguments.iter().any(services)
+/// Of an image's name in small letters.
+fn names_resolver(image: &str) -> bool {
+    RESOLVERS.iter().any(|word| image.contains(word))
 }

@@ -5,6 +5,8 @@ mod brute_force;
 mod clients;
 mod contact;
 mod dns;
+mod dns_tunnels;
+mod domains;
 mod fan_out;
 mod pipes;
 mod received;
@@ -14,6 +16,7 @@ mod shared_socket;
 mod shell;
 mod sockets;
 mod tunnels;
+mod zone_walk;
 
 #[cfg(test)]
 mod tests;
@@ -23,11 +26,13 @@ pub(super) use contact::has_host_network;
 
 use super::per_container::PerContainer;
 use super::{DetectContext, Detector, Finding, Scope};
-use crate::event::{Exec, Net, Payload, RecordFlags, SlotKey};
+use crate::event::{Dns, Exec, Net, Payload, RecordFlags, SlotKey};
 use brute_force::Logins;
+use dns_tunnels::DnsTunnels;
 use fan_out::FanOut;
 use pipes::Pipes;
 use services::Token;
+use zone_walk::Walk;
 
 const DNS: u16 = 53;
 
@@ -44,6 +49,8 @@ struct Trail {
     token: Token,
     logins: Logins,
     pipes: Pipes,
+    walk: Walk,
+    dns_tunnels: DnsTunnels,
 }
 
 impl Detector for LateralDetector {
@@ -61,6 +68,7 @@ impl Detector for LateralDetector {
             Payload::Socket(socket) => findings.extend(sockets::inspect(context, socket)),
             Payload::Receive(received) => findings.extend(received::inspect(context, received)),
             Payload::UnixConnect(connect) => findings.extend(shared_socket::inspect(context, connect)),
+            Payload::Dns(dns) => self.message(context, dns, findings),
             _ => {}
         }
         if let Some(contact) = raw.contact().and_then(|net: &Net| Contact::of(context, net)) {
@@ -101,7 +109,7 @@ impl LateralDetector {
             return;
         }
         findings.extend(clients::inspect(context, exec));
-        findings.extend(dns::walk(context, exec));
+        findings.extend(zone_walk::executed(context, exec));
         findings.extend(relays::inspect(context, exec));
         findings.extend(tunnels::inspect(context, exec));
         findings.extend(brute_force::tool(context, exec));
@@ -117,6 +125,23 @@ impl LateralDetector {
             return None;
         }
         self.trails.note(context)?.pipes.listens(context)
+    }
+
+    /// A message to a name server, or from it. Names that the profile lets the image contact are its business.
+    fn message(&mut self, context: &DetectContext<'_>, dns: &Dns, findings: &mut Vec<Finding>) {
+        let repeat = context.event.raw.header.flags.has(RecordFlags::REPEAT);
+        let name = dns.question.as_ref().map(|question| &question.name);
+        let named = name
+            .zip(context.profile)
+            .is_some_and(|(name, profile)| profile.names(name));
+        if context.scope == Scope::Universal || repeat || named || dns::is_resolver(context) {
+            return;
+        }
+        findings.extend(zone_walk::asked(context, dns));
+        if let Some(trail) = self.trails.note(context) {
+            findings.extend(trail.walk.message(context, dns));
+            findings.extend(trail.dns_tunnels.message(context, dns));
+        }
     }
 
     fn contact(&mut self, contact: &Contact<'_>, findings: &mut Vec<Finding>) {

@@ -1,6 +1,8 @@
 mod channels;
 mod contacts;
 mod programs;
+mod tunnels;
+mod walks;
 
 use crate::container::{Container, ContainerMetadata};
 use crate::detect::Severity;

@@ -14,6 +14,7 @@ pub(super) static ALL: &[&Rule] = &[
     &HOST_SWEEP,
     &REVERSE_SHELL,
     &UNUSUAL_RESOLVER,
+    &DNS_TUNNELLING,
     &ZONE_WALK,
     &RELAY_TOOL,
     &SSH_TUNNEL,
@@ -173,20 +174,44 @@ pub(crate) static UNUSUAL_RESOLVER: Rule = Rule {
     why: "Data leaves in questions for names, and commands come in the answers: port 53 is open everywhere.",
     look_alikes: "Resolvers whose images have other names: add the contact to the profile. Docker's own is on loopback; \
         gateways and hosts are no containers.",
-    response: "See what the peer is; look at the questions with a capture on the host.",
+    response: "See what the peer is; look at the questions (`agent watch --kind dns`).",
+};
+
+pub(crate) static DNS_TUNNELLING: Rule = Rule {
+    id: "lateral.dns_tunnelling",
+    class: Class::Lateral,
+    severity: Severity::High,
+    attack: &["T1071.004", "T1048.003", "T1572"],
+    title: "Data in questions for names",
+    meaning: "Within ten minutes a container asked for at least 12 different names below one domain whose labels hold data: long \
+        runs of letters and digits without a seam, or very long labels or names, 1,536 bytes in all. Questions for TXT, NULL, \
+        CNAME, MX, SRV and unknown types count twice; so do long answers of such types, beyond 128 bytes each. Whatever program \
+        asks, and whatever server is asked. A domain is what was registered, as far as a name shows that: its last two labels, or \
+        three below `co.uk` and its like.",
+    why: "Whoever answers for the domain reads the questions, through every firewall, and sends commands in the answers.",
+    look_alikes: "Names of content networks, clusters and services are short or few; lists that mail servers ask have short \
+        labels, and digests there weigh a sixteenth. Names below `.local`, `.internal` and `.arpa` are the own network's. A \
+        product that works so: name its domain in the profile, `connect: [{dns: \"*.example.org\", port: 443}]`. Images that are \
+        called like resolvers ask for others and are left out.",
+    response: "Look at the names (`agent watch --kind dns`) and find out whose the domain is; block it at the resolver; stop the \
+        container.",
 };
 
 pub(crate) static ZONE_WALK: Rule = Rule {
     id: "lateral.zone_walk",
     class: Class::Lateral,
     severity: Severity::Medium,
-    attack: &["T1046", "T1590.002"],
+    attack: &["T1046", "T1018", "T1590.002"],
     title: "A whole zone, or all services of a cluster, were asked for",
-    meaning: "`dig`, `host`, `nslookup`, `drill` or a relative was executed to transfer a zone (AXFR), for `any.any.svc` or \
-        for the service records of a cluster's zone.",
+    meaning: "A program asked to transfer a zone (AXFR, IXFR), for `any.any.svc`, or for the service records of a cluster or of its \
+        usual namespaces; or, within a minute, for the names of 32 addresses of one private network that lie side by side, or for 50 \
+        different words in one zone that do not exist there. The questions tell, whatever program asks; `dig`, `host`, `nslookup`, \
+        `drill` and their like are told by their arguments, too. All that one program asks for is one alert.",
     why: "The answer is a map of what can be attacked next.",
-    look_alikes: "Clients look for a named port (`_http._tcp.…`) of one service. Secondary name servers transfer zones \
-        themselves, without such a tool.",
+    look_alikes: "Clients look for a named port (`_http._tcp.…`) of one service; what resolvers put behind a name when they search \
+        counts once. Mail servers and pipelines of logs ask for the names of clients, which are elsewhere or do not lie side by \
+        side. Lists that mail servers ask are no words in one zone. Secondary name servers, and other images that are called like \
+        resolvers, ask for others and are left out, and so are names that the profile names (`connect: [{dns: …}]`).",
     response: "See what the session did before and after; forbid transfers.",
 };
 

@@ -22,7 +22,8 @@ pub(super) fn unmatched() -> impl Iterator<Item = &'static Unmatched> {
 const CLUSTER: &str = "Only the API server knows it: use its audit log.";
 const EXECUTED: &str = "Told when it is executed, not when it is made.";
 const KERNEL_CODE: &str = "Code of the kernel is not verified; told is what gets there.";
-const NAMES_ASKED: &str = "Which names a container asks for is not read.";
+const POOL_NAMES: &str =
+    "Pools are known by their ports, not by a list of names: that is a rule of one's own, of kind `dns`.";
 const SSH_PORT: &str =
     "SSH is told by what it is asked to forward; with a profile, also by where it connects.";
 const SYMBOLIC_LINK: &str =
@@ -100,11 +101,6 @@ static OTHERS: &[Unmatched] = &[
             `escape.keyring` and `escape.kernel_control`.",
     },
     Unmatched {
-        rule: kubescape("R0005 DNS Anomalies in container"),
-        partly: &[],
-        reason: NAMES_ASKED,
-    },
-    Unmatched {
         rule: kubescape("R1003 SSH Connection to Unexpected Destination on Non-Standard Port"),
         partly: &["lateral.ssh_tunnel", "lateral.unexpected_connection"],
         reason: SSH_PORT,
@@ -112,7 +108,7 @@ static OTHERS: &[Unmatched] = &[
     Unmatched {
         rule: kubescape("R1008 Crypto Mining Domain Communication"),
         partly: &["drift.miner", "lateral.mining_pool"],
-        reason: NAMES_ASKED,
+        reason: POOL_NAMES,
     },
     Unmatched {
         rule: kubescape("R1010 Soft link created over sensitive file"),

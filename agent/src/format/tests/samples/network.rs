@@ -3,14 +3,16 @@
 use super::{contact, executed, pod, python, raise, raised};
 use crate::alert::{Alert, AlertBuilder, AlertIds, Said};
 use crate::container::{ContainerMetadata, MountPoint};
-use crate::detect::testing::{Scene, called, container, end, listen, socket};
+use crate::detect::testing::{Scene, called, container, end, listen, question, socket};
 use crate::event::{
-    CallName, ExecId, FileObject, Net, Payload, Received, RecordFlags, SocketAddress, UnixConnect,
+    CallName, ExecId, FileObject, Net, Payload, QuestionType, Received, RecordFlags, SocketAddress,
+    UnixConnect,
 };
 
 pub(super) fn network(rule: &str) -> Option<Alert> {
     match rule {
         "lateral.unusual_resolver" => asked_for_names(),
+        "lateral.dns_tunnelling" => tunnelled(rule),
         "lateral.zone_walk" => executed("/usr/bin/dig", &["dig", "@10.0.0.10", "shop.internal", "AXFR"]),
         "lateral.relay_tool" => executed(
             "/usr/bin/socat",
@@ -91,6 +93,15 @@ fn asked_for_names() -> Option<Alert> {
         backlog: 0,
     });
     raise(&mut scene, datagram)
+}
+
+/// Numbers of 48 digits are asked for as texts.
+fn tunnelled(rule: &str) -> Option<Alert> {
+    let mut scene = python();
+    (0..64).find_map(|number| {
+        let asked = question(&format!("{number:048x}.t.example.org"), QuestionType::TXT);
+        raised(rule, &mut scene, Payload::Dns(asked))
+    })
 }
 
 fn tried_again(rule: &str) -> Option<Alert> {
