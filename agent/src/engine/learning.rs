@@ -4,10 +4,10 @@ use super::Engine;
 use super::startup::Startups;
 use crate::container::{Container, ImageRef};
 use crate::detect::Neighbours;
-use crate::event::peer_address;
-use crate::event::{ContainerId, EnrichedEvent, SlotKey, Timestamp};
+use crate::event::{ContainerId, EnrichedEvent, SlotKey, Timestamp, peer_address};
 use crate::host::PortRange;
-use crate::profile::{Learner, Profile, Standing};
+use crate::profile::{Contacted, Learner, Profile, Standing};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// Sessions at once: each watches every event of its containers.
@@ -138,8 +138,14 @@ impl Learning {
         self.startups.observe(event, container);
         for session in &mut self.sessions {
             if session.selector.selects(container) {
-                let peer = peer_of(event, neighbours);
-                session.learner.observe(event, container, peer.as_deref());
+                let address = contacted(event);
+                let peer = address.and_then(|address| neighbours.by_address(address));
+                let names = address.map_or_else(Vec::new, |address| neighbours.names(container.key, address));
+                let contacted = Contacted {
+                    container: peer.as_deref(),
+                    name: names.last(),
+                };
+                session.learner.observe(event, container, contacted);
             }
         }
     }
@@ -195,9 +201,9 @@ impl Engine {
     }
 }
 
-/// The container that a contact goes to.
-fn peer_of(event: &EnrichedEvent, neighbours: &dyn Neighbours) -> Option<Arc<Container>> {
-    neighbours.by_address(peer_address(&event.raw.contact()?.remote)?)
+/// The address that a contact goes to.
+fn contacted(event: &EnrichedEvent) -> Option<IpAddr> {
+    peer_address(&event.raw.contact()?.remote)
 }
 
 #[cfg(test)]

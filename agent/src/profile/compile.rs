@@ -3,7 +3,7 @@
 
 use super::model::{Connect, Exec, Listen, Mode, Profile, ProfileState, Source};
 use super::value::{PathPattern, Port, Protocol};
-use super::{ImageName, Matching, PolicyTables, sensitive};
+use super::{DnsName, ImageName, Matching, PolicyTables, sensitive};
 use crate::detect::Class;
 use crate::event::{DomainName, KernelString, Script};
 use crate::host::PortRange;
@@ -142,10 +142,17 @@ impl CompiledProfile {
         }
     }
 
-    /// True when the contact is allowed.
+    /// True when the contact is allowed, whatever the address is called.
     #[must_use]
     pub fn connect(&self, query: &ConnectQuery<'_>) -> bool {
-        self.profile.connect.iter().any(|entry| allows(entry, query))
+        self.connect_named(query, &[])
+    }
+
+    /// True when the contact is allowed. `names`: what the container asked for when it was answered the address.
+    #[must_use]
+    pub fn connect_named(&self, query: &ConnectQuery<'_>, names: &[DomainName]) -> bool {
+        let mut entries = self.profile.connect.iter();
+        entries.any(|entry| allows(entry, query, names))
     }
 
     /// True when an entry names whatever has this name as a peer.
@@ -222,9 +229,9 @@ fn here(entry: &Listen, query: &ListenQuery<'_>) -> bool {
         && entry.address.allows(query.address)
 }
 
-fn allows(entry: &Connect, query: &ConnectQuery<'_>) -> bool {
-    // Which addresses a name has is not observed yet.
-    entry.dns.is_none()
+fn allows(entry: &Connect, query: &ConnectQuery<'_>, names: &[DomainName]) -> bool {
+    let named = |dns: &DnsName| names.iter().any(|name| dns.matches(name));
+    entry.dns.as_ref().is_none_or(named)
         && entry.proto == query.proto
         && port(entry.port, query.port, query.ephemeral)
         && entry.cidr.is_none_or(|cidr| cidr.contains(query.address))

@@ -11,11 +11,11 @@ mod tests;
 use super::model::{ApiVersion, Kind};
 use super::value::{AddressScope, Cidr, Port, Protocol};
 use super::{
-    Files, ImageName, ImagePattern, Matching, PathPattern, Profile, ProfileMetadata, ProfileState,
+    DnsName, Files, ImageName, ImagePattern, Matching, PathPattern, Profile, ProfileMetadata, ProfileState,
     Provenance, Source, generalise, sensitive,
 };
 use crate::container::{Container, ImageRef};
-use crate::event::peer_address;
+use crate::event::{DomainName, is_internal, peer_address};
 use crate::event::{
     EnrichedEvent, Exec, FileOpen, KernelString, Net, Payload, RecordFlags, SlotKey, Timestamp,
 };
@@ -72,10 +72,40 @@ struct Seen {
     containers: BTreeSet<SlotKey>,
 }
 
+/// Who has the address that is contacted, as far as somebody knows.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Contacted<'a> {
+    pub container: Option<&'a Container>,
+    /// What the contacting container asked for when it was answered the address.
+    pub name: Option<&'a DomainName>,
+}
+
 #[derive(Debug)]
 enum Peer {
     Image(ImagePattern),
+    Name(DnsName),
     Network(Cidr),
+}
+
+impl Peer {
+    /// A service outside keeps its name, and has another address tomorrow. Within a network the address says more than who answers for
+    /// names there, and the kernel can compare it.
+    fn of(address: IpAddr, peer: Contacted<'_>) -> Self {
+        let image = peer
+            .container
+            .and_then(Container::known)
+            .and_then(|known| ImageName::parse(&known.image.reference))
+            .and_then(|image| image.repository.parse().ok());
+        let name = peer
+            .name
+            .filter(|_| !is_internal(address))
+            .and_then(|name| DnsName::try_from(name.to_string()).ok());
+        match (image, name) {
+            (Some(image), _) => Self::Image(image),
+            (None, Some(name)) => Self::Name(name),
+            (None, None) => Self::Network(Cidr::single(address)),
+        }
+    }
 }
 
 impl Seen {
@@ -115,8 +145,8 @@ impl Learner {
         }
     }
 
-    /// Takes what `container` did; `peer` is the container that a contact goes to, where there is one.
-    pub fn observe(&mut self, event: &EnrichedEvent, container: &Container, peer: Option<&Container>) {
+    /// Takes what `container` did; `peer` is whom a contact goes to.
+    pub fn observe(&mut self, event: &EnrichedEvent, container: &Container, peer: Contacted<'_>) {
         self.note_container(container.key);
         if let Some(net) = event.raw.listener() {
             self.listen(event, net, container.key);
@@ -225,12 +255,7 @@ impl Learner {
         self.listen.entry(listener).or_default().at(time, container);
     }
 
-    fn connect(
-        &mut self,
-        event: &EnrichedEvent,
-        net: &Net,
-        (container, peer): (SlotKey, Option<&Container>),
-    ) {
+    fn connect(&mut self, event: &EnrichedEvent, net: &Net, (container, peer): (SlotKey, Contacted<'_>)) {
         let (Some(proto), Some(address)) = (Protocol::from_number(net.protocol), peer_address(&net.remote))
         else {
             return;
@@ -238,12 +263,7 @@ impl Learner {
         if address.is_loopback() {
             return;
         }
-        let image = peer
-            .and_then(Container::known)
-            .and_then(|known| ImageName::parse(&known.image.reference));
-        let peer = image
-            .and_then(|image| image.repository.parse().ok())
-            .map_or_else(|| Peer::Network(Cidr::single(address)), Peer::Image);
+        let peer = Peer::of(address, peer);
         let key = (
             peer.to_string(),
             proto,
@@ -361,6 +381,8 @@ impl std::fmt::Display for Peer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Image(image) => image.fmt(f),
+            // An image may be called like a host.
+            Self::Name(name) => write!(f, "dns {name}"),
             Self::Network(cidr) => cidr.fmt(f),
         }
     }

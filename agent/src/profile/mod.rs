@@ -33,7 +33,7 @@ pub use compile::{CompiledProfile, ConnectQuery, ExecQuery, ListenQuery, ListenV
 pub use dns::DnsName;
 pub use error::{Place, ProfileError};
 pub use image::{ImageName, ImagePattern};
-pub use learn::Learner;
+pub use learn::{Contacted, Learner};
 pub use lint::warnings;
 pub use model::{
     Capability, Connect, Exec, Files, Listen, Matching, Mode, PathEntry, Profile, ProfileMetadata,

@@ -248,7 +248,7 @@ pub struct Connect {
     /// Image of the container that is contacted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<ImagePattern>,
-    /// Kept; names are not resolved yet, so an entry with one allows nothing.
+    /// What the container asked for when it was answered the address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dns: Option<DnsName>,
     #[serde(default)]

@@ -2,8 +2,8 @@
 //! each is drawn when the agent starts.
 //!
 //! What the kernel cannot match stays with the daemon, is counted, and makes the section's verdict `UNDECIDED` where nothing else allows a
-//! deed: patterns with a wildcard elsewhere than in their last component, paths beyond [`MAX_POLICY_PATH`], arguments, and patterns of
-//! executables beyond [`MAX_CLASSES`]. Images stand for the addresses that their containers have: see [`PolicyTables::of_peer`].
+//! deed: patterns with a wildcard elsewhere than in their last component, paths beyond [`MAX_POLICY_PATH`], arguments, names of peers, and
+//! patterns of executables beyond [`MAX_CLASSES`]. Images stand for the addresses that their containers have: see [`PolicyTables::of_peer`].
 
 use super::model::{Capability, Connect, Exec, Listen, Mode, PathEntry, Profile, ProfileState};
 use super::value::{AddressScope, PathPattern, Port, Protocol};
@@ -262,9 +262,9 @@ impl Builder {
     }
 
     fn connect(&mut self, entry: &Connect) {
-        // Which addresses a name has is not observed: the entry allows nothing, to the daemon either.
+        // Which addresses a name has the daemon learns from answers: what such an entry may allow is not denied.
         if entry.dns.is_some() {
-            return;
+            return self.leave(Section::CONNECT);
         }
         let Some(actors) = self.actor(entry.exe.as_ref()) else {
             return self.leave(Section::CONNECT);

@@ -2,7 +2,7 @@ use super::store::{Presence, load_file, load_folder};
 use super::*;
 use crate::container::{Container, ImageRef, Metadata};
 use crate::detect::Class;
-use crate::event::{BootTime, ContainerId, Script, SlotKey};
+use crate::event::{BootTime, ContainerId, DomainName, Script, SlotKey};
 use crate::host::PortRange;
 use std::fs;
 use std::path::Path;
@@ -271,27 +271,51 @@ fn an_image_has_one_profile_by_its_digest_or_id() {
 }
 
 #[test]
-fn what_has_no_effect_yet_is_kept_and_told() {
+fn an_address_is_allowed_by_what_was_asked_for() {
     let text = GOOD.replace("image: postgres", "dns: \"*.Example.org\"");
     let profile = parse(&text, Path::new("p")).unwrap();
-    assert_eq!(
-        warnings(&profile),
-        [
-            "`connect` to *.example.org: names are not resolved yet, so this entry allows nothing; add one with \
-             `cidr` or `image`",
-        ]
-    );
     let written = serde_saphyr::to_string(&profile).unwrap();
     assert_eq!(parse(&written, Path::new("q")).unwrap(), profile);
-    let anywhere = ConnectQuery {
+    let profile = compile(profile);
+    let query = |port| ConnectQuery {
         proto: Protocol::Tcp,
         address: [192, 0, 2, 1].into(),
-        port: 5432,
+        port,
         exe: b"/x",
         peer: None,
         ephemeral: PortRange::default(),
     };
-    assert!(!compile(profile).connect(&anywhere));
+    let allowed = |port: u16, names: &[&str]| {
+        let names: Vec<DomainName> = names.iter().map(|name| (*name).into()).collect();
+        profile.connect_named(&query(port), &names)
+    };
+    assert!(allowed(5432, &["db.example.org"]) && allowed(5432, &["a.db.example.org"]));
+    assert!(
+        allowed(5432, &["elsewhere.example.net", "db.example.org"]),
+        "by any of its names"
+    );
+    assert!(!allowed(5432, &["example.org"]) && !allowed(5432, &["db.example.org.example.net"]));
+    assert!(!allowed(443, &["db.example.org"]), "another port");
+    assert!(!allowed(5432, &[]) && !profile.connect(&query(5432)));
+    assert!(profile.names(&"db.example.org".into()) && !profile.names(&"example.net".into()));
+}
+
+#[test]
+fn who_enforces_contacts_is_told_that_names_are_not_denied() {
+    let named = GOOD.replace("image: postgres", "dns: \"*.Example.org\"");
+    let warned = |text: &str| warnings(&parse(text, Path::new("p")).unwrap());
+    assert!(warned(&named).is_empty(), "nothing is to be denied");
+    let enforced = named.replace("lateral: learn", "lateral: enforce");
+    assert_eq!(
+        warned(&enforced),
+        [
+            "`connect` to *.example.org: the kernel knows no names, so no contact of this profile is denied, each is judged \
+             afterwards; write `cidr` or `image` in place of `dns` to have contacts denied",
+        ]
+    );
+    let more = enforced.replace("connect:\n", "connect:\n  - { dns: db.example.net }\n");
+    assert!(warned(&more)[0].starts_with("`connect` to db.example.net and 1 more: "));
+    assert!(warned(&GOOD.replace("lateral: learn", "lateral: enforce")).is_empty());
 }
 
 #[test]
@@ -405,7 +429,7 @@ fn what_the_kernel_cannot_match_is_left_to_the_daemon_and_counted() {
     let mine = [
         "exec: [{path: /bin/sh, parents: [/init, \"/usr/bin/*\"]}, {path: \"/usr/lib/**\"}]",
         "listen: [{port: 80, exe: \"**/nginx\"}, {port: any, address: 10.0.0.0/8}]",
-        "connect: [{cidr: 10.0.0.0/8}, {port: 53, proto: udp}, {dns: example.org}, {image: postgres}]",
+        "connect: [{cidr: 10.0.0.0/8}, {port: 53, proto: udp}, {image: postgres}]",
         "files: {write: [{path: /var/log}, {path: \"/tmp/*\"}]}",
     ];
     for section in mine {
@@ -415,6 +439,7 @@ fn what_the_kernel_cannot_match_is_left_to_the_daemon_and_counted() {
         "exec: [{path: \"/usr/*/x\"}]".to_owned(),
         "exec: [{path: \"/bin/{a,b}\"}]".to_owned(),
         "exec: [{path: /bin/sh, args: [\"-c\"]}]".to_owned(),
+        "connect: [{dns: example.org}, {cidr: 10.0.0.0/8}]".to_owned(),
         format!("exec: [{{path: /{long}}}]"),
         format!("files: {{write: [{{path: /{long}}}]}}"),
     ];

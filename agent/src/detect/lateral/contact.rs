@@ -48,16 +48,16 @@ impl<'a> Contact<'a> {
         let image = self
             .peer_known()
             .and_then(|known| ImageName::parse(&known.image.reference));
-        self.context.profile.is_some_and(|profile| {
-            profile.connect(&ConnectQuery {
-                proto: self.proto,
-                address: self.address,
-                port: self.port,
-                exe: &self.context.event.process.exe.bytes,
-                peer: image.as_ref(),
-                ephemeral: self.context.host.ephemeral_ports,
-            })
-        })
+        let query = ConnectQuery {
+            proto: self.proto,
+            address: self.address,
+            port: self.port,
+            exe: &self.context.event.process.exe.bytes,
+            peer: image.as_ref(),
+            ephemeral: self.context.host.ephemeral_ports,
+        };
+        let profile = self.context.profile;
+        profile.is_some_and(|profile| profile.connect_named(&query, &self.context.names(self.address)))
     }
 
     /// Whether the profile names it. `None`: there is none, or it says nothing of contacts.

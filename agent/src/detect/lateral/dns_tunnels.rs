@@ -77,7 +77,7 @@ impl DnsTunnels {
         if load.weight == 0 {
             return None;
         }
-        let domain = self.domain(placed.domain, time(context));
+        let domain = self.domain(placed.domain, context.time());
         domain.add(load, digest(&(question.name.as_str(), dns.asked().is_some())));
         let (messages, bytes) = (domain.messages, domain.bytes);
         (messages >= MIN_MESSAGES && domain.weight >= BUDGET)

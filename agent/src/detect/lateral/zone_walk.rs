@@ -103,7 +103,7 @@ fn everything(question: &Question) -> Option<String> {
 impl Walk {
     /// Many questions that together do.
     pub(super) fn message(&mut self, context: &DetectContext<'_>, dns: &Dns) -> Option<Finding> {
-        let now = time(context);
+        let now = context.time();
         let walked = match (dns.asked(), dns.answered()) {
             (Some(question), _) if question.kind == QuestionType::PTR => self.reverse(now, question),
             (_, Some(question)) if dns.code == ResponseCode::NX_DOMAIN => {

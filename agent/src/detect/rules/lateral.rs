@@ -52,7 +52,7 @@ pub(crate) static UNEXPECTED_CONNECTION: Rule = Rule {
     meaning: "The profile says whom the image contacts; this address, port or executable is not among them. \
         Medium for internal addresses, low for others.",
     why: "Command channels and stolen data leave through new connections.",
-    look_alikes: "Addresses that change by name (content networks): write the network into the profile.",
+    look_alikes: "Services whose addresses change (content networks): name them in the profile, `connect: [{dns: \"*.example.org\"}]`.",
     response: "See which program connects, and to whom.",
 };
 

@@ -53,6 +53,43 @@ fn an_alert_calls_the_peer_as_the_container_asked_for_it() {
 }
 
 #[test]
+fn who_is_named_by_the_profile_may_have_any_address() {
+    let mut run = two_containers();
+    run.feed(profile(
+        "state: complete\nconnect: [{dns: \"*.example.org\", port: 443}]",
+    ));
+    for (second, host) in [(2, 9), (4, 77)] {
+        run.feed(answers("updates.example.org.", [203, 0, 113, host], second))
+            .feed(connects_to(&format!("203.0.113.{host}"), 443, second + 1));
+    }
+    // One more name of an address takes nothing away.
+    run.feed(answers("elsewhere.example.net.", [203, 0, 113, 9], 6))
+        .feed(connects_to("203.0.113.9", 443, 7));
+    assert_eq!(run.rules(), []);
+    run.feed(connects_to("203.0.113.9", 80, 8))
+        .feed(answers("elsewhere.example.net.", [203, 0, 113, 10], 8))
+        .feed(connects_to("203.0.113.10", 443, 9));
+    assert_eq!(run.rules(), [("lateral.unexpected_connection", 0); 2]);
+}
+
+#[test]
+fn what_is_learned_of_a_service_outside_is_its_name() {
+    let mut run = two_containers();
+    let (session, _) = run.engine.learn(Selector::Container("web".to_owned())).unwrap();
+    for (second, host) in [(2, 9), (4, 77)] {
+        run.feed(answers("updates.example.org.", [203, 0, 113, host], second))
+            .feed(connects_to(&format!("203.0.113.{host}"), 443, second + 1));
+    }
+    let profile = run.engine.learned(session).unwrap();
+    let names: Vec<String> = profile
+        .connect
+        .iter()
+        .filter_map(|entry| Some(entry.dns.as_ref()?.to_string()))
+        .collect();
+    assert_eq!(names, ["updates.example.org"]);
+}
+
+#[test]
 fn names_are_forgotten_with_their_container_and_are_no_other_s() {
     let mut run = two_containers();
     run.feed(answers("updates.example.org.", [203, 0, 113, 9], 2));

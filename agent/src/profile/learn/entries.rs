@@ -35,14 +35,15 @@ impl Learner {
 
     pub(super) fn connect_entries(&self) -> Vec<Connect> {
         let entries = self.connect.iter().map(|((_, proto, port, exe), (peer, seen))| {
-            let (cidr, image) = match peer {
-                Peer::Image(image) => (None, Some(image.clone())),
-                Peer::Network(cidr) => (Some(*cidr), None),
+            let (cidr, image, dns) = match peer {
+                Peer::Image(image) => (None, Some(image.clone()), None),
+                Peer::Name(name) => (None, None, Some(name.clone())),
+                Peer::Network(cidr) => (Some(*cidr), None, None),
             };
             Connect {
                 cidr,
                 image,
-                dns: None,
+                dns,
                 proto: *proto,
                 port: *port,
                 exe: exe.clone(),

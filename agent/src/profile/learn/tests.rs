@@ -1,7 +1,9 @@
 use super::*;
 use crate::detect::testing::{OWN, Scene, connect, container, image_file, listen, scene};
 use crate::event::{Capable, EnrichedEvent, RecordFlags};
-use crate::profile::{ImageName, ListenQuery, ListenVerdict, Standing, StandingListener, compile, parse};
+use crate::profile::{
+    Connect, ImageName, ListenQuery, ListenVerdict, Standing, StandingListener, compile, parse,
+};
 
 fn learner(scene: &Scene) -> Learner {
     Learner::new("acme-app".into(), scene.known.image.clone(), PortRange::default())
@@ -45,7 +47,11 @@ fn learn(scene: &Scene, events: impl Iterator<Item = EnrichedEvent>) -> Profile 
         };
         let own = event.container.clone().unwrap();
         assert_eq!(own.key, OWN);
-        learner.observe(&event, &own, peer);
+        let contacted = Contacted {
+            container: peer,
+            name: None,
+        };
+        learner.observe(&event, &own, contacted);
     }
     learner.profile()
 }
@@ -106,6 +112,46 @@ fn neither_a_datagram_socket_s_peer_nor_another_image_s_listener_is_learned() {
         profile.connect.is_empty() && profile.listen.is_empty(),
         "{profile:?}"
     );
+}
+
+#[test]
+fn a_service_outside_is_learned_by_the_name_that_was_asked_for() {
+    let scene = scene("acme/app:1", "/app/server");
+    let mut learner = learner(&scene);
+    let named = |name: &str| DomainName::from(name);
+    for (address, name) in [
+        ("203.0.113.9", Some(named("updates.example.org"))),
+        ("203.0.113.10", Some(named("updates.example.org"))),
+        ("203.0.113.11", None),
+        (
+            "203.0.113.12",
+            Some(DomainName::of_labels([&b"no host"[..]].into_iter())),
+        ),
+        ("10.0.0.9", Some(named("db.shop.svc.cluster.local"))),
+    ] {
+        let event = scene.event(connect(address, 443));
+        let contacted = Contacted {
+            name: name.as_ref(),
+            ..Contacted::default()
+        };
+        learner.observe(&event, &event.container.clone().unwrap(), contacted);
+    }
+    let profile = learner.profile();
+    let entry = |entry: &Connect| {
+        let name = entry.dns.as_ref().map(ToString::to_string);
+        name.or(entry.cidr.map(|cidr| cidr.to_string()))
+    };
+    let entries: Vec<String> = profile.connect.iter().filter_map(entry).collect();
+    let expected = [
+        "10.0.0.9/32",
+        "203.0.113.11/32",
+        "203.0.113.12/32",
+        "updates.example.org",
+    ];
+    assert_eq!(entries, expected);
+    let text = serde_saphyr::to_string(&profile).unwrap();
+    let read = parse(&text, std::path::Path::new("p")).unwrap();
+    assert_eq!(read, profile, "{text}");
 }
 
 #[test]
@@ -199,7 +245,7 @@ fn what_is_learned_is_bounded() {
         .into();
         let event = scene.event(Payload::Exec(scene.exec()));
         let own = event.container.clone().unwrap();
-        learner.observe(&event, &own, None);
+        learner.observe(&event, &own, Contacted::default());
     }
     assert_eq!((learner.profile().exec.len(), learner.overflowed()), (2048, 952));
 }
@@ -230,7 +276,7 @@ fn a_server_that_runs_already_is_learned_and_may_restart_from_anywhere() {
     scene.known.exposed_ports = vec!["80/tcp".into()];
     let mut learner = found(&scene, &standing("/usr/sbin/nginx", 80));
     let worker = scene.event(Payload::Exec(scene.exec()));
-    learner.observe(&worker, &worker.container.clone().unwrap(), None);
+    learner.observe(&worker, &worker.container.clone().unwrap(), Contacted::default());
     let profile = learner.profile();
     assert_eq!(profile.exec.len(), 1);
     assert_eq!(profile.exec[0].path.as_str(), "/usr/sbin/nginx");
