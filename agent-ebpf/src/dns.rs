@@ -8,7 +8,7 @@ use agent_common::limits::MAX_DNS_MESSAGE;
 use agent_common::slot::TaskLabel;
 use aya_ebpf::bindings::__sk_buff;
 use aya_ebpf::helpers::generated::bpf_skb_load_bytes;
-use core::ptr::{addr_of, addr_of_mut, read_volatile};
+use core::ptr::{addr_of, addr_of_mut, read_volatile, write_volatile};
 
 /// Who asks for names over a socket.
 #[repr(C)]
@@ -73,10 +73,11 @@ impl Message {
             let to = addr_of_mut!((*scratch).path).cast::<u8>().add(PLACE as usize);
             bpf_skb_load_bytes(packet.cast(), offset, to.cast(), len)
         };
-        (failed == 0).then_some(Self {
-            end: PLACE + len,
-            is_cut,
-        })
+        let end = PLACE + len;
+        for byte in 0..size_of::<u64>() as u32 {
+            clear(scratch, end + byte);
+        }
+        (failed == 0).then_some(Self { end, is_cut })
     }
 
     /// A number for the first question, and its type; `None`: there is none.
@@ -129,7 +130,9 @@ pub struct Question {
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn name_end(buffer: u32, end: u32) -> u32 {
-    let Some(scratch) = scratch::taken(buffer) else { return 0 };
+    let Some(scratch) = scratch::taken(buffer) else {
+        return 0;
+    };
     let mut at = QUESTION;
     for _ in 0..MAX_LABELS {
         let label = byte(scratch, at);
@@ -144,12 +147,14 @@ extern "C" fn name_end(buffer: u32, end: u32) -> u32 {
     0
 }
 
-/// Keyed hash of the first name, which ends at `end`. Up to seven bytes behind it count too: they are the question's, or the same in all messages
-/// of one resolver.
+/// Keyed hash of the first name, which ends at `end`. Up to seven bytes behind it count too: they are the question's, nothing, or what all
+/// messages of one resolver have there.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn name_hash(buffer: u32, end: u32) -> u64 {
-    let Some(scratch) = scratch::taken(buffer) else { return 0 };
+    let Some(scratch) = scratch::taken(buffer) else {
+        return 0;
+    };
     let mut hasher = Hasher::new();
     for index in 0..NAME_WORDS {
         let at = QUESTION + index * 8;
@@ -170,7 +175,9 @@ extern "C" fn name_hash(buffer: u32, end: u32) -> u64 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn addresses(buffer: u32, at: u32, end: u32) -> u64 {
-    let Some(scratch) = scratch::taken(buffer) else { return 0 };
+    let Some(scratch) = scratch::taken(buffer) else {
+        return 0;
+    };
     let records = half(scratch, PLACE + 6);
     let mut at = at;
     let mut sum = 0_u64;
@@ -212,6 +219,14 @@ fn byte(scratch: *mut Scratch, at: u32) -> u32 {
     let at = core::hint::black_box(at) & PATH_MASK;
     // SAFETY: scratch memory that this program took; a masked position.
     u32::from(unsafe { read_volatile(addr_of!((*scratch).path).cast::<u8>().add(at as usize)) })
+}
+
+/// What was there belonged to another message.
+#[inline(always)]
+fn clear(scratch: *mut Scratch, at: u32) {
+    let at = core::hint::black_box(at) & PATH_MASK;
+    // SAFETY: scratch memory that this program took; a masked position.
+    unsafe { write_volatile(addr_of_mut!((*scratch).path).cast::<u8>().add(at as usize), 0) };
 }
 
 /// Two of them, as numbers stand in messages.

@@ -4,21 +4,23 @@
 use crate::count;
 use crate::dns::{Asker, Message, Question};
 use crate::emit;
+use crate::global::offset;
 use crate::header::{self, Origin, Report};
+use crate::hooks::net;
 use crate::hooks::sock_addr::{self, ALLOW, peer4, peer6};
-use crate::kernel::Task;
+use crate::kernel::{Kptr, Task, load};
 use crate::label;
 use crate::maps::ASKERS;
 use crate::scratch::{self, Scratch};
-use crate::socket::{self, IPPROTO_TCP, IPPROTO_UDP, NO_ADDRESS};
+use crate::socket::{self, AF_INET, AF_INET6, IPPROTO_TCP, IPPROTO_UDP, NO_ADDRESS, Named};
 use crate::task::{self, Actor, Deed};
 use agent_common::counter::{KernelError, Outcome};
 use agent_common::event::{DnsEvent, EventKind, SocketAddress};
 use agent_common::slot::TaskLabel;
-use aya_ebpf::bindings::__sk_buff;
+use aya_ebpf::bindings::{__sk_buff, BPF_SK_STORAGE_GET_F_CREATE};
 use aya_ebpf::helpers::generated::{bpf_sk_storage_get, bpf_skb_load_bytes};
-use aya_ebpf::macros::{cgroup_skb, cgroup_sock_addr};
-use aya_ebpf::programs::{SkBuffContext, SockAddrContext};
+use aya_ebpf::macros::{cgroup_skb, cgroup_sock_addr, fentry, lsm};
+use aya_ebpf::programs::{FEntryContext, LsmContext, SkBuffContext, SockAddrContext};
 use core::ptr::{addr_of_mut, from_ref, null_mut};
 
 const KIND: EventKind = EventKind::DNS;
@@ -28,6 +30,44 @@ const PORTS: [u16; 2] = [53, 853];
 const PREFIX: u32 = 2;
 const UDP_HEAD: u32 = 8;
 const IPV6_HEAD: u32 = 40;
+
+/// `socket_connect(struct socket *sock, struct sockaddr *address, int addrlen)`, all kernels.
+#[lsm(hook = "socket_connect")]
+pub fn lsm_dns_connect(ctx: LsmContext) -> i32 {
+    named(ctx.arg(0), Kptr(ctx.arg(1)), ctx.arg(2), Origin::LSM);
+    0
+}
+
+/// `socket_sendmsg(struct socket *sock, struct msghdr *msg, int size)`, all kernels.
+#[lsm(hook = "socket_sendmsg")]
+pub fn lsm_dns_send(ctx: LsmContext) -> i32 {
+    sending(ctx.arg(0), ctx.arg(1), Origin::LSM);
+    0
+}
+
+/// `security_socket_connect`, with the same arguments.
+#[fentry(function = "security_socket_connect")]
+pub fn fentry_dns_connect(ctx: FEntryContext) -> i32 {
+    named(ctx.arg(0), Kptr(ctx.arg(1)), ctx.arg(2), Origin::FENTRY);
+    0
+}
+
+/// `security_socket_sendmsg`, with the same arguments.
+#[fentry(function = "security_socket_sendmsg")]
+pub fn fentry_dns_send(ctx: FEntryContext) -> i32 {
+    sending(ctx.arg(0), ctx.arg(1), Origin::FENTRY);
+    0
+}
+
+#[inline(always)]
+fn sending(socket: Task, message: Task, origin: Origin) {
+    // SAFETY: `msghdr` is a BTF pointer. Loaded, not read by the helper: this runs for every send of the host.
+    let name: u64 = unsafe { load(message, offset!(msghdr_name)) };
+    if name != 0 {
+        let len = Kptr(message as u64).read_or_zero(offset!(msghdr_name_len));
+        named(socket, Kptr(name), len, origin);
+    }
+}
 
 /// connect(2) over IPv4, since 4.17; with task storage in cgroup programs, newer than 6.12.
 #[cgroup_sock_addr(connect4)]
@@ -87,17 +127,54 @@ fn told(
     if peer.port != PORTS[0] && peer.port != PORTS[1] {
         return ALLOW;
     }
-    let Some((task, label)) = labelled() else { return ALLOW };
+    let Some((task, label)) = labelled() else {
+        return ALLOW;
+    };
     // SAFETY: the context's socket.
     let asker = unsafe { ASKERS.get_or_insert_ptr_mut(context, None) };
-    if asker.is_null() {
-        count::error(KernelError::MAP_UPDATE);
-        return ALLOW;
-    }
     let operation = sock_addr::operation(context.sock_addr, NO_ADDRESS, peer);
+    remember(asker, (task, label), &operation, Origin::PACKET);
+    ALLOW
+}
+
+/// A socket is told of an address, in the kernel's memory.
+#[inline(always)]
+fn named(socket: Task, address: Kptr, len: u32, origin: Origin) {
+    let [family, port] = address.read_or_zero::<[u16; 2]>(0);
+    let port = u16::from_be(port);
+    if port != PORTS[0] && port != PORTS[1] || family != AF_INET && family != AF_INET6 {
+        return;
+    }
+    let Some(asking) = task::labelled() else { return };
+    // SAFETY: `socket` is a BTF pointer.
+    let sk: Task = unsafe { load(socket, offset!(socket_sk)) };
+    if sk.is_null() {
+        return;
+    }
+    let create = BPF_SK_STORAGE_GET_F_CREATE.into();
+    // SAFETY: a socket that is not null; the map outlives the program.
+    let asker =
+        unsafe { bpf_sk_storage_get(from_ref(&ASKERS).cast_mut().cast(), sk.cast(), null_mut(), create) };
+    let sk = Kptr(sk as u64);
+    let mut operation = net::Operation {
+        local: NO_ADDRESS,
+        remote: NO_ADDRESS,
+        protocol: socket::protocol(sk),
+        socket_type: 0,
+        backlog: 0,
+    };
+    socket::read_named(&Named { sk, address, len }, &mut operation.remote);
+    remember(asker.cast(), asking, &operation, origin);
+}
+
+#[inline(always)]
+fn remember(asker: *mut Asker, (task, label): (Task, TaskLabel), operation: &net::Operation, origin: Origin) {
+    if asker.is_null() {
+        return count::error(KernelError::MAP_UPDATE);
+    }
     let report = Report {
         kind: KIND,
-        origin: Origin::PACKET,
+        origin,
         flags: 0,
         ret: 0,
     };
@@ -109,7 +186,6 @@ fn told(
         socket::normalise_peer(&mut *addr_of_mut!((*asker).server));
         header::write(addr_of_mut!((*asker).head), task, &label, report);
     }
-    ALLOW
 }
 
 /// Packets that leave, since 4.10; at their socket's network, translated already.
@@ -201,7 +277,7 @@ fn report(
 /// Where a packet's message begins; behind its length, of TCP. `None`: it has none, or is a later fragment.
 #[inline(always)]
 fn payload(packet: *mut __sk_buff) -> Option<u32> {
-    let head: [u8; 10] = load(packet, 0)?;
+    let head: [u8; 10] = bytes(packet, 0)?;
     let (transport, protocol) = if head[0] >> 4 == 4 {
         if u16::from_be_bytes([head[6], head[7]]) & 0x1fff != 0 {
             return None;
@@ -220,16 +296,16 @@ fn payload(packet: *mut __sk_buff) -> Option<u32> {
 /// A segment that is one message. Parts of one cannot be told from what is none.
 #[inline(always)]
 fn segment(packet: *mut __sk_buff, transport: u32) -> Option<u32> {
-    let [lengths] = load::<[u8; 1]>(packet, transport + 12)?;
+    let [lengths] = bytes::<[u8; 1]>(packet, transport + 12)?;
     let payload = transport + u32::from(lengths >> 4) * 4;
-    let prefix = u32::from(u16::from_be_bytes(load(packet, payload)?));
+    let prefix = u32::from(u16::from_be_bytes(bytes(packet, payload)?));
     // SAFETY: the context's field.
     let len = unsafe { (*packet).len }.wrapping_sub(payload + PREFIX);
     (len == prefix).then_some(payload + PREFIX)
 }
 
 #[inline(always)]
-fn load<T: Copy>(packet: *mut __sk_buff, offset: u32) -> Option<T> {
+fn bytes<T: Copy>(packet: *mut __sk_buff, offset: u32) -> Option<T> {
     let mut value = core::mem::MaybeUninit::<T>::uninit();
     // SAFETY: the helper writes all of it, or fails.
     unsafe {

@@ -2,6 +2,7 @@
 
 mod attributes;
 mod calls;
+mod dns;
 mod exec;
 mod files;
 mod identity;
@@ -42,6 +43,7 @@ pub(crate) fn checks() -> impl Iterator<Item = &'static Check> {
         .chain(names::CHECKS.iter().copied().flatten())
         .chain(attributes::CHECKS)
         .chain(network::CHECKS)
+        .chain(dns::CHECKS)
         .chain(memory::CHECKS)
         .chain(rights::CHECKS)
         .chain(calls::CHECKS)
@@ -166,7 +168,7 @@ impl<'a> Stage<'a> {
         self.check_head(&header).with_context(|| format!("{header:?}"))?;
         let backend = match self.backend(capability)? {
             // It is asked by a cgroup program there.
-            Backend::Tracepoint if capability == Capability::Send => "cgroup",
+            Backend::Tracepoint if matches!(capability, Capability::Send | Capability::Dns) => "cgroup",
             backend => backend.name(),
         };
         ensure!(

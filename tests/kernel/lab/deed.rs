@@ -3,6 +3,7 @@
 mod attributes;
 mod files;
 mod memory;
+mod names;
 mod rights;
 mod sockets;
 mod vanished;
@@ -170,10 +171,11 @@ type Group = fn(&[&str]) -> Option<io::Result<i64>>;
 
 /// One module per group of hooks.
 fn further(words: &[&str]) -> io::Result<i64> {
-    let groups: [Group; 7] = [
+    let groups: [Group; 8] = [
         attributes::perform,
         files::perform,
         memory::perform,
+        names::perform,
         sockets::perform,
         rights::perform,
         vanished::perform,

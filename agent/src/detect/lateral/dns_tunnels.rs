@@ -5,7 +5,6 @@
 //! good, some kilobytes an hour, is not found.
 
 use super::domains::Placed;
-use super::time;
 use crate::detect::per_container::push_latest;
 use crate::detect::rules::lateral;
 use crate::detect::{DetectContext, Finding};

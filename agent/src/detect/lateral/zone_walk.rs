@@ -2,7 +2,7 @@
 //! of it and what its questions show are one deed; who brings a resolver of his own is seen by the questions alone.
 
 use super::domains::is_suffix;
-use super::{clients, dns_tunnels, time};
+use super::{clients, dns_tunnels};
 use crate::detect::per_container::push_latest;
 use crate::detect::program::{BROUGHT, called, is_main};
 use crate::detect::rules::lateral;

@@ -129,6 +129,26 @@ pub(super) const PLANS: &[Plan] = &[
         capability: Capability::Dns,
         ways: &[
             way(
+                Backend::Lsm,
+                Trust::RESOLVED,
+                &[
+                    lsm("lsm_dns_connect", "socket_connect"),
+                    lsm("lsm_dns_send", "socket_sendmsg"),
+                    cgroup("dns_egress"),
+                    cgroup("dns_ingress"),
+                ],
+            ),
+            way(
+                Backend::Fentry,
+                Trust::RESOLVED,
+                &[
+                    fentry("fentry_dns_connect", "security_socket_connect"),
+                    fentry("fentry_dns_send", "security_socket_sendmsg"),
+                    cgroup("dns_egress"),
+                    cgroup("dns_ingress"),
+                ],
+            ),
+            way(
                 Backend::Tracepoint,
                 Trust::RESOLVED,
                 &[

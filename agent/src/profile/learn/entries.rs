@@ -5,17 +5,21 @@ use crate::profile::{Capability, Connect, Exec, Listen, PathEntry, PathPattern};
 
 impl Learner {
     pub(super) fn exec_entries(&self) -> Vec<Exec> {
-        let entry = |(path, started): (&PathPattern, &Started)| Exec {
+        let entry = |path: &PathPattern, started: &Started, parents| Exec {
             path: path.clone(),
-            parents: if started.before {
-                Vec::new()
-            } else {
-                started.parents.iter().cloned().collect()
-            },
+            parents,
             args: None,
             provenance: started.seen.provenance(),
         };
-        let seen = self.exec.iter().map(entry);
+        let entries = |(path, started): (&PathPattern, &Started)| {
+            let parents: Vec<_> = started.parents.iter().cloned().collect();
+            let anybody = started.before || parents.is_empty();
+            let anybody = anybody.then(|| entry(path, started, Vec::new()));
+            // That anybody may start it does not say whose work it is.
+            let known = (!parents.is_empty()).then(|| entry(path, started, parents));
+            [anybody, known].into_iter().flatten()
+        };
+        let seen = self.exec.iter().flat_map(entries);
         seen.chain(self.declared_exec()).collect()
     }
 
