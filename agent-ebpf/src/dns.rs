@@ -42,8 +42,6 @@ const MAX_RECORDS: u32 = 16;
 /// Of a record whose name refers to another, which those of answers do: name, type, class, time to live, length.
 const RECORD_HEAD: u32 = 12;
 const REFERENCE: u32 = 0xc0;
-const TYPE_A: u32 = 1;
-const TYPE_AAAA: u32 = 28;
 
 /// A message of which a copy is in scratch memory.
 #[derive(Clone, Copy)]
@@ -95,11 +93,11 @@ impl Message {
         })
     }
 
-    /// A number for what the answer says: its code, and its addresses in whatever order.
+    /// A number for what the answer says: its code, and its records in whatever order.
     #[inline(always)]
     pub fn answer(self, scratch: *mut Scratch, question: &Question) -> u64 {
         let code = u64::from(byte(scratch, PLACE + 3) & 0xf);
-        addresses(scratch::number(scratch), question.end, self.end).wrapping_add(code)
+        records(scratch::number(scratch), question.end, self.end).wrapping_add(code)
     }
 
     /// Appends it to the record.
@@ -171,46 +169,30 @@ extern "C" fn name_hash(buffer: u32, end: u32) -> u64 {
     hasher.finish()
 }
 
-/// Sum of the hashes of an answer's addresses, whose records begin at `at`.
+/// Sum of the hashes of an answer's records, which begin at `at`. Without their times to live, which fall; and of what a record holds the first
+/// and the last four bytes: all of an IPv4 address.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn addresses(buffer: u32, at: u32, end: u32) -> u64 {
+extern "C" fn records(buffer: u32, at: u32, end: u32) -> u64 {
     let Some(scratch) = scratch::taken(buffer) else {
         return 0;
     };
-    let records = half(scratch, PLACE + 6);
+    let count = half(scratch, PLACE + 6);
     let mut at = at;
     let mut sum = 0_u64;
     for index in 0..MAX_RECORDS {
-        if index >= records || at > LONGEST || at + RECORD_HEAD > end || byte(scratch, at) < REFERENCE {
+        if index >= count || at > LONGEST || at + RECORD_HEAD > end || byte(scratch, at) < REFERENCE {
             break;
         }
-        let words = match half(scratch, at + 2) {
-            TYPE_A => 1,
-            TYPE_AAAA => 4,
-            _ => 0,
-        };
-        let len = half(scratch, at + RECORD_HEAD - 2);
-        at += RECORD_HEAD;
-        if words * 4 == len && words != 0 {
-            sum = sum.wrapping_add(address(scratch, at, words));
-        }
-        at += len;
+        let kind = half(scratch, at + 2);
+        let data = at + RECORD_HEAD;
+        at = data + half(scratch, data - 2);
+        let mut hasher = Hasher::new();
+        hasher.word(u64::from(kind) << 32 | u64::from(word(scratch, data)));
+        hasher.word(word(scratch, at.wrapping_sub(4)).into());
+        sum = sum.wrapping_add(hasher.finish());
     }
     sum
-}
-
-/// Keyed hash of an address of so many words.
-#[inline(always)]
-fn address(scratch: *mut Scratch, at: u32, words: u32) -> u64 {
-    let mut hasher = Hasher::new();
-    for word in 0..4 {
-        if word < words {
-            let at = at + word * 4;
-            hasher.word(u64::from(half(scratch, at) << 16 | half(scratch, at + 2)));
-        }
-    }
-    hasher.finish()
 }
 
 /// A byte of the message.
@@ -233,4 +215,10 @@ fn clear(scratch: *mut Scratch, at: u32) {
 #[inline(always)]
 fn half(scratch: *mut Scratch, at: u32) -> u32 {
     byte(scratch, at) << 8 | byte(scratch, at + 1)
+}
+
+/// Four of them.
+#[inline(always)]
+fn word(scratch: *mut Scratch, at: u32) -> u32 {
+    half(scratch, at) << 16 | half(scratch, at + 2)
 }

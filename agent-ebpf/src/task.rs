@@ -126,8 +126,12 @@ pub fn admit(kind: EventKind, task: Task) -> Option<Actor> {
 /// The same for programs without task storage: what a task is follows from its cgroup each time.
 #[inline(always)]
 pub fn enter_by_cgroup(kind: EventKind) -> Option<Actor> {
-    let (task, label) = labelled_by_cgroup()?;
-    admit_labelled(kind, task, label)
+    // SAFETY: always valid.
+    let task = unsafe { bpf_get_current_task() };
+    // Most tasks are the host's: the rest of a label costs ten reads more.
+    cgroup::slot_of_task(Kptr(task))?;
+    let label = label::from_kernel(Kptr(task));
+    admit_labelled(kind, task as Task, label)
 }
 
 /// The current task with its label, when it is a container's.
@@ -136,16 +140,6 @@ pub fn labelled() -> Option<(Task, TaskLabel)> {
     let task = current();
     // SAFETY: a live map value.
     Some((task, unsafe { *label::of(task)? }))
-}
-
-/// The same for programs without task storage.
-#[inline(always)]
-pub fn labelled_by_cgroup() -> Option<(Task, TaskLabel)> {
-    // SAFETY: always valid.
-    let task = unsafe { bpf_get_current_task() };
-    // Most tasks are the host's: the rest of a label costs ten reads more.
-    cgroup::slot_of_task(Kptr(task))?;
-    Some((task as Task, label::from_kernel(Kptr(task))))
 }
 
 /// The same for a task whose label was found already.

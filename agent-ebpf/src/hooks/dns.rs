@@ -69,61 +69,33 @@ fn sending(socket: Task, message: Task, origin: Origin) {
     }
 }
 
-/// connect(2) over IPv4, since 4.17; with task storage in cgroup programs, newer than 6.12.
+/// connect(2) over IPv4; with task storage in cgroup programs, newer than 6.12.
 #[cgroup_sock_addr(connect4)]
 pub fn dns_connect4(ctx: SockAddrContext) -> i32 {
-    told(&ctx, peer4(ctx.sock_addr), task::labelled)
+    told(&ctx, peer4(ctx.sock_addr))
 }
 
 /// The same over IPv6.
 #[cgroup_sock_addr(connect6)]
 pub fn dns_connect6(ctx: SockAddrContext) -> i32 {
-    told(&ctx, peer6(ctx.sock_addr), task::labelled)
+    told(&ctx, peer6(ctx.sock_addr))
 }
 
-/// sendmsg(2) and its relatives on unconnected UDP over IPv4, since 4.18.
+/// sendmsg(2) and its relatives on unconnected UDP over IPv4.
 #[cgroup_sock_addr(sendmsg4)]
 pub fn dns_send4(ctx: SockAddrContext) -> i32 {
-    told(&ctx, peer4(ctx.sock_addr), task::labelled)
+    told(&ctx, peer4(ctx.sock_addr))
 }
 
 /// The same over IPv6.
 #[cgroup_sock_addr(sendmsg6)]
 pub fn dns_send6(ctx: SockAddrContext) -> i32 {
-    told(&ctx, peer6(ctx.sock_addr), task::labelled)
-}
-
-/// The same where the task's label cannot be had: the container is the cgroup's, and no exec is known.
-#[cgroup_sock_addr(connect4)]
-pub fn dns_connect4_by_cgroup(ctx: SockAddrContext) -> i32 {
-    told(&ctx, peer4(ctx.sock_addr), task::labelled_by_cgroup)
-}
-
-/// The same over IPv6.
-#[cgroup_sock_addr(connect6)]
-pub fn dns_connect6_by_cgroup(ctx: SockAddrContext) -> i32 {
-    told(&ctx, peer6(ctx.sock_addr), task::labelled_by_cgroup)
-}
-
-/// The same of datagrams.
-#[cgroup_sock_addr(sendmsg4)]
-pub fn dns_send4_by_cgroup(ctx: SockAddrContext) -> i32 {
-    told(&ctx, peer4(ctx.sock_addr), task::labelled_by_cgroup)
-}
-
-/// The same over IPv6.
-#[cgroup_sock_addr(sendmsg6)]
-pub fn dns_send6_by_cgroup(ctx: SockAddrContext) -> i32 {
-    told(&ctx, peer6(ctx.sock_addr), task::labelled_by_cgroup)
+    told(&ctx, peer6(ctx.sock_addr))
 }
 
 /// Remembers with the socket who asks, when the peer's port is one for names.
 #[inline(always)]
-fn told(
-    context: &SockAddrContext,
-    peer: SocketAddress,
-    labelled: impl FnOnce() -> Option<(Task, TaskLabel)>,
-) -> i32 {
+fn told(context: &SockAddrContext, peer: SocketAddress) -> i32 {
     if peer.port != PORTS[0] && peer.port != PORTS[1] {
         return ALLOW;
     }
@@ -133,7 +105,7 @@ fn told(
     // SAFETY: the context's socket.
     let asker = unsafe { ASKERS.get_or_insert_ptr_mut(context, None) };
     let operation = sock_addr::operation(context.sock_addr, NO_ADDRESS, peer);
-    remember(asker, (task, label), &operation, Origin::PACKET);
+    remember(asker, asking, &operation, Origin::PACKET);
     ALLOW
 }
 

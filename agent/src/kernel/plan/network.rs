@@ -148,6 +148,7 @@ pub(super) const PLANS: &[Plan] = &[
                     cgroup("dns_ingress"),
                 ],
             ),
+            // Up to 6.12 at least cgroup programs cannot use task storage: the container would be known, and not who asks.
             way(
                 Backend::Tracepoint,
                 Trust::RESOLVED,
@@ -156,19 +157,6 @@ pub(super) const PLANS: &[Plan] = &[
                     cgroup("dns_connect6"),
                     cgroup("dns_send4"),
                     cgroup("dns_send6"),
-                    cgroup("dns_egress"),
-                    cgroup("dns_ingress"),
-                ],
-            ),
-            // Up to 6.12 at least cgroup programs cannot use task storage.
-            way(
-                Backend::Tracepoint,
-                Trust::RESOLVED,
-                &[
-                    cgroup("dns_connect4_by_cgroup"),
-                    cgroup("dns_connect6_by_cgroup"),
-                    cgroup("dns_send4_by_cgroup"),
-                    cgroup("dns_send6_by_cgroup"),
                     cgroup("dns_egress"),
                     cgroup("dns_ingress"),
                 ],
