@@ -1,7 +1,6 @@
 //! DNS messages in scratch memory: what tells one question, and one answer, from others.
 
 use crate::hash::Hasher;
-use crate::kernel;
 use crate::scratch::{self, Memory, PATH_MASK, Scratch};
 use agent_common::event::{EventHeader, SocketAddress, StrRef};
 use agent_common::limits::MAX_DNS_MESSAGE;

@@ -99,7 +99,7 @@ fn told(context: &SockAddrContext, peer: SocketAddress) -> i32 {
     if peer.port != PORTS[0] && peer.port != PORTS[1] {
         return ALLOW;
     }
-    let Some((task, label)) = labelled() else {
+    let Some(asking) = task::labelled() else {
         return ALLOW;
     };
     // SAFETY: the context's socket.
