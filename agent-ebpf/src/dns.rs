@@ -31,16 +31,18 @@ const SHORTEST: u32 = HEAD + 1 + QUESTION_TAIL;
 const LONGEST: u32 = MAX_DNS_MESSAGE as u32;
 const MAX_LABELS: u32 = 128;
 const MAX_LABEL: u32 = 63;
-/// Words of the longest name.
-const NAME_WORDS: u32 = 32;
+/// Words of the longest message.
+const MAX_WORDS: u32 = LONGEST / 8;
 /// In each byte, what tells small letters from capital ones: resolvers mix these at random.
 const SMALL: u64 = 0x2020_2020_2020_2020;
 
 /// Records of an answer that are looked at.
 const MAX_RECORDS: u32 = 16;
-/// Of a record whose name refers to another, which those of answers do: name, type, class, time to live, length.
-const RECORD_HEAD: u32 = 12;
+/// Behind a record's name: type, class, time to live, length.
+const RECORD_HEAD: u32 = 10;
+/// What begins a reference to another name, and its bytes.
 const REFERENCE: u32 = 0xc0;
+const REFERENCE_LEN: u32 = 2;
 
 /// A message of which a copy is in scratch memory.
 #[derive(Clone, Copy)]
@@ -81,12 +83,15 @@ impl Message {
     #[inline(always)]
     pub fn question(self, scratch: *mut Scratch) -> Option<Question> {
         let buffer = scratch::number(scratch);
-        let end = name_end(buffer, self.end);
+        let end = name_end(buffer, QUESTION, self.end);
         if end == 0 || half(scratch, PLACE + 4) == 0 {
             return None;
         }
+        // What a name refers to may stand anywhere.
+        let refers = byte(scratch, end - REFERENCE_LEN) >= REFERENCE;
+        let told = if refers { self.end } else { end };
         Some(Question {
-            name: name_hash(buffer, end),
+            name: name_hash(buffer, told),
             kind: half(scratch, end),
             end: end + QUESTION_TAIL,
         })
@@ -123,28 +128,40 @@ pub struct Question {
     end: u32,
 }
 
-/// Where the first name of a message ends, behind its root; 0 when it has none. Label by label: a byte that is zero may be data.
+/// Where the name at `from` ends, behind its root or what it refers to; 0 when it is none. Label by label: a byte that is zero may be data.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn name_end(buffer: u32, end: u32) -> u32 {
+extern "C" fn name_end(buffer: u32, from: u32, end: u32) -> u32 {
     let Some(scratch) = scratch::taken(buffer) else {
         return 0;
     };
-    let mut at = QUESTION;
+    let mut at = from;
     for _ in 0..MAX_LABELS {
+        if at > LONGEST {
+            return 0;
+        }
         let label = byte(scratch, at);
+        if label >= REFERENCE {
+            return within(at + REFERENCE_LEN, end);
+        }
         at += 1 + label;
-        if label > MAX_LABEL || at + QUESTION_TAIL > end || at > PATH_MASK {
+        if label > MAX_LABEL {
             return 0;
         }
         if label == 0 {
-            return at;
+            return within(at, end);
         }
     }
     0
 }
 
-/// Keyed hash of the first name, which ends at `end`. Up to seven bytes behind it count too: they are the question's, nothing, or what all
+/// The end of a name, when type and class follow it.
+#[inline(always)]
+fn within(at: u32, end: u32) -> u32 {
+    if at + QUESTION_TAIL <= end { at } else { 0 }
+}
+
+/// Keyed hash of the first name, or more, up to `end`. Up to seven bytes behind it count too: they are the question's, nothing, or what all
 /// messages of one resolver have there.
 #[unsafe(no_mangle)]
 #[inline(never)]
@@ -153,7 +170,7 @@ extern "C" fn name_hash(buffer: u32, end: u32) -> u64 {
         return 0;
     };
     let mut hasher = Hasher::new();
-    for index in 0..NAME_WORDS {
+    for index in 0..MAX_WORDS {
         let at = QUESTION + index * 8;
         if at >= end {
             break;
@@ -168,8 +185,8 @@ extern "C" fn name_hash(buffer: u32, end: u32) -> u64 {
     hasher.finish()
 }
 
-/// Sum of the hashes of an answer's records, which begin at `at`. Without their times to live, which fall; and of what a record holds the first
-/// and the last four bytes: all of an IPv4 address.
+/// Sum of the hashes of an answer's records, which begin at `at`. Without their names and times to live, which fall; and of what a record holds
+/// the first and the last four bytes: all of an IPv4 address.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn records(buffer: u32, at: u32, end: u32) -> u64 {
@@ -180,11 +197,15 @@ extern "C" fn records(buffer: u32, at: u32, end: u32) -> u64 {
     let mut at = at;
     let mut sum = 0_u64;
     for index in 0..MAX_RECORDS {
-        if index >= count || at > LONGEST || at + RECORD_HEAD > end || byte(scratch, at) < REFERENCE {
+        if index >= count || at > LONGEST {
             break;
         }
-        let kind = half(scratch, at + 2);
-        let data = at + RECORD_HEAD;
+        let head = name_end(buffer, at, end);
+        if head == 0 || head + RECORD_HEAD > end {
+            break;
+        }
+        let kind = half(scratch, head);
+        let data = head + RECORD_HEAD;
         at = data + half(scratch, data - 2);
         let mut hasher = Hasher::new();
         hasher.word(u64::from(kind) << 32 | u64::from(word(scratch, data)));

@@ -26,6 +26,8 @@ const WAKE_INTERVAL_NS: u64 = 1_000_000;
 
 /// Bytes of one container in the urgent ring per second: a sixteenth of the ring.
 const URGENT_BYTES: u64 = 64 << 10;
+/// Of messages of DNS, which must not take that share.
+const NAMES_BYTES: u64 = 16 << 10;
 /// Bytes of one container in the other ring per window: a quarter of it, and little once it is half full, so that a flood
 /// does not push out what another container shows once, also when the daemon is late.
 const ACTIVITY_BYTES: u64 = 1 << 20;
@@ -42,6 +44,8 @@ pub const ASKED: u16 = 0x1000;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Lane {
     Urgent,
+    /// The urgent ring, for what is no deviation.
+    Names,
     Activity,
 }
 
@@ -56,6 +60,7 @@ pub struct Used {
 #[repr(C)]
 pub struct Quota {
     urgent: Used,
+    names: Used,
     activity: Used,
     /// Entries of the table of deviations.
     pub deviations: u64,
@@ -149,7 +154,7 @@ impl Draft {
 
     /// The same with a head that was written before, but for its time.
     #[inline(always)]
-    pub fn begin_with<T>(&self, head: &EventHeader) -> *mut T {
+    pub fn begin_with<T>(&self, actor: &Actor, head: &EventHeader) -> *mut T {
         let record: *mut T = scratch::begin(self.scratch);
         let header: *mut EventHeader = record.cast();
         // SAFETY: scratch memory that this program took; `note` left what it knows.
@@ -158,6 +163,9 @@ impl Draft {
             *header = *head;
             (*header).flags.0 |= flags;
             (*header).behaviour = behaviour;
+            (*header).slot = actor.label.slot;
+            (*header).generation = actor.label.generation;
+            (*header).exec_id = actor.label.exec_id;
             (*header).time_boot_ns = bpf_ktime_get_boot_ns();
         }
         record
@@ -207,7 +215,7 @@ fn submit(scratch: *mut Scratch, verdict: u32, means: u32) -> u32 {
     let len = scratch::len(scratch);
     let urgent = if kind == EventKind::DNS {
         // Names come before the contacts that they explain.
-        is_within_quota(slot.slot, Lane::Urgent, len)
+        is_within_quota(slot.slot, Lane::Names, len)
     } else {
         flags & RecordFlags::DEVIATION != 0 && is_urgent(slot.slot, len)
     };
@@ -313,6 +321,7 @@ pub fn is_within_quota(slot: u32, lane: Lane, len: u32) -> bool {
         let now = bpf_ktime_get_boot_ns();
         let (used, window, share) = match lane {
             Lane::Urgent => (addr_of_mut!((*quota).urgent), now >> SECOND_SHIFT, URGENT_BYTES),
+            Lane::Names => (addr_of_mut!((*quota).names), now >> SECOND_SHIFT, NAMES_BYTES),
             Lane::Activity => (
                 addr_of_mut!((*quota).activity),
                 now >> WINDOW_SHIFT,

@@ -257,6 +257,18 @@ pub fn outlived(label: &TaskLabel) -> bool {
     label.flags & TaskFlags::CONTAINED != 0 && is_stale(label)
 }
 
+/// The label of who did something earlier; `None`: its slot is another's, and it was never in a container.
+#[inline(always)]
+pub fn lasting(label: TaskLabel) -> Option<TaskLabel> {
+    if !is_stale(&label) {
+        return Some(label);
+    }
+    (label.flags & TaskFlags::CONTAINED != 0).then_some(TaskLabel {
+        flags: label.flags | TaskFlags::ORPHAN,
+        ..label
+    })
+}
+
 /// What the task does is the runtime's, from `boot_ns` on and for a while.
 #[inline(always)]
 pub fn begin_runtime(label: &mut TaskLabel, boot_ns: u64) {

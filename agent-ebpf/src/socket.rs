@@ -6,6 +6,7 @@ use crate::task::Deed;
 use agent_common::event::SocketAddress;
 
 pub const AF_UNIX: u16 = 1;
+pub const AF_UNSPEC: u16 = 0;
 pub const AF_INET: u16 = 2;
 pub const AF_INET6: u16 = 10;
 pub const IPPROTO_TCP: u16 = 6;

@@ -12,9 +12,9 @@ use crate::kernel::{Kptr, Task, load};
 use crate::label;
 use crate::maps::ASKERS;
 use crate::scratch::{self, Scratch};
-use crate::socket::{self, AF_INET, AF_INET6, IPPROTO_TCP, IPPROTO_UDP, NO_ADDRESS, Named};
+use crate::socket::{self, AF_INET, AF_INET6, AF_UNSPEC, IPPROTO_TCP, IPPROTO_UDP, NO_ADDRESS, Named};
 use crate::task::{self, Actor, Deed};
-use agent_common::counter::{KernelError, Outcome};
+use agent_common::counter::Outcome;
 use agent_common::event::{DnsEvent, EventKind, SocketAddress};
 use agent_common::slot::TaskLabel;
 use aya_ebpf::bindings::{__sk_buff, BPF_SK_STORAGE_GET_F_CREATE};
@@ -114,7 +114,9 @@ fn told(context: &SockAddrContext, peer: SocketAddress) -> i32 {
 fn named(socket: Task, address: Kptr, len: u32, origin: Origin) {
     let [family, port] = address.read_or_zero::<[u16; 2]>(0);
     let port = u16::from_be(port);
-    if port != PORTS[0] && port != PORTS[1] || family != AF_INET && family != AF_INET6 {
+    // Without a family it is IPv4's to a datagram socket of that (`udp_sendmsg`).
+    if port != PORTS[0] && port != PORTS[1] || family != AF_INET && family != AF_INET6 && family != AF_UNSPEC
+    {
         return;
     }
     let Some(asking) = task::labelled() else { return };
@@ -142,7 +144,11 @@ fn named(socket: Task, address: Kptr, len: u32, origin: Origin) {
 #[inline(always)]
 fn remember(asker: *mut Asker, (task, label): (Task, TaskLabel), operation: &net::Operation, origin: Origin) {
     if asker.is_null() {
-        return count::error(KernelError::MAP_UPDATE);
+        // Its socket's memory is used up, and its questions will not be seen.
+        if let Some(actor) = task::admit_labelled(KIND, task, label) {
+            emit::lose(KIND, Outcome::LOST_UNREADABLE, actor.slot());
+        }
+        return;
     }
     let report = Report {
         kind: KIND,
@@ -191,12 +197,17 @@ fn passing(packet: *mut __sk_buff, direction: u16) {
     let Some(offset) = payload(packet) else { return };
     // SAFETY: a live map value.
     let asker = unsafe { &*asker };
-    if label::outlived(&asker.label) {
-        return;
-    }
-    let Some(actor) = task::admit_labelled(KIND, null_mut(), asker.label) else {
+    let Some(label) = label::lasting(asker.label) else {
         return;
     };
+    let Some(actor) = task::admit_labelled(KIND, null_mut(), label) else {
+        return;
+    };
+    // Several datagrams in one, which are cut apart later: what is in the others nobody reads.
+    // SAFETY: the context's field.
+    if asker.protocol == IPPROTO_UDP && unsafe { (*packet).gso_segs } > 1 {
+        return emit::lose(KIND, Outcome::LOST_UNREADABLE, actor.slot());
+    }
     let Some(scratch) = scratch::take() else {
         return emit::lose(KIND, Outcome::LOST_SCRATCH_BUSY, actor.slot());
     };
@@ -234,7 +245,7 @@ fn report(
     let Some(draft) = emit::draft_in(scratch, actor, KIND, deed) else {
         return;
     };
-    let record: *mut DnsEvent = draft.begin_with(&asker.head);
+    let record: *mut DnsEvent = draft.begin_with(actor, &asker.head);
     // SAFETY: scratch memory that this program took.
     unsafe {
         (*record).server = asker.server;
