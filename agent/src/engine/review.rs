@@ -2,7 +2,7 @@
 //! short container after its end. It is judged once more when they come. Bounded in containers, events and time; what finds no room is counted.
 
 use super::waiting::Kept;
-use crate::event::{BootTime, SlotKey};
+use crate::event::{BootTime, Payload, SlotKey};
 use lru::LruCache;
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -38,8 +38,9 @@ impl Default for Reviews {
 }
 
 impl Reviews {
-    /// Keeps events that were judged.
-    pub(super) fn keep(&mut self, container: SlotKey, events: Vec<Kept>, now: BootTime) {
+    /// Keeps events that were judged. Messages of DNS are many, and no rule about them asks for what is still to come.
+    pub(super) fn keep(&mut self, container: SlotKey, mut events: Vec<Kept>, now: BootTime) {
+        events.retain(|kept| !matches!(kept.event.raw.payload, Payload::Dns(_)));
         if events.is_empty() {
             return;
         }
@@ -99,7 +100,8 @@ impl Reviews {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detect::testing::{SECOND, listen, scene};
+    use crate::detect::testing::{SECOND, listen, question, scene};
+    use crate::event::QuestionType;
     use std::sync::Arc;
 
     fn events(count: usize) -> Vec<Kept> {
@@ -129,6 +131,18 @@ mod tests {
         assert_eq!(reviews.len(), 1);
         reviews.expire(at(50));
         assert_eq!((reviews.len(), reviews.dropped()), (0, 0));
+    }
+
+    #[test]
+    fn questions_for_names_take_no_room() {
+        let asked = Payload::Dns(question("db.example.org", QuestionType::A));
+        let event = Arc::new(scene("acme/app", "/bin/sh").event(asked));
+        let mut reviews = Reviews::default();
+        reviews.keep(container(1), vec![Kept::new(&event)], at(1));
+        assert_eq!(reviews.len(), 0);
+        let mixed = events(1).into_iter().chain([Kept::new(&event)]).collect();
+        reviews.keep(container(1), mixed, at(1));
+        assert_eq!(reviews.take(container(1)).len(), 1);
     }
 
     #[test]
