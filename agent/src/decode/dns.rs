@@ -21,7 +21,7 @@ impl Record<'_> {
         let event: DnsEvent = self.fixed()?;
         let message = self.text(event.message)?;
         let unreadable = DecodeError::Unreadable { kind: self.kind };
-        let read = Message::read(&message.bytes).ok_or(unreadable)?;
+        let read = Message::read(&message.bytes, message.truncated).ok_or(unreadable)?;
         Ok(Dns {
             server: event.server,
             protocol: event.protocol,
@@ -33,7 +33,7 @@ impl Record<'_> {
             canonical_names: read.canonical_names,
             zone: read.zone,
             opaque_bytes: read.opaque_bytes,
-            cut: read.cut || message.truncated,
+            cut: read.cut,
         })
     }
 }
@@ -52,8 +52,8 @@ struct Message {
 }
 
 impl Message {
-    /// `None`: it is none. Of one that ends early, what is whole.
-    fn read(bytes: &[u8]) -> Option<Self> {
+    /// `None`: it is none. Of one that ends early, what is whole; `truncated`: the kernel had no room for the rest.
+    fn read(bytes: &[u8], truncated: bool) -> Option<Self> {
         let mut decoder = BinDecoder::new(bytes);
         let header = Header::read(&mut decoder).ok()?;
         let question = match header.counts.queries {
@@ -64,9 +64,10 @@ impl Message {
             is_response: header.metadata.message_type == MessageType::Response,
             code: ResponseCode(header.metadata.response_code.low()),
             question,
+            cut: truncated,
             ..Self::default()
         };
-        message.cut = message.records(&mut decoder, header.counts).is_none();
+        message.cut |= message.records(&mut decoder, header.counts).is_none();
         Some(message)
     }
 
@@ -81,7 +82,7 @@ impl Message {
             self.answer(decoder, &record)?;
         }
         for _ in 0..counts.authorities {
-            let record = ResourceRecord::read(decoder)?;
+            let record = ResourceRecord::read(decoder).filter(ResourceRecord::is_whole)?;
             if record.kind == QuestionType::SOA {
                 self.zone = Some(domain_name(&record.owner));
             }
@@ -92,6 +93,12 @@ impl Message {
     /// `None`: it has not the form that its type has.
     fn answer(&mut self, decoder: &BinDecoder<'_>, record: &ResourceRecord<'_>) -> Option<()> {
         let data = record.data;
+        if !record.is_whole() {
+            // Its sender's length is believed where it was not he who cut it.
+            let believed = self.cut && record.kind.is_opaque();
+            self.opaque_bytes += if believed { record.length } else { 0 };
+            return None;
+        }
         match record.kind {
             QuestionType::A => {
                 let octets: [u8; 4] = data.try_into().ok()?;
@@ -128,6 +135,9 @@ struct ResourceRecord<'a> {
     ttl_secs: u32,
     /// Where its data begin in the message.
     start: usize,
+    /// As the record says.
+    length: usize,
+    /// What is there of them.
     data: &'a [u8],
 }
 
@@ -136,16 +146,22 @@ impl<'a> ResourceRecord<'a> {
         let owner = Name::read(decoder).ok()?;
         let (kind, _class) = (number(decoder)?, number(decoder)?);
         let ttl_secs = decoder.read_u32().ok()?.unverified();
-        let length = number(decoder)?;
+        let length = usize::from(number(decoder)?);
         let start = decoder.index();
-        let data = decoder.read_slice(usize::from(length)).ok()?.unverified();
+        let there = length.min(decoder.len());
+        let data = decoder.read_slice(there).ok()?.unverified();
         Some(Self {
             owner,
             kind: QuestionType(kind),
             ttl_secs,
             start,
+            length,
             data,
         })
+    }
+
+    fn is_whole(&self) -> bool {
+        self.data.len() == self.length
     }
 
     /// The name that is its data. It may refer to what precedes it in the message, but must not go on behind it.

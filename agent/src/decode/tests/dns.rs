@@ -141,6 +141,20 @@ fn what_is_whole_of_a_message_that_was_cut_is_kept() {
 }
 
 #[test]
+fn a_text_beyond_the_cut_counts_as_long_as_it_says() {
+    let text = RData::TXT(TXT::new(vec!["x".repeat(200), "y".repeat(100)]));
+    let message = response("t.example.org.", RecordType::TXT, vec![("t.example.org.", text)]);
+    let bytes = message.to_vec().unwrap();
+    let short = &bytes[..bytes.len() - 250];
+    let opaque = |truncated| read_cut(short, truncated).map(|dns| (dns.opaque_bytes, dns.cut));
+    assert_eq!(opaque(StrRef::TRUNCATED), Ok((302, true)));
+    assert_eq!(opaque(0), Ok((0, true)), "its sender's claim");
+    let address = aliased();
+    let dns = read_cut(&address[..address.len() - 1], StrRef::TRUNCATED).unwrap();
+    assert_eq!(dns.opaque_bytes, 0, "no text");
+}
+
+#[test]
 fn what_is_no_message_is_an_error_of_its_own() {
     // A name that refers to itself, and one that goes on behind the message.
     let head: [u8; 12] = [0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
