@@ -23,12 +23,15 @@ const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-no
 const OUTSIDE: [&str; 7] = ["biz", "com", "edu", "gov", "info", "net", "org"];
 /// Questions within this time belong together.
 const WINDOW: Duration = Duration::from_secs(60);
-/// Addresses of one network whose names are asked for. Mail servers and pipelines of logs ask for their clients, which are others'.
-const MIN_ADDRESSES: usize = 32;
+/// Addresses of one network whose names are asked for. Mail servers and pipelines of logs ask for their clients, as they come.
+const MIN_ADDRESSES: usize = 64;
+/// Who goes through a network asks for one this near to one of the last few: some threads of one scan take turns.
+const STEP: u8 = 2;
+const FEW: usize = 4;
 /// Words that were tried in one zone. Programs that find nothing under the names that they know know some.
 const MIN_WORDS: usize = 50;
 /// Questions of each sort that are remembered of a container: twice what makes a walk, and as many again for what is between.
-const MAX_QUESTIONS: usize = 128;
+const MAX_QUESTIONS: usize = 256;
 /// Labels of a zone of which nobody said that it is one.
 const MAX_ZONE: usize = 3;
 
@@ -121,14 +124,11 @@ impl Walk {
         let address = address_of(&question.name).filter(|address| is_internal(*address))?;
         let network = network_of(address);
         let asked = self.addresses.note(now, address);
-        let ends: BTreeSet<u8> = asked
+        let ends: Vec<u8> = asked
             .filter(|other| network.contains(*other))
             .map(|other| last_byte(*other))
             .collect();
-        let has = |end: Option<u8>| end.is_some_and(|end| ends.contains(&end));
-        let beside = |end: &&u8| has(end.checked_sub(1)) || has(end.checked_add(1));
-        let neighbours = ends.iter().filter(beside).count();
-        (ends.len() >= MIN_ADDRESSES && 2 * neighbours >= ends.len())
+        (ends.len() >= MIN_ADDRESSES && lie_side_by_side(&ends) && follow_one_another(&ends))
             .then(|| format!("asked for the names of {} addresses of {network}", ends.len()))
     }
 
@@ -147,6 +147,23 @@ fn found(context: &DetectContext<'_>, walked: &str) -> Finding {
     let summary = format!("{actor} in {container} {walked}");
     // Whatever it asks for, and whom it contacts to ask, is of one program.
     Finding::new(&lateral::ZONE_WALK, actor.as_str(), summary).step_of(actor)
+}
+
+/// Nearly all have a neighbour.
+fn lie_side_by_side(ends: &[u8]) -> bool {
+    let all: BTreeSet<u8> = ends.iter().copied().collect();
+    let has = |end: Option<u8>| end.is_some_and(|end| all.contains(&end));
+    let beside = |end: &&u8| has(end.checked_sub(1)) || has(end.checked_add(1));
+    4 * all.iter().filter(beside).count() >= 3 * all.len()
+}
+
+/// Most were asked for right after one nearby. Clients of a full network lie side by side, too, but come in any order.
+fn follow_one_another(ends: &[u8]) -> bool {
+    let near = |at: &usize| {
+        let before = &ends[at.saturating_sub(FEW)..*at];
+        before.iter().any(|other| other.abs_diff(ends[*at]) <= STEP)
+    };
+    2 * (0..ends.len()).filter(near).count() > ends.len()
 }
 
 /// A tool that the image is made for, or that its profile has it execute.

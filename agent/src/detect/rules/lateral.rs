@@ -204,7 +204,7 @@ pub(crate) static ZONE_WALK: Rule = Rule {
     attack: &["T1046", "T1018", "T1590.002"],
     title: "A whole zone, or all services of a cluster, were asked for",
     meaning: "A program asked to transfer a zone (AXFR, IXFR), for `any.any.svc`, or for the service records of a cluster or of its \
-        usual namespaces; or, within a minute, for the names of 32 addresses of one private network that lie side by side, or for 50 \
+        usual namespaces; or, within a minute, for the names of 64 addresses of one private network that lie side by side, or for 50 \
         different words in one zone that do not exist there. The questions tell, whatever program asks; `dig`, `host`, `nslookup`, \
         `drill` and their like are told by their arguments, too. All that one program asks for is one alert.",
     why: "The answer is a map of what can be attacked next.",

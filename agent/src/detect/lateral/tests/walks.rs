@@ -116,12 +116,17 @@ fn what_a_tool_is_told_and_what_it_asks_is_one_deed() {
 #[test]
 fn who_asks_for_the_names_of_neighbours_goes_through_their_network() {
     let network = |count: u32| (1..=count).map(|host| pointer(&format!("10.0.3.{host}")));
-    assert_eq!((told(network(31)), told(network(254))), (None, Some(32)));
-    let mixed = (0..256_u32).map(|step| pointer(&format!("192.168.7.{}", step * 7 % 256)));
-    assert!(told(mixed).is_some(), "in any order");
+    assert_eq!((told(network(63)), told(network(254))), (None, Some(64)));
+    let down = (1..255_u32)
+        .rev()
+        .map(|host| pointer(&format!("192.168.7.{host}")));
+    assert_eq!(told(down), Some(64));
+    let threads = (1..100_u32).flat_map(|host| [host, host + 128]);
+    let turns = threads.map(|host| pointer(&format!("192.168.7.{host}")));
+    assert_eq!(told(turns), Some(64), "two take turns");
     let own = (1..100_u32).map(|host| pointer(&format!("fd00::{host:x}")));
-    assert_eq!(told(own), Some(32));
-    assert_eq!(told_at(app(), 1, network(254)), Some(32));
+    assert_eq!(told(own), Some(64));
+    assert_eq!(told_at(app(), 2, network(254)), Some(64));
     let slow = network(254).flat_map(|one| [one, pointer("203.0.113.1"), pointer("203.0.113.2")]);
     assert_eq!(told_at(app(), 1, slow), None, "twenty in a minute");
 }
@@ -132,6 +137,9 @@ fn who_asks_for_the_names_of_his_clients_does_not() {
     let pods = (0..120_u32).map(|pod| pointer(&format!("10.{}.{}.{}", pod % 7, pod % 11, pod)));
     let clients = (0..80_u32).map(|client| pointer(&format!("10.0.3.{}", client * 3)));
     assert_eq!([told(public), told(pods), told(clients)], [None; 3]);
+    // All of a network, as they come.
+    let full = (0..256_u32).map(|step| pointer(&format!("10.0.3.{}", step * 97 % 256)));
+    assert_eq!(told(full), None);
     let addresses = (1..255_u32).map(|host| question(&format!("host{host}.example.org"), QuestionType::A));
     assert_eq!(told(addresses), None, "no pointers");
 }
