@@ -21,6 +21,21 @@ const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-no
 /// Last labels of names outside, beside those of countries: where a resolver puts what it searches in behind such a name, they stand
 /// where a namespace does.
 const OUTSIDE: [&str; 7] = ["biz", "com", "edu", "gov", "info", "net", "org"];
+/// The same, but they stand within names of zones, too (`corp.example.org`): of networks without a registry, and newer ones.
+const SEARCHED: [&str; 12] = [
+    "app",
+    "cloud",
+    "corp",
+    "dev",
+    "home",
+    "internal",
+    "lan",
+    "localdomain",
+    "online",
+    "shop",
+    "site",
+    "xyz",
+];
 /// Questions within this time belong together.
 const WINDOW: Duration = Duration::from_secs(60);
 /// Addresses of one network whose names are asked for. Mail servers and pipelines of logs ask for their clients, as they come.
@@ -203,22 +218,34 @@ fn is_of_all_services(name: &DomainName) -> bool {
 }
 
 /// The word that was tried in a zone, and the zone. A name that a resolver made of a whole one and what it searches in is none, nor are
-/// names that lists of mail are asked for: both have more labels. What is searched in more places than one is one word in the cluster.
+/// names that lists of mail are asked for: both have more labels.
 fn tried<'a>(name: &'a DomainName, zone: Option<&DomainName>) -> Option<(&'a str, String)> {
-    let (rest, zone) = match (name.within(CLUSTER), zone) {
-        (Some(rest), _) => (rest, CLUSTER.to_owned()),
+    let (word, zone) = match (name.within(CLUSTER), zone) {
+        (Some(rest), _) => in_cluster(rest)?,
         (None, Some(zone)) => (name.within(zone.as_str())?, zone.to_string()),
         (None, None) => beside_others(name)?,
     };
+    let is_word = !word.is_empty() && !word.contains('.') && !dns_tunnels::is_no_word(word);
+    (is_word && !is_suffix(&zone.as_str().into())).then_some((word, zone))
+}
+
+/// The cluster's zone is one to its server. Whoever looks for services does it in one namespace after the other; what a resolver
+/// searches behind short names of many kinds is not all in one.
+fn in_cluster(rest: &str) -> Option<(&str, String)> {
     let labels: Vec<&str> = rest.split('.').collect();
-    let word = match labels.as_slice() {
-        [word] => word,
-        [word, "svc"] if zone == CLUSTER => word,
-        [word, namespace, "svc"] if zone == CLUSTER && !is_outside(namespace) => word,
-        _ => return None,
-    };
-    let is_word = !word.is_empty() && !dns_tunnels::is_no_word(word);
-    (is_word && !is_suffix(&zone.as_str().into())).then_some((*word, zone))
+    match labels.as_slice() {
+        [word] => Some((*word, CLUSTER.to_owned())),
+        [word, "svc"] => Some((*word, format!("svc.{CLUSTER}"))),
+        [word, namespace, "svc"] if !ends_whole_names(namespace) => {
+            Some((*word, format!("{namespace}.svc.{CLUSTER}")))
+        }
+        _ => None,
+    }
+}
+
+/// It is more likely the end of a name that a resolver searches than a namespace.
+fn ends_whole_names(label: &str) -> bool {
+    is_outside(label) || SEARCHED.contains(&label)
 }
 
 /// Where the answer does not tell the zone: what stands right above the name.
@@ -298,16 +325,13 @@ mod tests {
         );
         assert_eq!(of("api.example.org", None), some("api in example.org"));
         // What a resolver searches for one name.
-        for name in [
-            "redis.shop.svc.cluster.local",
-            "redis.svc.cluster.local",
-            "redis.cluster.local",
-        ] {
-            assert_eq!(
-                of(name, Some("cluster.local")),
-                some("redis in cluster.local"),
-                "{name}"
-            );
+        for zone in ["web.svc.cluster.local", "svc.cluster.local", "cluster.local"] {
+            let tried = of(&format!("redis.{zone}"), Some("cluster.local"));
+            assert_eq!(tried, Some(format!("redis in {zone}")));
+        }
+        for end in ["dev", "xyz", "lan", "io", "com"] {
+            let name = format!("switch12.{end}.svc.cluster.local");
+            assert_eq!(of(&name, Some("cluster.local")), None, "{name}");
         }
         for (name, zone) in [
             ("api.github.com.shop.svc.cluster.local", Some("cluster.local")),

@@ -152,14 +152,14 @@ fn words_that_are_tried_in_one_zone_are_a_walk() {
     assert_eq!(told(words(Some("example.org"), "example.org")), Some(50));
     assert_eq!(told(words(None, "corp.example.org")), Some(50));
     assert_eq!(
-        told(words(Some("cluster.local"), "shop.svc.cluster.local")),
+        told(words(Some("cluster.local"), "web.svc.cluster.local")),
         Some(50)
     );
-    let namespaces = (1..=60_u32).map(|word| {
-        let name = format!("redis{word}.ns{}.svc.cluster.local", word % 5);
+    let namespaces = (0..300_u32).map(|number| {
+        let name = format!("redis{}.ns{}.svc.cluster.local", number / 5, number % 5);
         absent(&name, Some("cluster.local"))
     });
-    assert_eq!(told(namespaces), Some(50));
+    assert_eq!(told(namespaces), Some(49 * 5 + 1), "each has its own words");
     assert_eq!(told(words(Some("example.org"), "example.org").take(49)), None);
     assert_eq!(told_at(app(), 1, words(None, "example.org")), Some(50));
     let slow = words(None, "example.org").flat_map(|one| [one.clone(), one]);
@@ -189,6 +189,12 @@ fn names_that_do_not_exist_are_ordinary_where_resolvers_search() {
         let crawler = (0..200_u32).flat_map(|number| searched(format!("{site}{number}.com")));
         assert_eq!(told(crawler), None, "{site}");
     }
+    for end in ["dev", "xyz", "lan", "io"] {
+        let apexes = (0..200_u32).flat_map(|number| searched(format!("switch{number}.{end}")));
+        assert_eq!(told(apexes), None, "{end}");
+    }
+    let unknown = (0..200_u32).flat_map(|number| searched(format!("foo{number}.kind{}", number % 5)));
+    assert_eq!(told(unknown), None, "some of each");
     let services = (0..49_u32).flat_map(|service| searched(format!("service{service}")));
     assert_eq!(told(services), None, "each is one");
     let listed = |list: &'static str, zone: Option<&'static str>| {
