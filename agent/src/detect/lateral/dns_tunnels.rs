@@ -8,7 +8,7 @@ use super::domains::Placed;
 use crate::detect::per_container::push_latest;
 use crate::detect::rules::lateral;
 use crate::detect::{DetectContext, Finding};
-use crate::event::{BootTime, Dns, Question, QuestionType};
+use crate::event::{BootTime, Dns, QuestionType};
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
@@ -18,12 +18,21 @@ const WINDOW: Duration = Duration::from_secs(600);
 /// Weight of the data that make a tunnel: 32 names with 48 bytes each, or 16 of an unusual type. A page of a content network has ten
 /// names of 26 bytes at most.
 const BUDGET: usize = 1536;
+/// The same of all domains together: decoys are to push none out of sight.
+const BUDGET_OF_ALL: usize = 4 * BUDGET;
+/// Mail servers ask for the keys of all that send: digests, each below another domain.
+const MAIL_KEYS: &str = "_domainkey";
 /// Messages that make a tunnel: some long names are nothing.
 const MIN_MESSAGES: usize = 12;
-/// Domains of one container that are watched: those below which there is most.
+/// Domains of one container that are watched.
 const MAX_DOMAINS: usize = 16;
 /// Names of a domain that are not counted again: a name is asked for as A and AAAA, one right after the other.
 const MAX_RECENT: usize = 16;
+/// Labels of a domain that count once, and how long those are that everybody repeats: parts of addresses, `www`.
+const MAX_LABELS: usize = 32;
+const SHORT: usize = 3;
+/// Any name may stand for something, if there are many below one domain: a sixteenth of its bytes.
+const NAME_SHARE: usize = 16;
 /// Letters and digits without a seam: words in names are shorter, or joined by hyphens.
 const RUN: usize = 16;
 /// Changes between letters and digits of what is encoded; identifiers that end in a number have one.
@@ -34,8 +43,10 @@ const LONG_RUN: usize = 28;
 /// data, but need not.
 const LONG_LABEL: usize = 40;
 const LONG_NAME: usize = 96;
-/// Lengths of MD5 and SHA-1 in hexadecimal digits: lists of mail and files are asked for digests. Such a name weighs a sixteenth.
+/// Lengths of MD5 and SHA-1 in hexadecimal digits, and of SHA-256 in base32: lists of mail and files are asked for digests. Such a name
+/// weighs a sixteenth. SHA-256 in hexadecimal digits finds no room in a label.
 const DIGESTS: [usize; 2] = [32, 40];
+const BASE32_DIGEST: usize = 52;
 const DIGEST_SHARE: usize = 16;
 /// Bytes of an answer that policies and keys of mail have, too.
 const ORDINARY_ANSWER: usize = 128;
@@ -43,17 +54,27 @@ const ORDINARY_ANSWER: usize = 128;
 /// Domains below which a container asked for names with data.
 #[derive(Debug, Default)]
 pub(super) struct DnsTunnels {
+    /// The latest last.
     domains: Vec<Domain>,
+    /// Data in questions below all domains, those with them that are watched no more.
+    all: Sum,
 }
 
 #[derive(Debug)]
 struct Domain {
-    digest: u64,
+    name: String,
+    sum: Sum,
+    recent: VecDeque<u64>,
+    labels: VecDeque<u64>,
+}
+
+/// What was counted within a window.
+#[derive(Debug, Default, Clone, Copy)]
+struct Sum {
     since: BootTime,
     messages: usize,
     bytes: usize,
     weight: usize,
-    recent: VecDeque<u64>,
 }
 
 /// What a message carries.
@@ -61,6 +82,8 @@ struct Domain {
 struct Load {
     bytes: usize,
     weight: usize,
+    /// It looks like data, and is not only a name.
+    is_data: bool,
 }
 
 impl DnsTunnels {
@@ -68,64 +91,136 @@ impl DnsTunnels {
     pub(super) fn message(&mut self, context: &DetectContext<'_>, dns: &Dns) -> Option<Finding> {
         let question = dns.question.as_ref()?;
         let placed = Placed::of(&question.name)?;
-        let load = match (dns.asked(), dns.answered()) {
-            (Some(question), _) => asked(question, &placed.labels),
-            (None, Some(_)) => answered(dns),
-            (None, None) => return None,
+        let asks = dns.asked().is_some();
+        let load = match dns.answered() {
+            _ if asks => asked(question.kind, &placed.labels),
+            Some(_) => answered(dns),
+            None => return None,
         };
         if load.weight == 0 {
             return None;
         }
-        let domain = self.domain(placed.domain, context.time());
-        domain.add(load, digest(&(question.name.as_str(), dns.asked().is_some())));
-        let (messages, bytes) = (domain.messages, domain.bytes);
-        (messages >= MIN_MESSAGES && domain.weight >= BUDGET)
-            .then(|| found(context, placed.domain, (messages, bytes)))
+        let now = context.time();
+        let domain = self.domain(placed.domain, now);
+        if domain.is_new(digest(&(question.name.as_str(), asks))) {
+            let load = if asks {
+                asked(question.kind, &domain.fresh(&placed.labels))
+            } else {
+                load
+            };
+            domain.sum.add(load);
+            if asks && load.is_data && !placed.labels.contains(&MAIL_KEYS) {
+                self.all.renew(now);
+                self.all.add(load);
+            }
+        }
+        self.tell(context)
     }
 
-    /// Counting begins anew when the window is over. Of too many domains the one with the least data makes room.
+    /// Counting begins anew when the window is over.
     fn domain(&mut self, name: &str, now: BootTime) -> &mut Domain {
-        self.domains.retain(|domain| now.since(domain.since) < WINDOW);
-        let digest = digest(&name);
-        let known = self.domains.iter().position(|domain| domain.digest == digest);
-        let at = known.unwrap_or_else(|| {
-            if self.domains.len() >= MAX_DOMAINS {
-                let least = (0..self.domains.len()).min_by_key(|at| self.domains[*at].weight);
-                self.domains.remove(least.unwrap_or_default());
-            }
-            self.domains.push(Domain::new(digest, now));
-            self.domains.len() - 1
-        });
-        &mut self.domains[at]
+        self.domains.retain(|domain| now.since(domain.sum.since) < WINDOW);
+        let known = self.domains.iter().position(|domain| domain.name == name);
+        let domain = if let Some(at) = known {
+            self.domains.remove(at)
+        } else {
+            self.make_room();
+            Domain::new(name, now)
+        };
+        let last = self.domains.len();
+        self.domains.push(domain);
+        &mut self.domains[last]
+    }
+
+    /// Of too many domains the one with the least data goes, of those that were not asked for lately: the lightest of all would be
+    /// each new one, beside some that somebody filled first.
+    fn make_room(&mut self) {
+        if self.domains.len() >= MAX_DOMAINS {
+            let least = (0..MAX_DOMAINS / 2).min_by_key(|at| self.domains[*at].sum.weight);
+            self.domains.remove(least.unwrap_or_default());
+        }
+    }
+
+    /// Of the latest domain; else of all, by the one with the most data.
+    fn tell(&self, context: &DetectContext<'_>) -> Option<Finding> {
+        let latest = self.domains.last()?;
+        if latest.sum.reaches(BUDGET) {
+            return Some(found(context, (latest.name.as_str(), ""), latest.sum));
+        }
+        let most = self.domains.iter().max_by_key(|domain| domain.sum.weight)?;
+        let all = self.all.reaches(BUDGET_OF_ALL);
+        all.then(|| found(context, (most.name.as_str(), " and others"), self.all))
     }
 }
 
 impl Domain {
-    fn new(digest: u64, since: BootTime) -> Self {
+    fn new(name: &str, since: BootTime) -> Self {
         Self {
-            digest,
-            since,
-            messages: 0,
-            bytes: 0,
-            weight: 0,
+            name: name.to_owned(),
+            sum: Sum {
+                since,
+                ..Sum::default()
+            },
             recent: VecDeque::new(),
+            labels: VecDeque::new(),
         }
     }
 
-    fn add(&mut self, load: Load, name: u64) {
-        if self.recent.contains(&name) {
-            return;
+    /// It was not counted just before.
+    fn is_new(&mut self, name: u64) -> bool {
+        let is_new = !self.recent.contains(&name);
+        if is_new {
+            push_latest(&mut self.recent, MAX_RECENT, name);
         }
-        push_latest(&mut self.recent, MAX_RECENT, name);
-        self.messages += 1;
-        self.bytes = self.bytes.saturating_add(load.bytes);
-        self.weight = self.weight.saturating_add(load.weight);
+        is_new
+    }
+
+    /// Labels that were not asked for below it before: what stays the same, as a customer's key does, carries nothing.
+    fn fresh<'a>(&mut self, labels: &[&'a str]) -> Vec<&'a str> {
+        let mut fresh = labels.to_vec();
+        fresh.retain(|label| label.len() <= SHORT || self.is_fresh(digest(label)));
+        fresh
+    }
+
+    /// One that returns is remembered anew.
+    fn is_fresh(&mut self, label: u64) -> bool {
+        let known = self.labels.iter().position(|other| *other == label);
+        if let Some(at) = known {
+            self.labels.remove(at);
+        }
+        push_latest(&mut self.labels, MAX_LABELS, label);
+        known.is_none()
     }
 }
 
-fn found(context: &DetectContext<'_>, domain: &str, (messages, bytes): (usize, usize)) -> Finding {
+impl Sum {
+    fn add(&mut self, load: Load) {
+        if load.weight > 0 {
+            self.messages += 1;
+            self.bytes = self.bytes.saturating_add(load.bytes);
+            self.weight = self.weight.saturating_add(load.weight);
+        }
+    }
+
+    /// Begins with the first message, and anew when the window is over.
+    fn renew(&mut self, now: BootTime) {
+        if self.messages == 0 || now.since(self.since) >= WINDOW {
+            *self = Self {
+                since: now,
+                ..Self::default()
+            };
+        }
+    }
+
+    fn reaches(&self, budget: usize) -> bool {
+        self.messages >= MIN_MESSAGES && self.weight >= budget
+    }
+}
+
+fn found(context: &DetectContext<'_>, (domain, others): (&str, &str), sum: Sum) -> Finding {
+    let Sum { messages, bytes, .. } = sum;
     let summary = format!(
-        "{} in {} passes data through names below {domain}: {bytes} bytes in {messages} messages within {} s",
+        "{} in {} passes data through names below {domain}{others}: {bytes} bytes in {messages} messages within {} s",
         context.actor(),
         context.container_name(),
         WINDOW.as_secs()
@@ -139,23 +234,34 @@ fn found(context: &DetectContext<'_>, domain: &str, (messages, bytes): (usize, u
         .with("window_seconds", WINDOW.as_secs())
 }
 
-/// Of a question; types whose answers hold more than an address weigh twice.
-fn asked(question: &Question, labels: &[&str]) -> Load {
-    let bytes = data(labels);
-    let weight = if is_unusual(question.kind) {
-        2 * bytes
-    } else if is_digest(labels) {
-        bytes / DIGEST_SHARE
+/// Of a question; types whose answers hold more than an address weigh twice, digests of any type little.
+fn asked(kind: QuestionType, labels: &[&str]) -> Load {
+    let data = data(labels);
+    let lengths = labels.iter().map(|label| bytes_of(label).len());
+    let carried: usize = lengths.filter(|length| *length > SHORT).sum();
+    let is_digest = is_digest(labels);
+    let weight = if is_digest {
+        data / DIGEST_SHARE
+    } else if is_unusual(kind) {
+        2 * data
     } else {
-        bytes
+        data
     };
-    Load { bytes, weight }
+    Load {
+        bytes: if data > 0 { data } else { carried },
+        weight: weight.max(carried / NAME_SHARE),
+        is_data: data > 0 && !is_digest,
+    }
 }
 
 /// Of an answer, beyond what is ordinary.
 fn answered(dns: &Dns) -> Load {
     let bytes = dns.opaque_bytes.saturating_sub(ORDINARY_ANSWER);
-    Load { bytes, weight: bytes }
+    Load {
+        bytes,
+        weight: bytes,
+        is_data: true,
+    }
 }
 
 fn is_unusual(kind: QuestionType) -> bool {
@@ -195,7 +301,9 @@ fn is_digest(labels: &[&str]) -> bool {
     let (Some(label), None) = (data.next(), data.next()) else {
         return false;
     };
-    DIGESTS.contains(&label.len()) && label.bytes().all(|byte| byte.is_ascii_hexdigit())
+    let all = |is: fn(&u8) -> bool| label.as_bytes().iter().all(is);
+    DIGESTS.contains(&label.len()) && all(u8::is_ascii_hexdigit)
+        || label.len() == BASE32_DIGEST && all(u8::is_ascii_alphanumeric)
 }
 
 /// A word that no person chose: who tries names one after the other takes those that people choose.

@@ -23,9 +23,14 @@ fn encoded(number: u64, length: usize, alphabet: &[u8]) -> String {
 }
 
 /// How many of these messages, one each second, were handled when the rule told of them.
-fn told(mut scene: Scene, messages: impl Iterator<Item = Dns>) -> Option<(usize, Finding)> {
+fn told(scene: Scene, messages: impl Iterator<Item = Dns>) -> Option<(usize, Finding)> {
+    told_at(scene, 1, messages)
+}
+
+/// The same of so many in a second.
+fn told_at(mut scene: Scene, rate: u64, messages: impl Iterator<Item = Dns>) -> Option<(usize, Finding)> {
     messages.enumerate().find_map(|(number, message)| {
-        scene.now_ns += SECOND;
+        scene.now_ns += SECOND / rate;
         let findings = scene.inspect(Payload::Dns(message));
         let found = findings.into_iter().find(|finding| finding.rule.id == RULE);
         found.map(|finding| (number + 1, finding))
@@ -209,4 +214,57 @@ fn the_profile_may_name_such_a_domain_and_resolvers_ask_for_others() {
         "no attack is learned"
     );
     assert!(told(scene("coredns/coredns", "/coredns"), attack()).is_none());
+}
+
+#[test]
+fn names_without_any_mark_are_a_tunnel_if_there_are_very_many_below_one_domain() {
+    const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz";
+    let letters = (0..1000).map(|number| {
+        let text = encoded(number, 45, LETTERS);
+        let name = format!("{}.{}.{}.evil.example", &text[..15], &text[15..30], &text[30..]);
+        question(&name, QuestionType::A)
+    });
+    let (count, finding) = told_at(app(), 10, letters).unwrap();
+    assert_eq!((count, finding.object.as_str()), (1536 / 2, "evil.example"));
+    let names: [&dyn Fn(u64) -> String; 3] = [
+        &|number| format!("www.some-quite-long-name.of-a-shop.shop{number}.example"),
+        &|number| format!("www.site{number}.com.corp.example.org"),
+        &|number| format!("site{number}.com.shop.svc.cluster.local"),
+    ];
+    for (number, name) in names.iter().enumerate() {
+        let asked = |number: u64| question(&name(number), QuestionType::A);
+        let found = told_at(app(), 10, (0..3000).map(asked));
+        assert!(found.is_none(), "sort {number}: {found:?}");
+    }
+}
+
+#[test]
+fn what_repeats_below_a_domain_and_digests_of_any_type_carry_nothing() {
+    let key = encoded(7, 26, BASE32);
+    let keyed = |number: u64| format!("{}.{}.0.192.{key}.zen.dq.example.net", number % 256, number / 256);
+    let digest = |number: u64| format!("{}.{key}.hbl.dq.example.net", encoded(number, 52, BASE32));
+    let sender = |number: u64| {
+        let selector = encoded(number, 32, BASE32);
+        format!("{selector}._domainkey.sender{number}.example")
+    };
+    let names: [&dyn Fn(u64) -> String; 3] = [&keyed, &digest, &sender];
+    for (number, name) in names.iter().enumerate() {
+        let asked = |number: u64| question(&name(number), QuestionType::TXT);
+        let found = told(app(), (0..400).map(asked));
+        assert!(found.is_none(), "sort {number}: {found:?}");
+    }
+}
+
+#[test]
+fn decoys_hide_no_tunnel() {
+    let decoyed = attack().enumerate().flat_map(|(number, message)| {
+        let decoy = move |other: u64| {
+            let label = encoded(number as u64 * 100 + other, 60, BASE32);
+            question(&format!("{label}.decoy{other}.example"), QuestionType::A)
+        };
+        (0..40).map(decoy).chain([message])
+    });
+    let (count, finding) = told(app(), decoyed).unwrap();
+    assert!(count < 3 * 41, "{count}");
+    assert!(finding.summary.contains(" and others: "), "{}", finding.summary);
 }
