@@ -3,7 +3,7 @@
 use super::{Check, Stage};
 use agent::event::{Dns, DnsDirection, Payload};
 use agent::kernel::Capability;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, TcpListener, UdpSocket};
 use std::thread::{self, JoinHandle};
@@ -96,7 +96,7 @@ fn ask(stage: &mut Stage<'_>, way: &str, labels: &[&[u8]], address: Ipv4Addr) ->
         .map(|byte| format!("{byte:02x}"))
         .collect();
     stage.act(&format!("ask {way} {SERVER}:53 {message}"))?;
-    server.join().expect("no panic")
+    server.join().map_err(|_| anyhow!("the server panicked"))?
 }
 
 fn expect(stage: &mut Stage<'_>, direction: DnsDirection) -> Result<Dns> {
