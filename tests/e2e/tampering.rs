@@ -51,8 +51,8 @@ fn a_map_that_only_programs_write_cannot_be_changed() -> Result<()> {
         return Ok(());
     }
     let agent = AgentProcess::start(&Options::default())?;
-    let mut quotas = Array::<_, [u8; 40]>::try_from(Map::Array(map_of(&agent, "QUOTAS")?))?;
-    assert!(quotas.set(0, [0; 40], 0).is_err());
+    let mut quotas = Array::<_, [u8; 56]>::try_from(Map::Array(map_of(&agent, "QUOTAS")?))?;
+    assert!(quotas.set(0, [0; 56], 0).is_err());
     Ok(())
 }
 
