@@ -5,8 +5,8 @@ use crate::scratch::{self, Memory, PATH_MASK, Scratch};
 use agent_common::event::{EventHeader, SocketAddress, StrRef};
 use agent_common::limits::MAX_DNS_MESSAGE;
 use agent_common::slot::TaskLabel;
-use aya_ebpf::bindings::__sk_buff;
 use aya_ebpf::helpers::generated::bpf_skb_load_bytes;
+use aya_ebpf::programs::sk_buff::SkBuff;
 use core::ptr::{addr_of, addr_of_mut, read_volatile, write_volatile};
 
 /// Who asks for names over a socket.
@@ -55,9 +55,8 @@ pub struct Message {
 impl Message {
     /// Copies what of the packet begins at `offset`. `None`: it is too short.
     #[inline(always)]
-    pub fn copy(packet: *mut __sk_buff, offset: u32, scratch: *mut Scratch) -> Option<Self> {
-        // SAFETY: the context's field.
-        let whole = unsafe { (*packet).len }.wrapping_sub(offset);
+    pub fn copy(packet: &SkBuff, offset: u32, scratch: *mut Scratch) -> Option<Self> {
+        let whole = packet.len().wrapping_sub(offset);
         if whole < SHORTEST || whole > u32::from(u16::MAX) {
             return None;
         }
@@ -70,7 +69,7 @@ impl Message {
         // SAFETY: scratch memory that this program took; the place and a masked length are within `path`.
         let failed = unsafe {
             let to = addr_of_mut!((*scratch).path).cast::<u8>().add(PLACE as usize);
-            bpf_skb_load_bytes(packet.cast(), offset, to.cast(), len)
+            bpf_skb_load_bytes(packet.skb.cast(), offset, to.cast(), len)
         };
         let end = PLACE + len;
         for byte in 0..size_of::<u64>() as u32 {

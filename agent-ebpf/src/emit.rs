@@ -1,70 +1,29 @@
 //! Out of the kernel: the behaviour cache, and the only user of the two rings.
 
-use crate::atomic;
 use crate::behaviours;
 use crate::count;
 use crate::header::{self, Report};
-use crate::maps::{ACTIVITY, ALERTS, CPU_STATE, QUOTAS, SLOT_STATE};
+use crate::maps::{ACTIVITY, ALERTS, CPU_STATE, SLOT_STATE};
 use crate::message;
 use crate::policy;
+use crate::quota::{Lane, is_within_quota};
 use crate::scratch::{self, Scratch};
 use crate::task::{self, Actor, Deed};
 use agent_common::behaviour::{BehaviourKey, BehaviourValue, Recent};
 use agent_common::counter::{KernelError, Outcome};
 use agent_common::event::{EventHeader, EventKind, RecordFlags};
-use agent_common::limits::ACTIVITY_RING_BYTES;
 use agent_common::policy::Verdict;
 use agent_common::slot::SlotRef;
-use aya_ebpf::bindings::{BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
-use aya_ebpf::helpers::generated::{bpf_ktime_get_boot_ns, bpf_ringbuf_output, bpf_ringbuf_query};
-use core::ptr::addr_of_mut;
+use aya_ebpf::bindings::{BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
+use aya_ebpf::helpers::generated::{bpf_ktime_get_boot_ns, bpf_ringbuf_output};
 
 /// Index of the last wake-up in `CPU_STATE`.
 const LAST_WAKE: u32 = 1;
 /// A CPU wakes the daemon at most once per this time, ns; it polls anyway.
 const WAKE_INTERVAL_NS: u64 = 1_000_000;
 
-/// Bytes of one container in the urgent ring per second: a sixteenth of the ring.
-const URGENT_BYTES: u64 = 64 << 10;
-/// Of messages of DNS, which must not take that share.
-const NAMES_BYTES: u64 = 16 << 10;
-/// Bytes of one container in the other ring per window: a quarter of it, and little once it is half full, so that a flood
-/// does not push out what another container shows once, also when the daemon is late.
-const ACTIVITY_BYTES: u64 = 1 << 20;
-const CROWDED_BYTES: u64 = 16 << 10;
-/// 2^30 ns are the second of the urgent ring.
-const SECOND_SHIFT: u32 = 30;
-/// 2^26 ns, 67 ms, the window of the other: the daemon polls more often.
-const WINDOW_SHIFT: u32 = 26;
-
 /// In a key's access: asked for, not yet done.
 pub const ASKED: u16 = 0x1000;
-
-/// Which ring.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Lane {
-    Urgent,
-    /// The urgent ring, for what is no deviation.
-    Names,
-    Activity,
-}
-
-/// Use of a ring by a slot.
-#[repr(C)]
-pub struct Used {
-    window: u64,
-    bytes: u64,
-}
-
-/// What one slot uses of what it shares with others.
-#[repr(C)]
-pub struct Quota {
-    urgent: Used,
-    names: Used,
-    activity: Used,
-    /// Entries of the table of deviations.
-    pub deviations: u64,
-}
 
 /// A record to be filled: behaviour admitted, scratch taken.
 pub struct Draft {
@@ -308,49 +267,6 @@ fn is_urgent(slot: u32, len: u32) -> bool {
         count::error(KernelError::ALERT_QUOTA);
     }
     within
-}
-
-/// Takes `len` bytes of the slot's share of a ring; false when it has no more in this window.
-#[inline(always)]
-pub fn is_within_quota(slot: u32, lane: Lane, len: u32) -> bool {
-    let Some(quota) = QUOTAS.get_ptr_mut(slot) else {
-        return true;
-    };
-    // SAFETY: a live map value. CPUs that begin a window at once lose a count or two.
-    unsafe {
-        let now = bpf_ktime_get_boot_ns();
-        let (used, window, share) = match lane {
-            Lane::Urgent => (addr_of_mut!((*quota).urgent), now >> SECOND_SHIFT, URGENT_BYTES),
-            Lane::Names => (addr_of_mut!((*quota).names), now >> SECOND_SHIFT, NAMES_BYTES),
-            Lane::Activity => (
-                addr_of_mut!((*quota).activity),
-                now >> WINDOW_SHIFT,
-                activity_share(),
-            ),
-        };
-        if (*used).window != window {
-            (*used).window = window;
-            (*used).bytes = 0;
-        }
-        atomic::add(addr_of_mut!((*used).bytes), u64::from(len));
-        (*used).bytes <= share
-    }
-}
-
-#[inline(always)]
-fn activity_share() -> u64 {
-    // SAFETY: the map outlives the program.
-    let waiting = unsafe {
-        bpf_ringbuf_query(
-            core::ptr::from_ref(&ACTIVITY).cast_mut().cast(),
-            u64::from(BPF_RB_AVAIL_DATA),
-        )
-    };
-    if waiting > u64::from(ACTIVITY_RING_BYTES) / 2 {
-        CROWDED_BYTES
-    } else {
-        ACTIVITY_BYTES
-    }
 }
 
 /// Books a lost record, and marks its container.

@@ -36,6 +36,7 @@ mod path;
 mod policy;
 mod process;
 mod procfs;
+mod quota;
 mod scratch;
 mod slot;
 mod socket;

@@ -1,7 +1,7 @@
 //! Every map, with who writes and who reads it. All are of fixed size; LRU where keys come from workloads.
 
 use crate::dns::Asker;
-use crate::emit::Quota;
+use crate::quota::Quota;
 use crate::scratch::Scratch;
 use crate::storage::TaskStorage;
 use agent_common::behaviour::{BehaviourKey, BehaviourValue};

@@ -2,11 +2,12 @@
 
 use crate::cgroup::{self, Lifecycle};
 use crate::count;
-use crate::emit::{self, Lane};
+use crate::emit;
 use crate::header;
 use crate::kernel::{Kptr, Task};
 use crate::label;
 use crate::maps::{SLOT_STATE, TASKS};
+use crate::quota::{self, Lane};
 use crate::task;
 use agent_common::counter::Outcome;
 use agent_common::event::{ContainerOp, EventKind};
@@ -77,7 +78,7 @@ fn leave(label: &TaskLabel, path: u64) {
         slot,
         path,
     };
-    if emit::is_within_quota(label.slot, Lane::Urgent, LEFT_BYTES) {
+    if quota::is_within_quota(label.slot, Lane::Urgent, LEFT_BYTES) {
         cgroup::report(task::current(), &left);
     } else {
         count::outcome(EventKind::CONTAINER, Outcome::SEEN, slot);

@@ -17,10 +17,12 @@ use crate::task::{self, Actor, Deed};
 use agent_common::counter::Outcome;
 use agent_common::event::{DnsEvent, EventKind, SocketAddress};
 use agent_common::slot::TaskLabel;
-use aya_ebpf::bindings::{__sk_buff, BPF_SK_STORAGE_GET_F_CREATE};
-use aya_ebpf::helpers::generated::{bpf_sk_storage_get, bpf_skb_load_bytes};
+use aya_ebpf::bindings::BPF_SK_STORAGE_GET_F_CREATE;
+use aya_ebpf::helpers::generated::bpf_sk_storage_get;
 use aya_ebpf::macros::{cgroup_skb, cgroup_sock_addr, fentry, lsm};
+use aya_ebpf::programs::sk_buff::SkBuff;
 use aya_ebpf::programs::{FEntryContext, LsmContext, SkBuffContext, SockAddrContext};
+use core::ffi::c_void;
 use core::ptr::{addr_of_mut, from_ref, null_mut};
 
 const KIND: EventKind = EventKind::DNS;
@@ -96,7 +98,7 @@ pub fn dns_send6(ctx: SockAddrContext) -> i32 {
 /// Remembers with the socket who asks, when the peer's port is one for names.
 #[inline(always)]
 fn told(context: &SockAddrContext, peer: SocketAddress) -> i32 {
-    if peer.port != PORTS[0] && peer.port != PORTS[1] {
+    if !is_for_names(peer.port) {
         return ALLOW;
     }
     let Some(asking) = task::labelled() else {
@@ -109,14 +111,28 @@ fn told(context: &SockAddrContext, peer: SocketAddress) -> i32 {
     ALLOW
 }
 
+#[inline(always)]
+fn is_for_names(port: u16) -> bool {
+    port == PORTS[0] || port == PORTS[1]
+}
+
+/// What is remembered with a socket, or null: aya finds it for programs on addresses alone.
+///
+/// # Safety
+/// `sk` is a socket that the verifier knows, and not null.
+#[inline(always)]
+unsafe fn asker_of(sk: *mut c_void, flags: u64) -> *mut Asker {
+    let map = from_ref(&ASKERS).cast_mut().cast();
+    // SAFETY: the caller's; the map outlives the program.
+    unsafe { bpf_sk_storage_get(map, sk, null_mut(), flags) }.cast()
+}
+
 /// A socket is told of an address, in the kernel's memory.
 #[inline(always)]
 fn named(socket: Task, address: Kptr, len: u32, origin: Origin) {
     let [family, port] = address.read_or_zero::<[u16; 2]>(0);
-    let port = u16::from_be(port);
     // Without a family it is IPv4's to a datagram socket of that (`udp_sendmsg`).
-    if port != PORTS[0] && port != PORTS[1] || family != AF_INET && family != AF_INET6 && family != AF_UNSPEC
-    {
+    if !is_for_names(u16::from_be(port)) || !matches!(family, AF_INET | AF_INET6 | AF_UNSPEC) {
         return;
     }
     let Some(asking) = task::labelled() else { return };
@@ -125,10 +141,8 @@ fn named(socket: Task, address: Kptr, len: u32, origin: Origin) {
     if sk.is_null() {
         return;
     }
-    let create = BPF_SK_STORAGE_GET_F_CREATE.into();
-    // SAFETY: a socket that is not null; the map outlives the program.
-    let asker =
-        unsafe { bpf_sk_storage_get(from_ref(&ASKERS).cast_mut().cast(), sk.cast(), null_mut(), create) };
+    // SAFETY: a socket that is not null.
+    let asker = unsafe { asker_of(sk.cast(), BPF_SK_STORAGE_GET_F_CREATE.into()) };
     let sk = Kptr(sk as u64);
     let mut operation = net::Operation {
         local: NO_ADDRESS,
@@ -138,7 +152,7 @@ fn named(socket: Task, address: Kptr, len: u32, origin: Origin) {
         backlog: 0,
     };
     socket::read_named(&Named { sk, address, len }, &mut operation.remote);
-    remember(asker.cast(), asking, &operation, origin);
+    remember(asker, asking, &operation, origin);
 }
 
 #[inline(always)]
@@ -156,7 +170,7 @@ fn remember(asker: *mut Asker, (task, label): (Task, TaskLabel), operation: &net
         flags: 0,
         ret: 0,
     };
-    // SAFETY: a live map value; threads that ask at once are one process.
+    // SAFETY: a live map value. Of those that ask at once over one socket the last is remembered.
     unsafe {
         (*asker).label = label;
         (*asker).server = operation.remote;
@@ -169,28 +183,27 @@ fn remember(asker: *mut Asker, (task, label): (Task, TaskLabel), operation: &net
 /// Packets that leave, since 4.10; at their socket's network, translated already.
 #[cgroup_skb(egress)]
 pub fn dns_egress(ctx: SkBuffContext) -> i32 {
-    passing(ctx.skb.skb, DnsEvent::SENT);
+    passing(&ctx.skb, DnsEvent::SENT);
     ALLOW
 }
 
 /// Packets that come.
 #[cgroup_skb(ingress)]
 pub fn dns_ingress(ctx: SkBuffContext) -> i32 {
-    passing(ctx.skb.skb, DnsEvent::RECEIVED);
+    passing(&ctx.skb, DnsEvent::RECEIVED);
     ALLOW
 }
 
 /// For every packet: whose socket asks for no names costs a look at its storage.
 #[inline(always)]
-fn passing(packet: *mut __sk_buff, direction: u16) {
+fn passing(packet: &SkBuff, direction: u16) {
     // SAFETY: the context's field.
-    let sk = unsafe { (*packet).__bindgen_anon_2.sk };
+    let sk = unsafe { (*packet.skb).__bindgen_anon_2.sk };
     if sk.is_null() {
         return;
     }
-    // SAFETY: a socket that is not null; the map outlives the program.
-    let asker: *mut Asker =
-        unsafe { bpf_sk_storage_get(from_ref(&ASKERS).cast_mut().cast(), sk.cast(), null_mut(), 0) }.cast();
+    // SAFETY: a socket that is not null.
+    let asker = unsafe { asker_of(sk.cast(), 0) };
     if asker.is_null() {
         return;
     }
@@ -205,7 +218,7 @@ fn passing(packet: *mut __sk_buff, direction: u16) {
     };
     // Several datagrams in one, which are cut apart later: what is in the others nobody reads.
     // SAFETY: the context's field.
-    if asker.protocol == IPPROTO_UDP && unsafe { (*packet).gso_segs } > 1 {
+    if asker.protocol == IPPROTO_UDP && unsafe { (*packet.skb).gso_segs } > 1 {
         return emit::lose(KIND, Outcome::LOST_UNREADABLE, actor.slot());
     }
     let Some(scratch) = scratch::take() else {
@@ -259,8 +272,8 @@ fn report(
 
 /// Where a packet's message begins; behind its length, of TCP. `None`: it has none, or is a later fragment.
 #[inline(always)]
-fn payload(packet: *mut __sk_buff) -> Option<u32> {
-    let head: [u8; 10] = bytes(packet, 0)?;
+fn payload(packet: &SkBuff) -> Option<u32> {
+    let head: [u8; 10] = packet.load(0).ok()?;
     let (transport, protocol) = if head[0] >> 4 == 4 {
         if u16::from_be_bytes([head[6], head[7]]) & 0x1fff != 0 {
             return None;
@@ -278,22 +291,10 @@ fn payload(packet: *mut __sk_buff) -> Option<u32> {
 
 /// A segment that is one message. Parts of one cannot be told from what is none.
 #[inline(always)]
-fn segment(packet: *mut __sk_buff, transport: u32) -> Option<u32> {
-    let [lengths] = bytes::<[u8; 1]>(packet, transport + 12)?;
+fn segment(packet: &SkBuff, transport: u32) -> Option<u32> {
+    let lengths: u8 = packet.load(transport as usize + 12).ok()?;
     let payload = transport + u32::from(lengths >> 4) * 4;
-    let prefix = u32::from(u16::from_be_bytes(bytes(packet, payload)?));
-    // SAFETY: the context's field.
-    let len = unsafe { (*packet).len }.wrapping_sub(payload + PREFIX);
+    let prefix = u32::from(u16::from_be_bytes(packet.load(payload as usize).ok()?));
+    let len = packet.len().wrapping_sub(payload + PREFIX);
     (len == prefix).then_some(payload + PREFIX)
-}
-
-#[inline(always)]
-fn bytes<T: Copy>(packet: *mut __sk_buff, offset: u32) -> Option<T> {
-    let mut value = core::mem::MaybeUninit::<T>::uninit();
-    // SAFETY: the helper writes all of it, or fails.
-    unsafe {
-        let to = value.as_mut_ptr();
-        let failed = bpf_skb_load_bytes(packet.cast(), offset, to.cast(), size_of::<T>() as u32);
-        (failed == 0).then(|| value.assume_init())
-    }
 }
