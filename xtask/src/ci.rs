@@ -6,6 +6,7 @@ use crate::test::{self, Selection, Tier};
 use crate::{aarch64, deb, deploy, layers, shell};
 use anyhow::{Result, bail};
 use std::process::ExitCode;
+use std::time::Instant;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -96,9 +97,15 @@ pub(crate) fn codegen() -> Result<ExitCode> {
 /// All checks run, so that one look at the output shows everything that is wrong.
 fn passes(check: &Check) -> bool {
     shell::say(&format!("check: {}", check.name));
-    (check.run)()
-        .inspect_err(|error| shell::say(&format!("{}: {error:#}", check.name)))
-        .is_ok()
+    let start = Instant::now();
+    let result = (check.run)();
+    let said = match &result {
+        Ok(()) => "passed".to_owned(),
+        Err(error) => format!("{error:#}"),
+    };
+    let minutes = start.elapsed().as_secs_f64() / 60.0;
+    shell::say(&format!("{}: {said}, in {minutes:.1} minutes", check.name));
+    result.is_ok()
 }
 
 fn check_layers() -> Result<()> {

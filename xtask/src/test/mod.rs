@@ -11,6 +11,7 @@ use crate::shell;
 use agent_tests::capability::{self, Capability};
 use anyhow::Result;
 use std::process::ExitCode;
+use std::time::Instant;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -62,11 +63,13 @@ pub(crate) fn run_tiers(tiers: &[Tier], selection: &Selection) -> Result<Counts>
             tier.name(),
             tier.what()
         ));
+        let start = Instant::now();
         let counts = run_tier(*tier, selection).unwrap_or_else(|error| {
             shell::say(&format!("{}: {error:#}", tier.name()));
             Counts::one_failure()
         });
-        shell::say(&format!("{}: {counts}", tier.name()));
+        let minutes = start.elapsed().as_secs_f64() / 60.0;
+        shell::say(&format!("{}: {counts}, in {minutes:.1} minutes", tier.name()));
         total.add(&counts);
         if is_ci() {
             total.failed += forbidden_skips(*tier, &counts);
