@@ -28,6 +28,9 @@ pub(crate) struct RunArgs {
     args: Vec<String>,
 }
 
+/// Of the tests' tiers, most of which need root: their programs are compiled with these, and only then.
+pub(crate) const TIER_FEATURES: &str = "agent-tests/kernel,agent-tests/runtime,agent-tests/e2e,agent-tests/delivery,agent-tests/soak,agent-tests/bench";
+
 /// How the agent is compiled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Profile {
@@ -70,12 +73,24 @@ pub(crate) fn build_agent(profile: Profile) -> Result<PathBuf> {
     build_with(profile, &[])
 }
 
+/// With the features that the tests' programs have: what they and the agent depend on is compiled once. That a test is among
+/// what is built brings those of the tests' own dependencies; this one is needed anyway.
+///
+/// # Errors
+/// As [`build_agent`].
+pub(crate) fn build_for_tests() -> Result<PathBuf> {
+    setup::ensure(&[Purpose::Build])?;
+    build_with(Profile::Dev, &["--features", TIER_FEATURES, "--test", "replay"])
+}
+
 /// With the kernel programs' debug messages; never the object that `VIGIA_EBPF_OBJECT` names, which has none.
 ///
 /// # Errors
 /// As [`build_agent`].
 pub(crate) fn build_with_messages() -> Result<PathBuf> {
-    let agent = build_with(Profile::Dev, &["--features", "debug-log"])?;
+    let mut cargo = shell::cargo();
+    cargo.env_remove("VIGIA_EBPF_OBJECT");
+    let agent = build_by(cargo, Profile::Dev, &["--features", "agent/debug-log"])?;
     // The usual agent is put back in its place by the next build.
     let copy = agent.with_file_name("agent-debug-log");
     fs::copy(&agent, &copy).with_context(|| format!("cannot write {}", copy.display()))?;
@@ -101,18 +116,16 @@ pub(crate) fn build_static() -> Result<PathBuf> {
 }
 
 fn build_with(profile: Profile, arguments: &[&str]) -> Result<PathBuf> {
-    let mut command = shell::cargo();
-    command.args(["build", "--package", "agent"]).args(arguments);
-    if !arguments.is_empty() {
-        command.env_remove("VIGIA_EBPF_OBJECT");
-    }
-    let folder = match profile {
-        Profile::Dev => "debug",
-        Profile::Release => "release",
+    build_by(shell::cargo(), profile, arguments)
+}
+
+fn build_by(mut command: Command, profile: Profile, arguments: &[&str]) -> Result<PathBuf> {
+    // What is released has its own dependencies' features and no others; the rest is compiled once for the whole workspace.
+    let (selection, folder): (&[&str], _) = match profile {
+        Profile::Dev => (&["--bin", "agent"], "debug"),
+        Profile::Release => (&["--release", "--package", "agent"], "release"),
     };
-    if profile == Profile::Release {
-        command.arg("--release");
-    }
+    command.arg("build").args(selection).args(arguments);
     shell::run(&mut command)?;
     Ok(agent_tests::paths::target_dir().join(folder).join("agent"))
 }

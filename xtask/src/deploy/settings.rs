@@ -2,7 +2,7 @@
 
 use super::chart::Rendered;
 use super::{document, the_one};
-use crate::build::{Profile, build_agent};
+use crate::build::build_for_tests;
 use crate::shell;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -13,7 +13,7 @@ use std::process::Command;
 /// # Errors
 /// What the agent says of the first that it does not take.
 pub(super) fn check<'a>(scratch: &Path, all: impl Iterator<Item = &'a Rendered>) -> Result<()> {
-    let agent = build_agent(Profile::Dev)?;
+    let agent = build_for_tests()?;
     for rendered in all {
         check_rules_folder(rendered)?;
         for File { name, text, command } in files(rendered) {

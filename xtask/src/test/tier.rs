@@ -2,7 +2,7 @@
 
 use super::Selection;
 use super::count::{Counts, run_counted};
-use crate::build::{Profile, build_agent};
+use crate::build::{TIER_FEATURES, build_for_tests};
 use crate::setup::Purpose;
 use crate::{shell, vm};
 use anyhow::Result;
@@ -91,17 +91,9 @@ impl Tier {
 
     /// One test binary of `agent-tests`; its tests share the machine, so they run one after the other.
     fn run_target(self, selection: &Selection) -> Result<Counts> {
-        let agent = build_agent(Profile::Dev)?;
+        let agent = build_for_tests()?;
         let mut command = shell::cargo();
-        command.args([
-            "test",
-            "--package",
-            "agent-tests",
-            "--test",
-            self.name(),
-            "--features",
-            self.name(),
-        ]);
+        command.args(["test", "--features", TIER_FEATURES, "--test", self.name()]);
         command
             .args(["--", "--nocapture", "--test-threads=1"])
             .args(&selection.only);

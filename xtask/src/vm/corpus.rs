@@ -2,7 +2,7 @@
 
 use super::guest::Image;
 use super::{Boot, Guest, LSM_WITH_BPF, Said, stripped};
-use crate::build::{Profile, build_agent};
+use crate::build::build_for_tests;
 use crate::shell;
 use agent_tests::corpus::{Corpus, GuestCases, IMAGE, Report};
 use agent_tests::image::{self, Set};
@@ -70,7 +70,7 @@ pub(crate) fn run(
 
 fn guest(cases: &GuestCases, scratch: &Path) -> Result<Guest> {
     let runc = shell::find_program("runc").context("no runc: cargo xtask setup containers")?;
-    let programs = [build_agent(Profile::Dev)?, runc];
+    let programs = [build_for_tests()?, runc];
     let mut files = cases.bundles()?;
     let folder = scratch.join("opt");
     cases.write_folder(&folder)?;

@@ -12,7 +12,7 @@ pub(crate) mod tier;
 
 pub(crate) use guest::Guest;
 
-use crate::build::{Profile, build_agent};
+use crate::build::build_for_tests;
 use crate::setup::{self, Purpose};
 use crate::shell;
 use anyhow::{Result, bail};
@@ -55,7 +55,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     setup::ensure(&[Purpose::Vm])?;
     let scratch = tempfile::tempdir()?;
     let mut files = args.file.clone();
-    files.push(build_agent(Profile::Dev)?);
+    files.push(build_for_tests()?);
     let mut guest = Guest {
         script: args
             .command

@@ -2,7 +2,7 @@
 //! refused.
 
 use super::{Boot, Guest, LSM_WITH_BPF, Said, messages, refusal, stripped};
-use crate::build::{Profile, build_agent};
+use crate::build::{TIER_FEATURES, build_for_tests};
 use crate::test::{Counts, Selection, Success};
 use crate::{shell, verified};
 use agent_tests::verified::Measurement;
@@ -32,7 +32,7 @@ const TIMEOUT: Duration = Duration::from_secs(900);
 pub(crate) fn run(selection: &Selection) -> Result<Counts> {
     let only = selection.only.as_deref();
     let scratch = tempfile::tempdir()?;
-    let agent = stripped(&build_agent(Profile::Dev)?, scratch.path())?;
+    let agent = stripped(&build_for_tests()?, scratch.path())?;
     let mut total = refusal::run(&agent, only)?;
     if selection.full {
         total.add(&messages::run(&KERNELS, only)?);
@@ -157,11 +157,9 @@ pub(crate) fn kernel_tests() -> Result<PathBuf> {
     command.args([
         "test",
         "--no-run",
-        "--package",
-        "agent-tests",
-        "--test",
-        "kernel",
         "--features",
+        TIER_FEATURES,
+        "--test",
         "kernel",
     ]);
     command
