@@ -5,6 +5,7 @@ use crate::courier_process::Courier;
 use crate::receivers::nats::NatsServer;
 use crate::scenario::Receiver;
 use agent_tests::command::wait_until;
+use agent_tests::length;
 use anyhow::{Result, ensure};
 use std::fs::File;
 use std::io::Write;
@@ -19,11 +20,7 @@ const KEPT: u64 = 5_000;
 
 /// Alerts per second and seconds.
 fn outage() -> (u64, u64) {
-    if std::env::var("VIGIA_TEST_SOAK").is_ok_and(|value| value == "full") {
-        (200, 600)
-    } else {
-        (1_000, 12)
-    }
+    length::choose((1_000, 12), (200, 600))
 }
 
 #[test]

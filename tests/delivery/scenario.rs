@@ -2,6 +2,7 @@
 
 use crate::courier_process::Courier;
 use agent_tests::command::wait_until;
+use agent_tests::length;
 use anyhow::{Context, Result, ensure};
 use std::collections::HashSet;
 use std::path::Path;
@@ -37,17 +38,8 @@ pub(crate) struct Trial {
 impl Trial {
     /// What the issue of delivery asks for, or a part of it that CI has time for.
     pub(crate) fn of_this_run() -> Self {
-        if std::env::var("VIGIA_TEST_SOAK").is_ok_and(|value| value == "full") {
-            Self {
-                alerts: 10_000,
-                kills: 5,
-            }
-        } else {
-            Self {
-                alerts: 2_000,
-                kills: 1,
-            }
-        }
+        let (alerts, kills) = length::choose((2_000, 1), (10_000, 5));
+        Self { alerts, kills }
     }
 
     /// For receivers that forget what they got when they are killed.

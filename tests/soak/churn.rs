@@ -1,11 +1,12 @@
 //! Many short containers: each one's first program is its own, and nothing of them stays.
 
-use crate::{Length, MEMORY};
+use crate::MEMORY;
 use agent_tests::agent::{AgentProcess, Options};
 use agent_tests::capability::{Capability, can_run};
 use agent_tests::command::wait_until;
 use agent_tests::image::{BUSYBOX, Set};
 use agent_tests::lab::{CgroupView, Docker, Runc};
+use agent_tests::length;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
@@ -239,8 +240,7 @@ fn short_containers_of_runc_leave_nothing_behind() -> Result<()> {
     if !can_run(&[Capability::Root, Capability::Bpf, Capability::Runc]) {
         return Ok(());
     }
-    let length = Length::of_this_run();
-    let count = length.choose(100, 2000);
+    let count = length::choose(100, 2000);
     let agent = AgentProcess::start(&Options::default())?;
     let (runc, before) = (Runc::prepare("churn")?, Moment::settled(&agent)?);
     let watcher = Watcher::start(&agent)?;
@@ -256,7 +256,7 @@ fn short_containers_of_runc_leave_nothing_behind() -> Result<()> {
     ensure!(memory < MEMORY, "{} MiB", memory >> 20);
     #[expect(clippy::cast_precision_loss, reason = "figures of a measurement")]
     samples.retain(|(number, _)| *number > REMEMBERED as f64 * 1.1);
-    if length == Length::Full {
+    if length::is_full() {
         let slope = slope(&samples);
         println!(
             "{slope:.0} bytes per container over {} samples, {} MiB",
@@ -273,7 +273,7 @@ fn short_containers_of_docker_leave_nothing_behind() -> Result<()> {
     if !can_run(&[Capability::Root, Capability::Bpf, Capability::Docker]) {
         return Ok(());
     }
-    let count = Length::of_this_run().choose(20, 200);
+    let count = length::choose(20, 200);
     let docker = Docker::start("churn", CgroupView::Host)?;
     docker.load(Set::Busybox)?;
     let agent = AgentProcess::start(&Options {

@@ -1,10 +1,11 @@
 //! One container does as much as it can, all of it noteworthy; another one carries out a hundred attacks meanwhile.
 
-use crate::{Length, MEMORY};
+use crate::MEMORY;
 use agent_tests::agent::{AgentProcess, Options};
 use agent_tests::capability::{Capability, can_run};
 use agent_tests::command::wait_until;
 use agent_tests::lab::{Runc, RuncContainer};
+use agent_tests::length;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -146,7 +147,7 @@ fn a_flood_hides_nothing_of_another_container() -> Result<()> {
     if !can_run(&NEEDED) {
         return Ok(());
     }
-    let duration = Length::of_this_run().choose(Duration::from_secs(10), Duration::from_secs(60));
+    let duration = length::choose(Duration::from_secs(10), Duration::from_secs(60));
     let agent = AgentProcess::start(&Options::default())?;
     let at_rest = agent.resident_bytes()?;
     let runc = Runc::prepare("flood")?;

@@ -1,11 +1,11 @@
 //! One deviation, a million times.
 
-use crate::Length;
 use crate::flood::{books, lost};
 use agent_tests::agent::{AgentProcess, Options};
 use agent_tests::capability::{Capability, can_run};
 use agent_tests::command::wait_until;
 use agent_tests::lab::{Runc, RuncContainer};
+use agent_tests::length;
 use agent_tests::measure::cpu_time;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -69,7 +69,7 @@ fn a_million_repeats_are_one_alert_with_the_exact_count() -> Result<()> {
 
     let id = container.id.clone();
     // The window ends after a minute, or with its container.
-    if Length::of_this_run() == Length::Short {
+    if !length::is_full() {
         drop(container);
     }
     let is_last = |alert: &Value| alert["container"]["id"] == id.as_str() && alert["repeat"]["count"] != 1;

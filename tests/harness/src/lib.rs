@@ -10,6 +10,7 @@ pub mod command;
 pub mod corpus;
 pub mod image;
 pub mod lab;
+pub mod length;
 pub mod measure;
 pub mod mixed;
 pub mod paths;

@@ -31,15 +31,17 @@ pub(crate) struct Selection {
     /// Also what takes minutes: soak tests at their whole length, builds with the feature debug-log
     #[arg(long)]
     pub(crate) full: bool,
+    /// All tiers run: the `vm` tier takes its shorter form.
+    #[arg(skip)]
+    pub(crate) brief: bool,
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let tiers = if args.tiers.is_empty() {
-        &Tier::ALL
+    let counts = if args.tiers.is_empty() {
+        run_all(args.selection.clone())?
     } else {
-        args.tiers.as_slice()
+        run_tiers(&args.tiers, &args.selection)?
     };
-    let counts = run_tiers(tiers, &args.selection)?;
     println!("{counts}");
     Ok(if counts.failed == 0 {
         ExitCode::SUCCESS
@@ -48,11 +50,23 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     })
 }
 
+/// Runs all tiers.
+///
+/// # Errors
+/// As [`run_tiers`].
+pub(crate) fn run_all(selection: Selection) -> Result<Counts> {
+    let selection = Selection {
+        brief: !selection.full,
+        ..selection
+    };
+    run_tiers(&Tier::ALL, &selection)
+}
+
 /// Runs the tiers in order. A tier that cannot be set up counts as one failure: the others still run.
 ///
 /// # Errors
 /// When what every tier needs cannot be installed.
-pub(crate) fn run_tiers(tiers: &[Tier], selection: &Selection) -> Result<Counts> {
+fn run_tiers(tiers: &[Tier], selection: &Selection) -> Result<Counts> {
     setup::ensure(&[Purpose::Build])?;
     let mut total = Counts::default();
     for (number, tier) in tiers.iter().enumerate() {

@@ -5,6 +5,7 @@ use super::count::{Counts, run_counted};
 use crate::build::{TIER_FEATURES, build_for_tests};
 use crate::setup::Purpose;
 use crate::{shell, vm};
+use agent_tests::length;
 use anyhow::Result;
 use clap::ValueEnum;
 
@@ -98,7 +99,7 @@ impl Tier {
             .args(["--", "--nocapture", "--test-threads=1"])
             .args(&selection.only);
         if selection.full {
-            command.env("VIGIA_TEST_SOAK", "full");
+            command.env(length::VARIABLE, "1");
         }
         // A failed test shows its reason; where anyhow made it is noise.
         run_counted(
