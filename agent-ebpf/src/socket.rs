@@ -9,6 +9,7 @@ pub const AF_UNIX: u16 = 1;
 pub const AF_UNSPEC: u16 = 0;
 pub const AF_INET: u16 = 2;
 pub const AF_INET6: u16 = 10;
+pub const AF_VSOCK: u16 = 40;
 pub const IPPROTO_TCP: u16 = 6;
 pub const IPPROTO_UDP: u16 = 17;
 pub const IPPROTO_UDPLITE: u16 = 136;

@@ -137,6 +137,10 @@ impl RecordFlags {
     pub const KILLED: u32 = 1 << 15;
     /// A repeat, sent because it completes a [`crate::behaviour::Burst`].
     pub const BURST: u32 = 1 << 16;
+    /// SOCKET: it is there already, and is given an address.
+    pub const BINDS: u32 = 1 << 17;
+    /// SOCKET: it is there already, and connects.
+    pub const CONNECTS: u32 = 1 << 18;
 
     /// [`Self::BACKEND_SHIFT`]'s number for a cgroup program that is asked before the deed.
     pub const CGROUP_BACKEND: u32 = 3;

@@ -4,10 +4,10 @@ use crate::count;
 use crate::emit;
 use crate::global::offset;
 use crate::header::{Origin, Report};
-use crate::hooks::{io_uring, net, unix_bind};
+use crate::hooks::{io_uring, net, unix_bind, vsock};
 use crate::kernel::Kptr;
 use crate::policy;
-use crate::socket::{self, AF_UNIX, NO_ADDRESS, Named};
+use crate::socket::{self, AF_UNIX, AF_VSOCK, NO_ADDRESS, Named};
 use crate::syscall::{self, Syscall};
 use crate::task::{self, Actor};
 use crate::unix::Address;
@@ -53,9 +53,16 @@ fn binding(socket: Kptr, address: Kptr, len: u32, origin: Origin) -> Verdict {
         emit::lose_unreadable(KIND);
         return Verdict::NONE;
     };
-    if socket::family(sk) == AF_UNIX {
-        binding_unix(&Named { sk, address, len }, origin);
-        return Verdict::NONE;
+    match socket::family(sk) {
+        AF_UNIX => {
+            binding_unix(&Named { sk, address, len }, origin);
+            return Verdict::NONE;
+        }
+        AF_VSOCK => {
+            vsock::binds(sk, of_inet(origin, 0));
+            return Verdict::NONE;
+        }
+        _ => {}
     }
     let Some(actor) = task::enter(KIND) else {
         return Verdict::NONE;
@@ -87,9 +94,16 @@ pub fn exit_bind(ctx: BtfTracePointContext) -> i32 {
         emit::lose_unreadable(asked_kind(&call));
         return 0;
     };
-    if socket::family(sk) == AF_UNIX {
-        bound_unix(sk, &call);
-        return 0;
+    match socket::family(sk) {
+        AF_UNIX => {
+            bound_unix(sk, &call);
+            return 0;
+        }
+        AF_VSOCK => {
+            vsock::binds(sk, of_inet(Origin::DESCRIPTOR, call.flags()));
+            return 0;
+        }
+        _ => {}
     }
     let Some(actor) = task::enter(KIND) else { return 0 };
     let mut operation = operation(sk);
@@ -120,11 +134,15 @@ pub fn exit_bind_unix(ctx: BtfTracePointContext) -> i32 {
 /// A ring was asked to bind: what to is known, and the socket where there is one already.
 #[inline(always)]
 pub fn asked(sk: Kptr, address: Kptr, len: u32) {
-    if address.read_or_zero::<u16>(0) == AF_UNIX {
-        if len > AUTOBIND {
-            unix_bind::bound(sk, Address::given(address, len), io_uring::asked(unix_bind::KIND));
+    match address.read_or_zero::<u16>(0) {
+        AF_UNIX => {
+            if len > AUTOBIND {
+                unix_bind::bound(sk, Address::given(address, len), io_uring::asked(unix_bind::KIND));
+            }
+            return;
         }
-        return;
+        AF_VSOCK => return vsock::binds(sk, io_uring::asked(KIND)),
+        _ => {}
     }
     let Some(actor) = task::enter(KIND) else { return };
     let mut operation = operation(sk);

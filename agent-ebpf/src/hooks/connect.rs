@@ -4,10 +4,10 @@ use crate::count;
 use crate::emit;
 use crate::global::offset;
 use crate::header::{Origin, Report};
-use crate::hooks::net;
+use crate::hooks::{net, vsock};
 use crate::kernel::{Kptr, Task, load, read_user_or_zero};
 use crate::policy;
-use crate::socket::{self, AF_INET, AF_INET6, IPPROTO_TCP, NO_ADDRESS, Named, SOCK_STREAM};
+use crate::socket::{self, AF_INET, AF_INET6, AF_VSOCK, IPPROTO_TCP, NO_ADDRESS, Named, SOCK_STREAM};
 use crate::syscall::{self, Syscall};
 use crate::task::{self, Actor};
 use agent_common::counter::Outcome;
@@ -65,11 +65,15 @@ pub fn fentry_fastopen(ctx: FEntryContext) -> i32 {
 
 #[inline(always)]
 fn connecting(socket: Kptr, address: Kptr, len: u32, origin: Origin) -> Verdict {
-    let Some(actor) = task::enter(KIND) else {
+    let Some(sk) = socket.follow(offset!(socket_sk)) else {
+        emit::lose_unreadable(KIND);
         return Verdict::NONE;
     };
-    let Some(sk) = socket.follow(offset!(socket_sk)) else {
-        emit::lose(KIND, Outcome::LOST_UNREADABLE, actor.slot());
+    if socket::family(sk) == AF_VSOCK {
+        vsock::connects(sk, report(origin));
+        return Verdict::NONE;
+    }
+    let Some(actor) = task::enter(KIND) else {
         return Verdict::NONE;
     };
     // Without a family it is a disconnect.

@@ -2,8 +2,8 @@
 
 use crate::emit;
 use crate::header::{Origin, Report};
-use crate::hooks::{connect, unix_connect, unix_refused};
-use crate::socket::{self, AF_UNIX};
+use crate::hooks::{connect, unix_connect, unix_refused, vsock};
+use crate::socket::{self, AF_UNIX, AF_VSOCK};
 use crate::syscall::{self, Syscall};
 use agent_common::event::EventKind;
 use aya_ebpf::macros::btf_tracepoint;
@@ -14,8 +14,7 @@ use aya_ebpf::programs::BtfTracePointContext;
 pub fn exit_connect(ctx: BtfTracePointContext) -> i32 {
     let call = Syscall::of_socket(&ctx);
     if call.ret != 0 {
-        unix_refused::refused(&call);
-        connect::refused(&call);
+        refused(&call);
         return 0;
     }
     let Some(sk) = syscall::file(call.arg::<0>() as u32).and_then(syscall::sock) else {
@@ -28,9 +27,23 @@ pub fn exit_connect(ctx: BtfTracePointContext) -> i32 {
         flags: call.flags(),
         ret: 0,
     };
+    if socket::family(sk) == AF_VSOCK {
+        vsock::connects(sk, report);
+        return 0;
+    }
     connect::connected(sk, report);
     unix_connect::connected(sk, report);
     0
+}
+
+#[inline(always)]
+fn refused(call: &Syscall) {
+    if socket::asked_family(call.arg::<1>()) == AF_VSOCK {
+        vsock::refused_vsock(call.arg::<0>() as u32, call.flags(), call.result());
+        return;
+    }
+    unix_refused::refused(call);
+    connect::refused(call);
 }
 
 /// What it would have been, by the address that was asked for.

@@ -7,9 +7,9 @@ use crate::hooks::io_uring::{self, ASKED, has, operation, request};
 use crate::hooks::io_uring_sockets;
 use crate::hooks::listen::{self, TCP_LISTEN};
 use crate::hooks::unix_refused::{self, Attempt};
-use crate::hooks::{connect, unix_connect};
+use crate::hooks::{connect, unix_connect, vsock};
 use crate::kernel::{Kptr, read_user_or_zero};
-use crate::socket::AF_UNIX;
+use crate::socket::{AF_UNIX, AF_VSOCK};
 use crate::syscall;
 use crate::task;
 use crate::unix::Address;
@@ -38,15 +38,25 @@ pub fn io_uring_connect(ctx: BtfTracePointContext) -> i32 {
 fn connects(request: Kptr) {
     let len = request.read_or_zero::<u32>(offset!(io_connect_addr_len));
     if let Some(address) = io_uring_sockets::address(request) {
-        if address.read_or_zero::<u16>(0) == AF_UNIX {
-            asks(request, Address::given(address, len));
+        match address.read_or_zero::<u16>(0) {
+            AF_UNIX => asks(request, Address::given(address, len)),
+            AF_VSOCK => asks_vsock(request),
+            _ => {}
         }
         return;
     }
     let address = request.read_or_zero::<u64>(offset!(io_connect_addr));
-    if read_user_or_zero::<u16>(address) == AF_UNIX {
-        asks(request, Address::asked(address, len));
+    match read_user_or_zero::<u16>(address) {
+        AF_UNIX => asks(request, Address::asked(address, len)),
+        AF_VSOCK => asks_vsock(request),
+        _ => {}
     }
+}
+
+#[inline(always)]
+fn asks_vsock(request: Kptr) {
+    let sk = io_uring::file(request).and_then(syscall::sock).unwrap_or(Kptr(0));
+    vsock::connects(sk, io_uring::asked(EventKind::SOCKET));
 }
 
 /// Who lets no completion be posted hides whose socket it was: that is urgent, whatever its name.

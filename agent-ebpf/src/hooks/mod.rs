@@ -64,3 +64,4 @@ mod unlink;
 mod unshare;
 mod usermodehelper;
 mod utimes;
+mod vsock;

@@ -6,7 +6,7 @@ use crate::header::{Origin, Report};
 use crate::socket::{AF_INET, AF_INET6, AF_UNIX, IPPROTO_UDPLITE, SOCK_DGRAM, SOCK_STREAM};
 use crate::syscall::Syscall;
 use crate::task::{self, Deed};
-use agent_common::event::{EventKind, SocketEvent};
+use agent_common::event::{EventKind, RecordFlags, SocketEvent};
 use aya_ebpf::macros::{btf_tracepoint, fentry, lsm};
 use aya_ebpf::programs::{BtfTracePointContext, FEntryContext, LsmContext};
 
@@ -22,6 +22,9 @@ const IPPROTO_ICMPV6: u32 = 58;
 const IPPROTO_SCTP: u32 = 132;
 /// In a key's access: the kernel refused.
 const FAILED: u16 = 0x100;
+/// From `RecordFlags::{BINDS, CONNECTS}` to bits of a key's access above that one.
+const USE_SHIFT: u32 = 8;
+const USE_MASK: u16 = ((RecordFlags::BINDS | RecordFlags::CONNECTS) >> USE_SHIFT) as u16;
 
 /// Netlink protocols that configure, or listen to what the kernel tells administrators.
 mod netlink {
@@ -87,14 +90,18 @@ fn creating(asked: Asked, kern: u32, origin: Origin) {
 }
 
 #[inline(always)]
-pub fn created(asked: Asked, report: Report) {
-    if !asked.is_unusual() {
-        return;
+pub fn created(asked: Asked, said: Report) {
+    if asked.is_unusual() {
+        report(asked, said);
     }
+}
+
+/// Reports that it is made, or what is done with it.
+#[inline(always)]
+pub fn report(asked: Asked, report: Report) {
     let Some(actor) = task::enter(KIND) else { return };
-    let failed = if report.ret < 0 { FAILED } else { 0 };
     let deed = Deed {
-        access: asked.socket_type | failed,
+        access: asked.socket_type | outcome(&report),
         object: [u64::from(asked.family), 0],
         detail: u64::from(asked.protocol),
     };
@@ -109,6 +116,13 @@ pub fn created(asked: Asked, report: Report) {
         (*record).protocol = asked.protocol;
     }
     draft.submit();
+}
+
+/// In a key's access, above the type.
+#[inline(always)]
+fn outcome(report: &Report) -> u16 {
+    let used = (report.flags >> USE_SHIFT) as u16 & USE_MASK;
+    if report.ret < 0 { used | FAILED } else { used }
 }
 
 impl Asked {

@@ -59,6 +59,8 @@ pub(super) fn evidence(event: &EnrichedEvent, neighbours: &dyn Neighbours) -> Ma
         (RecordFlags::COMPAT, "compat"),
         (RecordFlags::IO_URING, "io_uring"),
         (RecordFlags::INHERITED, "inherited"),
+        (RecordFlags::BINDS, "binds"),
+        (RecordFlags::CONNECTS, "connects"),
     ] {
         if header.flags.has(flag) {
             map.put(key, true);

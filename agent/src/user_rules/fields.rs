@@ -187,6 +187,8 @@ const SOCKET: &[Field] = &[
     text("family", "`packet`, `vsock`, …"),
     text("type", "`raw`, `dgram`, …"),
     number("protocol", ""),
+    flag("binds", "of a vsock socket that is there"),
+    flag("connects", "the same"),
 ];
 const CAPABLE: &[Field] = &[
     text("capability", "`CAP_NET_ADMIN`"),

@@ -5,6 +5,7 @@ mod listeners;
 mod received;
 mod rings;
 mod unix;
+mod vsock;
 
 use super::{Check, Stage};
 use agent::event::{EventHeader, EventKind, Payload, RecordFlags, Socket};
@@ -19,6 +20,7 @@ pub(super) const CHECKS: &[&[Check]] = &[
     received::CHECKS,
     rings::CHECKS,
     listeners::CHECKS,
+    vsock::CHECKS,
 ];
 
 const MADE: &[Check] = &[

@@ -1,10 +1,11 @@
 //! System calls that few containers have a use for.
 
 use super::{Success, finding, lacks_right};
+use crate::detect::listener::Unusual;
 use crate::detect::program::is_of_image;
 use crate::detect::rules::escape;
 use crate::detect::{DetectContext, Finding, Rule, Severity};
-use crate::event::{Call, CallName, Socket};
+use crate::event::{Call, CallName, RecordFlags, Socket};
 
 /// `PERF_TYPE_TRACEPOINT` and `PERF_TYPE_BREAKPOINT`: the kernel's own code. Behind them come kprobes and devices.
 const PERF_TRACEPOINT: u64 = 2;
@@ -28,8 +29,8 @@ const KEEPERS: [&str; 9] = [
 ];
 const FAULT_HANDLERS: [&str; 4] = ["criu", "qemu-system-x86_64", "qemu-system-aarch64", "qemu-kvm"];
 
-/// UNIX, IPv4, IPv6, netlink; raw and packet sockets are the listener class's, vsock the lateral one's.
-const ORDINARY_FAMILIES: [u16; 6] = [1, 2, 10, 16, 17, 40];
+/// UNIX, IPv4, IPv6, netlink; raw and packet sockets are the listener class's.
+const ORDINARY_FAMILIES: [u16; 5] = [1, 2, 10, 16, 17];
 
 pub(super) fn inspect(context: &DetectContext<'_>, call: &Call) -> Option<Finding> {
     let (rule, did) = rule(context, call)?;
@@ -117,7 +118,13 @@ fn is_of_system(path: &[u8]) -> bool {
 
 /// Families of sockets that applications do not use.
 pub(super) fn socket(context: &DetectContext<'_>, socket: &Socket) -> Option<Finding> {
-    if ORDINARY_FAMILIES.contains(&socket.family) {
+    // What is done with a socket later is not that it is asked for.
+    let used = context.event.raw.header.flags.0 & (RecordFlags::BINDS | RecordFlags::CONNECTS) != 0;
+    let between_machines = Unusual::of(socket) == Some(Unusual::Vsock);
+    if used
+        || ORDINARY_FAMILIES.contains(&socket.family)
+        || between_machines && Unusual::Vsock.is_expected(context)
+    {
         return None;
     }
     let family = socket.family.to_string();

@@ -3,7 +3,7 @@
 use crate::detect::listener::Unusual;
 use crate::detect::rules::lateral;
 use crate::detect::{DetectContext, Finding};
-use crate::event::Socket;
+use crate::event::{RecordFlags, Socket};
 
 pub(super) fn inspect(context: &DetectContext<'_>, socket: &Socket) -> Option<Finding> {
     let unusual = Unusual::of(socket)?;
@@ -16,10 +16,7 @@ pub(super) fn inspect(context: &DetectContext<'_>, socket: &Socket) -> Option<Fi
             &lateral::ICMP_SOCKET,
             "a socket for ICMP, through which data leaves unseen",
         ),
-        Unusual::Vsock => (
-            &lateral::VSOCK,
-            "a socket between virtual machines and their host",
-        ),
+        Unusual::Vsock => return vsock(context),
         Unusual::Raw | Unusual::Packet => return None,
     };
     if unusual.is_expected(context) {
@@ -28,4 +25,15 @@ pub(super) fn inspect(context: &DetectContext<'_>, socket: &Socket) -> Option<Fi
     let actor = context.actor();
     let summary = format!("{actor} in {} asked for {what}", context.container_name());
     Some(Finding::new(rule, actor, summary))
+}
+
+fn vsock(context: &DetectContext<'_>) -> Option<Finding> {
+    if !context.event.raw.header.flags.has(RecordFlags::CONNECTS) || Unusual::Vsock.is_expected(context) {
+        return None;
+    }
+    let actor = context.actor();
+    let container = context.container_name();
+    let summary =
+        format!("{actor} in {container} connects, or tries to, by a socket out of the virtual machine");
+    Some(Finding::new(&lateral::VSOCK, actor, summary))
 }

@@ -4,7 +4,7 @@
 use crate::detect::program::is_of_image;
 use crate::detect::rules::listener;
 use crate::detect::{DetectContext, Finding, Rule};
-use crate::event::Socket;
+use crate::event::{RecordFlags, Socket};
 
 const AF_INET: u16 = 2;
 const AF_INET6: u16 = 10;
@@ -131,7 +131,7 @@ pub(in crate::detect) enum Unusual {
     Arp,
     /// Echoes without a capability.
     Ping,
-    /// To the hypervisor, or to other virtual machines.
+    /// To the hypervisor, or between virtual machines.
     Vsock,
 }
 
@@ -179,10 +179,7 @@ pub(super) fn inspect(context: &DetectContext<'_>, socket: &Socket) -> Option<Fi
             &listener::PACKET_SOCKET,
             "a packet socket, which sees all that passes",
         ),
-        Unusual::Vsock => (
-            &listener::VSOCK,
-            "a socket between virtual machines and their host",
-        ),
+        Unusual::Vsock => return vsock(context),
         Unusual::Arp | Unusual::Ping => return None,
     };
     if unusual.is_expected(context) {
@@ -190,12 +187,18 @@ pub(super) fn inspect(context: &DetectContext<'_>, socket: &Socket) -> Option<Fi
     }
     let actor = context.actor();
     let summary = format!("{actor} in {} asked for {what}", context.container_name());
-    let finding = Finding::new(rule, actor, summary);
-    Some(if unusual == Unusual::Vsock {
-        finding
-    } else {
-        finding.step_of(deed(context))
-    })
+    Some(Finding::new(rule, actor, summary).step_of(deed(context)))
+}
+
+/// What is done with it tells which way it goes; that it is made is escape's.
+fn vsock(context: &DetectContext<'_>) -> Option<Finding> {
+    if !context.event.raw.header.flags.has(RecordFlags::BINDS) || Unusual::Vsock.is_expected(context) {
+        return None;
+    }
+    let actor = context.actor();
+    let container = context.container_name();
+    let summary = format!("{actor} in {container} waits on a socket that leads out of the virtual machine");
+    Some(Finding::new(&listener::VSOCK, actor, summary))
 }
 
 /// Socket and filter are one behaviour.

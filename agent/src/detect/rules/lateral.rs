@@ -344,9 +344,8 @@ pub(crate) static VSOCK: Rule = Rule {
     class: Class::Lateral,
     severity: Severity::High,
     attack: &["T1095", "T1611"],
-    title: "A socket to the hypervisor",
-    meaning: "A process asked for a socket of the family vsock. What is done with it is not seen: it may connect to the host \
-        or another virtual machine.",
+    title: "A connection to the hypervisor",
+    meaning: "A process connected a socket of the family vsock, or tried to: to the host or another virtual machine.",
     why: "It leads past every network, to the services of the hypervisor.",
     look_alikes: "Agents in virtual machines (kata-agent, qemu-ga) and virtual machines in containers, when they are the \
         image's own.",

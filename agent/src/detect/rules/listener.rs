@@ -180,8 +180,8 @@ pub(crate) static VSOCK: Rule = Rule {
     severity: Severity::High,
     attack: &["T1571", "T1095"],
     title: "A socket that the hypervisor can reach",
-    meaning: "A process asked for a socket of the family vsock. What is done with it is not seen: it may listen to the host or \
-        other virtual machines.",
+    meaning: "A process gave an address to a socket of the family vsock: it is to be reached by the host or other virtual \
+        machines.",
     why: "Whoever is on the hypervisor reaches it past every network.",
     look_alikes: "Agents in virtual machines (kata-agent, qemu-ga) and virtual machines in containers, when they are the \
         image's own.",

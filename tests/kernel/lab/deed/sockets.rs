@@ -35,6 +35,9 @@ pub(super) fn perform(words: &[&str]) -> Option<io::Result<i64>> {
         ["attach-program32"] => attach_program32(),
         ["connect-fast-open", port] => fast_open(port),
         ["uring-connect-datagram", port] => uring_datagram(port),
+        ["vsock-bind", port] => vsock_bind(port),
+        ["vsock-connect", port] => vsock_connect(port),
+        ["uring-vsock-connect", port] => uring_vsock_connect(port),
         ["uring-unix-connect", way, address] => uring_unix_connect(way, address),
         ["uring-receive", way, path] => uring_receive(way, path),
         ["disconnect", port] => disconnect(port),
@@ -147,6 +150,36 @@ fn uring_unix_bind(address: &str) -> io::Result<i64> {
 fn uring_datagram(port: &str) -> io::Result<i64> {
     let socket = socket(AddressFamily::INET, SocketType::DGRAM, None)?;
     uring::connect_to(socket.as_fd(), &sockaddr_in(port)?, Way::Worker)
+}
+
+/// A byte less than an address has: the kernel refuses before anything could leave the machine.
+const CUT: usize = 15;
+
+/// `struct sockaddr_vm`: family, padding, port, machine.
+fn sockaddr_vm(machine: u32, port: &str) -> io::Result<[u8; 16]> {
+    let mut address = [0; 16];
+    address[..2].copy_from_slice(&40u16.to_ne_bytes());
+    address[4..8].copy_from_slice(&u32::try_from(number(port)?).unwrap_or(0).to_ne_bytes());
+    address[8..12].copy_from_slice(&machine.to_ne_bytes());
+    Ok(address)
+}
+
+fn vsock() -> io::Result<OwnedFd> {
+    raw::socket(libc::AF_VSOCK, libc::SOCK_STREAM, 0)
+}
+
+fn vsock_bind(port: &str) -> io::Result<i64> {
+    let socket = vsock()?;
+    raw::bind(socket.as_fd(), &sockaddr_vm(u32::MAX, port)?)?;
+    Ok(keep(socket))
+}
+
+fn vsock_connect(port: &str) -> io::Result<i64> {
+    raw::connect(vsock()?.as_fd(), &sockaddr_vm(1, port)?[..CUT])
+}
+
+fn uring_vsock_connect(port: &str) -> io::Result<i64> {
+    uring::connect_to(vsock()?.as_fd(), &sockaddr_vm(1, port)?[..CUT], Way::Worker)
 }
 
 fn uring_unix_connect(way: &str, address: &str) -> io::Result<i64> {

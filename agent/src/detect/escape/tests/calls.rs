@@ -3,7 +3,7 @@
 use super::python;
 use crate::detect::testing::{Scene, called, scene, socket};
 use crate::detect::{Class, Severity};
-use crate::event::{Call, CallName, Credentials, CredentialsOp, FileFlags, FileObject, Payload};
+use crate::event::{Call, CallName, Credentials, CredentialsOp, FileFlags, FileObject, Payload, RecordFlags};
 
 fn worst(scene: &mut Scene, payload: Payload) -> Option<(&'static str, Severity)> {
     scene.findings_of(Class::Escape, payload).into_iter().next()
@@ -108,7 +108,7 @@ fn a_program_that_the_kernel_starts() {
 
 #[test]
 fn sockets_that_nobody_uses() {
-    for family in [29, 30, 31, 21, 9, 38] {
+    for family in [29, 30, 31, 21, 9, 38, 40] {
         let finding = &python().inspect(socket(family, 2, 0))[0];
         assert_eq!(
             (finding.rule.id, finding.severity),
@@ -119,6 +119,11 @@ fn sockets_that_nobody_uses() {
     for family in [1, 2, 10, 16] {
         assert_eq!(worst(&mut python(), socket(family, 2, 0)), None, "{family}");
     }
+    let mut agent = scene("kata", "/usr/bin/kata-agent");
+    assert_eq!(worst(&mut agent, socket(40, 1, 0)), None);
+    let mut used = python();
+    used.flags = RecordFlags(RecordFlags::CONNECTS);
+    assert_eq!(worst(&mut used, socket(40, 1, 0)), None, "lateral's");
 }
 
 fn became(old_uid: Option<u32>, new_uid: u32) -> Payload {

@@ -4,7 +4,7 @@ use super::*;
 use crate::container::MountPoint;
 use crate::detect::Class;
 use crate::detect::testing::socket;
-use crate::event::{FileObject, Received, UnixConnect};
+use crate::event::{FileObject, Received, RecordFlags, UnixConnect};
 
 const ESTABLISHED: u16 = 1;
 const LISTENING: u16 = 10;
@@ -46,14 +46,26 @@ fn told(scene: &mut Scene, payload: Payload) -> Vec<(&'static str, Severity)> {
 }
 
 #[test]
-fn sockets_for_echoes_addresses_and_hypervisors() {
+fn sockets_to_other_virtual_machines_when_they_connect() {
+    let connects = |mut scene: Scene, ret| {
+        scene.flags = RecordFlags(RecordFlags::CONNECTS);
+        scene.ret = ret;
+        told(&mut scene, socket(40, 1, 0))
+    };
+    for ret in [0, -110] {
+        assert_eq!(connects(app(), ret), [("vsock", Severity::High)]);
+    }
+    assert!(connects(scene("kata", "/usr/bin/kata-agent"), 0).is_empty());
+    assert!(told(&mut app(), socket(40, 1, 0)).is_empty(), "it may wait");
+}
+
+#[test]
+fn sockets_for_echoes_and_addresses() {
     for (payload, expected) in [
         (socket(2, 2, 1), ("icmp_socket", Severity::Medium)),
         (socket(10, 2, 58), ("icmp_socket", Severity::Medium)),
         (socket(17, 3, 0x0608), ("arp_socket", Severity::High)),
         (socket(17, 2, 0x0806), ("arp_socket", Severity::High)),
-        (socket(40, 1, 0), ("vsock", Severity::High)),
-        (socket(40, 5, 0), ("vsock", Severity::High)),
     ] {
         assert_eq!(told(&mut app(), payload.clone()), [expected], "{payload:?}");
     }

@@ -27,10 +27,6 @@ fn sockets_that_see_packets_are_told_by_whom_they_are_asked_for() {
     assert_eq!(found(&mut python(), socket(17, 3, 0x0300)), packet);
     assert_eq!(found(&mut python(), socket(17, 2, 0x0008)), packet);
     assert_eq!(found(&mut python(), socket(44, 3, 0)), packet, "AF_XDP");
-    assert_eq!(
-        found(&mut python(), socket(40, 1, 0)),
-        [("vsock", Severity::High)]
-    );
     assert!(
         found(&mut python(), socket(17, 3, 0x0608)).is_empty(),
         "lateral's"
@@ -68,7 +64,20 @@ fn programs_of_the_image_and_of_the_profile_have_them() {
     );
     let mut other = python().with_profile("capabilities: [{name: CAP_CHOWN}]");
     assert_eq!(found(&mut other, socket(2, 3, 1)).len(), 1);
-    assert!(found(&mut scene("kata", "/usr/bin/kata-agent"), socket(40, 1, 0)).is_empty());
+}
+
+#[test]
+fn sockets_between_virtual_machines_when_they_wait() {
+    let waits = |mut scene: Scene| {
+        scene.flags = RecordFlags(RecordFlags::BINDS);
+        found(&mut scene, socket(40, 1, 0))
+    };
+    assert_eq!(waits(python()), [("vsock", Severity::High)]);
+    assert!(waits(scene("kata", "/usr/bin/kata-agent")).is_empty());
+    assert!(
+        found(&mut python(), socket(40, 1, 0)).is_empty(),
+        "it may connect"
+    );
 }
 
 /// What the finding of the rule is a step of.

@@ -114,10 +114,11 @@ pub(crate) static UNUSUAL_SOCKET: Rule = Rule {
     attack: &["T1068", "T1611"],
     title: "A socket of an unusual family was asked for",
     meaning: "A process in a container asked for a socket of a family that applications do not use: \
-        ciphers of the kernel, Bluetooth, CAN, TIPC, RDS, X.25 and others.",
+        ciphers of the kernel, vsock, Bluetooth, CAN, TIPC, RDS, X.25 and others.",
     why: "The kernel may load a module for it, and such modules are seldom looked at: exploits begin \
         there.",
-    look_alikes: "cryptsetup (ciphers).",
+    look_alikes: "cryptsetup (ciphers); agents in virtual machines (kata-agent, qemu-ga), when they are the image's own, may \
+        have vsock.",
     response: "Leave the default seccomp profile on.",
 };
 

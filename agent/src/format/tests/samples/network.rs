@@ -1,7 +1,7 @@
 //! Sockets, programs and contacts that lead to others.
 
 use super::{contact, executed, pod, python, raise, raised};
-use crate::alert::{Alert, AlertBuilder, AlertIds, Said};
+use crate::alert::Alert;
 use crate::container::{ContainerMetadata, MountPoint};
 use crate::detect::testing::{Scene, called, container, end, listen, question, socket};
 use crate::event::{
@@ -29,8 +29,7 @@ pub(super) fn network(rule: &str) -> Option<Alert> {
         "lateral.shared_socket" => shared(),
         "lateral.icmp_socket" => raise(&mut python(), socket(2, 2, 1)),
         "lateral.arp_socket" => raise(&mut python(), socket(17, 3, 0x0608)),
-        // One record says both, and one of them names the alert.
-        "lateral.vsock" => alone(rule, socket(40, 1, 0)),
+        "lateral.vsock" => vsock(RecordFlags::CONNECTS),
         other => listening(other),
     }
 }
@@ -51,7 +50,7 @@ fn listening(rule: &str) -> Option<Alert> {
             scene.inspect(socket(17, 3, 0x0300));
             raise(&mut scene, called(CallName::SETSOCKOPT, [0, 1, 26, 0]))
         }
-        "listener.vsock" => raise(&mut python(), socket(40, 1, 0)),
+        "listener.vsock" => vsock(RecordFlags::BINDS),
         "listener.tunnel_interface" => raise(&mut python(), called(CallName::IOCTL, [3, 0x4004_54ca, 0, 0])),
         _ => None,
     }
@@ -68,14 +67,10 @@ fn unix(path: &str) -> UnixConnect {
 }
 
 /// The alert of one of the findings.
-fn alone(rule: &str, payload: Payload) -> Option<Alert> {
+fn vsock(used: u32) -> Option<Alert> {
     let mut scene = python();
-    let mut findings = scene.inspect(payload.clone());
-    findings.retain(|finding| finding.rule.id == rule);
-    let event = scene.event(payload);
-    scene.with_context(&event, |context| {
-        AlertBuilder::new(AlertIds::new(7)).raise(context, findings, &mut Said::default())
-    })
+    scene.flags = RecordFlags(used);
+    raise(&mut scene, socket(40, 1, 0))
 }
 
 fn asked_for_names() -> Option<Alert> {

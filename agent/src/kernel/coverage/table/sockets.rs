@@ -137,6 +137,30 @@ pub(super) const BEHAVIOURS: &[Behaviour] = &[
         Capability::Socket,
         [Resolved, Resolved, Arguments],
     ),
+    seen(
+        "vsock_bind",
+        "a vsock socket is bound",
+        Capability::Bind,
+        [Resolved, Resolved, Racy],
+    ),
+    natively(
+        Capability::UnixConnect,
+        seen(
+            "vsock_connect",
+            "a vsock socket connects, answered or not",
+            Capability::Connect,
+            [Resolved, Resolved, Racy],
+        ),
+    ),
+    natively(
+        Capability::IoUring,
+        seen(
+            "vsock_connect_io_uring",
+            "a vsock socket connects by a ring",
+            Capability::Connect,
+            [Resolved, Resolved, Arguments],
+        ),
+    ),
     natively(
         Capability::IoUring,
         seen(
