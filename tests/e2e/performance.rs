@@ -189,6 +189,11 @@ fn idle_share(agent: &AgentProcess) -> Result<f64> {
     Ok(used.as_secs_f64() / begun.elapsed().as_secs_f64() * 100.0)
 }
 
+/// What it may be. Assertions and overflow checks cost the tests' build a third more.
+fn most_idle() -> f64 {
+    length::choose(1.0, 0.5)
+}
+
 #[test]
 fn an_idle_agent_costs_nothing() -> Result<()> {
     if !can_run(&NEEDED) {
@@ -204,10 +209,12 @@ fn an_idle_agent_costs_nothing() -> Result<()> {
     demand("idle", subject(&agent), || {
         let share = idle_share(&agent)?;
         println!("idle: {share:.3} % of a core");
-        Ok((share >= 0.5).then(|| format!("{share:.3} % of a core")))
+        Ok((share >= most_idle()).then(|| format!("{share:.3} % of a core")))
     })?;
     let resident = resident_kib(agent.pid())?;
     println!("idle: {:.1} MiB resident", resident as f64 / 1024.0);
-    assert!(resident < 40 << 10, "{resident} KiB resident");
+    // The tests' build has more code.
+    let most = length::choose(48 << 10, 40 << 10);
+    assert!(resident < most, "{resident} KiB resident");
     Ok(())
 }
