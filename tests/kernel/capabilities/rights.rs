@@ -1,13 +1,17 @@
 //! Users, capabilities, and signals to others.
 
 use super::{Check, Stage};
+use crate::lab::container::Actor;
 use crate::lab::{Container, Spec};
 use agent::event::{Capable, Credentials, CredentialsOp, ExecId, Payload, RecordFlags, Signal};
 use agent::kernel::{Backend, Capability};
 use agent::process::{Lineage, Process};
+use agent_tests::command::wait_until;
 use anyhow::{Context, Result, ensure};
+use std::fs;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
@@ -219,12 +223,7 @@ fn signal_host(stage: &mut Stage<'_>) -> Result<()> {
     ensure!(header.tgid == actor.pid && header.ret == 0, "{header:?}");
     ensure!(header.flags.has(RecordFlags::DEVIATION), "not urgent");
     let mut young = Command::new("sleep").arg("1000").spawn()?;
-    actor.act(&format!("kill {} {SIGWINCH}", young.id()))?;
-    let named = stage
-        .expect_any("second signal", |payload| {
-            sent(SIGWINCH)(payload).filter(|sent| sent.target_tgid == young.id())
-        })
-        .and_then(|(_, sent)| image_of(stage, sent.target));
+    let named = image_signalled(stage, &mut actor, young.id());
     young.kill()?;
     young.wait()?;
     let image = named?;
@@ -233,6 +232,22 @@ fn signal_host(stage: &mut Stage<'_>) -> Result<()> {
         "{image:?}"
     );
     Ok(())
+}
+
+/// What a process executes by what is told of a signal to it.
+fn image_signalled(stage: &mut Stage<'_>, actor: &mut Actor, pid: u32) -> Result<Arc<Process>> {
+    wait_until("its sleep", Duration::from_secs(10), || asleep(pid))?;
+    actor.act(&format!("kill {pid} {SIGWINCH}"))?;
+    let (_, sent) = stage.expect_any("second signal", |payload| {
+        sent(SIGWINCH)(payload).filter(|sent| sent.target_tgid == pid)
+    })?;
+    image_of(stage, sent.target)
+}
+
+/// A parent goes on before the kernel tells of the image that its child executes.
+fn asleep(pid: u32) -> Option<()> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.contains("(sleep) S").then_some(())
 }
 
 fn image_of(stage: &mut Stage<'_>, image: ExecId) -> Result<Arc<Process>> {
