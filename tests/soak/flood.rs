@@ -20,7 +20,8 @@ const DROPPED: usize = 40;
 const LISTENERS: usize = 30;
 const SETTINGS: usize = 30;
 
-/// New files, new programs, new places to connect to: each its own deviation, from four processes.
+/// New files, new programs, new places to connect to: each its own deviation, from four processes. Most are programs, which leave the kernel
+/// without a profile too: a slow machine too makes more of them than a container's share.
 const FLOOD: &str = "\
 flood() {
     i=0
@@ -29,7 +30,7 @@ flood() {
         i=$((i + 1)); d=/tmp/$1/$i
         mkdir $d
         for n in 1 2 3 4 5 6 7 8; do for m in 1 2 3 4 5 6 7 8; do : > $d/$n$m; done; done
-        cp /bin/busybox $d/x$1-$i; $d/x$1-$i true
+        for n in 0 1 2 3 4 5 6 7 8 9; do cp /bin/busybox $d/x$n; $d/x$n true; done
         nc -w 1 127.0.0.1 $((1024 + (i * 4 + $1) % 60000)) < /dev/null
         rm -rf $d
     done
