@@ -1,29 +1,24 @@
-use super::maps::{Export, KernelBooks, SensorMaps};
+mod fake;
+
+pub(super) use fake::{Fake, Journal};
+
+use super::maps::KernelBooks;
 use super::recorder::Recorder;
 use super::task::EngineTask;
 use super::{EngineLinks, tests::links};
-use crate::alert::{AlertBuilder, AlertIds, Occurrences};
-use crate::container::{RuntimeEvent, SlotReader};
+use crate::alert::{AlertBuilder, AlertIds};
+use crate::container::RuntimeEvent;
 use crate::control::protocol::LearnTarget;
 use crate::control::{ControlRequest, Filter, KindCounters, StatusReport, TapLine};
-use crate::detect::SensorFinding;
-use crate::engine::{Engine, KernelView, Output, RunningContainer};
-use crate::event::{BootTime, ExecId, SlotKey};
+use crate::engine::{Engine, Output, RunningContainer};
+use crate::event::{BootTime, SlotKey};
 use crate::host::{HostFacts, HostSources};
-use crate::process::LineageReader;
-use crate::profile::{CompiledProfile, ImageName, Matching, RoleSet};
+use crate::profile::{Matching, RoleSet};
 use crate::recording::{Reader, RecordedProfiles, Start, Writer, replay};
 use crate::source::{EventSource, RawBatch, SourceError};
-use crate::telemetry::Metrics;
-use crate::telemetry::http::Ready;
-use agent_common::behaviour::BehaviourKey;
-use agent_common::counter::{Outcome, SlotBooks};
-use agent_common::lineage::LineageEntry;
-use agent_common::slot::{SlotFlags, SlotState};
+use agent_common::slot::SlotFlags;
 use async_trait::async_trait;
-use ipnet::IpNet;
-use std::net::IpAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -37,105 +32,6 @@ pub(super) const ID: &str = "0123456789ab0123456789ab0123456789ab0123456789ab012
 
 /// What takes longer does not come.
 const LONG: Duration = Duration::from_secs(30);
-
-/// What happened, in order.
-pub(super) type Journal = Arc<Mutex<Vec<String>>>;
-
-/// Maps with a journal, fixed books and containers whose end was lost.
-pub(super) struct Fake(
-    pub(super) Journal,
-    pub(super) KernelBooks,
-    pub(super) Vec<SlotKey>,
-);
-
-impl Fake {
-    fn note(&self, what: impl Into<String>) {
-        self.0.lock().unwrap().push(what.into());
-    }
-}
-
-impl LineageReader for Fake {
-    fn read(&mut self, _: ExecId) -> Option<LineageEntry> {
-        None
-    }
-}
-impl SlotReader for Fake {
-    fn slot(&mut self, _: u32) -> Option<SlotState> {
-        None
-    }
-}
-impl KernelView for Fake {
-    fn forget(&mut self, _: &BehaviourKey) -> Option<Occurrences> {
-        None
-    }
-}
-impl SensorMaps for Fake {
-    fn release(&mut self, container: SlotKey) {
-        self.note(format!("{} released", container.slot));
-    }
-
-    fn lost_ends(&mut self) -> Vec<SlotKey> {
-        std::mem::take(&mut self.2)
-    }
-
-    fn inspect(&mut self) -> Vec<SensorFinding> {
-        Vec::new()
-    }
-
-    fn ready(&self) -> Ready {
-        Ready::Yes
-    }
-
-    fn detach(&mut self) {
-        self.note("detached");
-    }
-
-    fn container_books(&mut self, container: SlotKey) -> Option<SlotBooks> {
-        let mut books = SlotBooks::of(container.generation);
-        books.seen[1] = 2;
-        books.outcomes[Outcome::SENT.0 as usize] = 2;
-        (container == KEY).then_some(books)
-    }
-
-    fn assign(&mut self, container: SlotKey, profile: Option<&Arc<CompiledProfile>>, _: &[IpNet]) {
-        let name = profile.map_or("no profile", |profile| profile.name());
-        self.note(format!("{} {name}", container.slot));
-    }
-
-    fn peer(&mut self, container: SlotKey, image: Option<&ImageName>, addresses: &[IpAddr]) {
-        if let Some(image) = image.filter(|_| !addresses.is_empty()) {
-            self.note(format!("{} is {image} at {}", container.slot, addresses.len()));
-        }
-    }
-
-    fn host(&mut self, _: &[IpAddr]) {}
-
-    fn except(&mut self, container: SlotKey, excepted: bool) {
-        if excepted {
-            self.note(format!("{} excepted", container.slot));
-        }
-    }
-
-    fn watch(&mut self, _: bool) {}
-
-    fn renew(&mut self, container: SlotKey) {
-        self.note(format!("{} renewed", container.slot));
-    }
-
-    fn export(&mut self, container: SlotKey, export: Export) {
-        self.note(format!("{} {export:?}", container.slot));
-    }
-    fn books(&mut self) -> Option<KernelBooks> {
-        Some(self.1.clone())
-    }
-    fn describe(&mut self, report: &mut StatusReport) {
-        report.events = self.1.kinds.clone();
-    }
-    fn collect(&mut self, _: &Metrics) {}
-    fn view(&mut self) -> &mut dyn KernelView {
-        self
-    }
-}
 
 struct Records(mpsc::Receiver<Vec<u8>>);
 
