@@ -4,6 +4,7 @@ mod answers;
 mod capabilities;
 mod escapes;
 mod files;
+mod listening;
 mod peers;
 
 use crate::Test;
@@ -17,7 +18,6 @@ use agent_tests::command::wait_until;
 use anyhow::{Context, Result, bail, ensure};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,15 +25,15 @@ use std::time::Duration;
 pub(crate) const TESTS: &[Test] = &[
     Test {
         name: "enforcement::listeners",
-        run: listeners,
+        run: listening::listeners,
     },
     Test {
         name: "enforcement::each_port_has_its_own_verdict",
-        run: ports,
+        run: listening::ports,
     },
     Test {
         name: "enforcement::a_listener_that_was_never_bound",
-        run: unbound,
+        run: listening::unbound,
     },
     Test {
         name: "enforcement::contacts",
@@ -102,7 +102,6 @@ pub(crate) const TESTS: &[Test] = &[
 ];
 
 const EPERM: i32 = 1;
-const EINVAL: i32 = 22;
 const ENETUNREACH: i32 = 101;
 
 pub(crate) fn profile(rest: &str) -> Result<Arc<CompiledProfile>> {
@@ -191,68 +190,6 @@ fn expect_told(
     let times = world.count(is)?;
     ensure!(times == 1, "it was told {times} times");
     Ok(())
-}
-
-fn listeners(world: &mut World) -> Result<()> {
-    let (named, other) = (free_port()?, free_port()?);
-    let rest =
-        format!("mode: {{listener: enforce}}\nlisten: [{{port: {named}}}, {{port: {named}, proto: udp}}]");
-    let mut container = enforced(world, &rest)?;
-    let mut neighbour = Container::start(world, Spec::default())?;
-    container.init.act(&format!("listen {named} 1"))?;
-    world.forget()?;
-    for _ in 0..3 {
-        let fate = fate(&mut container.init, &format!("listen {other} 1"))?;
-        ensure!(fate == Fate::Denied, "{fate:?}");
-    }
-    let listens = |payload: &Payload| matches!(payload, Payload::Listen(_) | Payload::Bind(_));
-    expect_told(world, &container, &Fate::Denied, listens)?;
-    // Rings that do not know it refuse it by themselves.
-    let by_ring = container.init.attempt(&format!("uring-listen {other}"))?;
-    ensure!(by_ring == Err(EPERM) || by_ring == Err(EINVAL), "{by_ring:?}");
-    ensure!(fate(&mut container.init, &format!("listen6 ::1 {other}"))? == Fate::Denied);
-    neighbour.init.act(&format!("listen {other} 1"))?;
-    neighbour.stop()?;
-    drop(TcpListener::bind(("127.0.0.1", other)).context("the host is kept from it")?);
-    end(world, container)
-}
-
-/// Also those that the kernel gives out, which are one behaviour otherwise.
-fn ports(world: &mut World) -> Result<()> {
-    let free = || -> Result<u16> { Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port()) };
-    let (named, other) = (free()?, free()?);
-    let rest = format!("mode: {{listener: enforce}}\nlisten: [{{port: {named}}}]");
-    let mut container = enforced(world, &rest)?;
-    for _ in 0..2 {
-        ensure!(fate(&mut container.init, &format!("listen {other} 1"))? == Fate::Denied);
-    }
-    container.init.act(&format!("listen {named} 1"))?;
-    ensure!(
-        fate(&mut container.init, &format!("listen {other} 1"))? == Fate::Denied,
-        "by the other's verdict"
-    );
-    end(world, container)
-}
-
-fn unbound(world: &mut World) -> Result<()> {
-    let mut container = enforced(world, "mode: {listener: enforce}\nlisten: [{port: 80}]")?;
-    let fate = fate(&mut container.init, "run listen-anywhere");
-    // The process that is told to do it says only that it failed.
-    ensure!(fate.is_err() || fate.is_ok_and(|fate| fate == Fate::Killed));
-    let lsm = means(world, "listen")? == Fate::Denied
-        && world
-            .sensor
-            .enforcement()
-            .iter()
-            .any(|report| report.gap.is_none());
-    let fate = if lsm { Fate::Denied } else { Fate::Killed };
-    expect_told(world, &container, &fate, |payload| {
-        matches!(payload, Payload::Listen(_))
-    })?;
-    end(world, container)?;
-    let mut allowed = enforced(world, "mode: {listener: enforce}\nlisten: [{port: ephemeral}]")?;
-    allowed.init.act("listen-anywhere")?;
-    end(world, allowed)
 }
 
 /// In a network of its own, from which nothing gets anywhere.
