@@ -2,6 +2,7 @@
 //!
 //! Names are never proof of innocence: a name only makes a rule look closer.
 
+use crate::container::Container;
 use crate::event::{EnrichedEvent, FileFlags, SlotKey};
 use crate::process::{ExecSession, Process};
 
@@ -102,6 +103,22 @@ pub(super) fn is_of_image(process: &Process, names: &[&str]) -> bool {
 /// A package manager or build tool is at work: the process is one, or descends from one.
 pub(super) fn builds(event: &EnrichedEvent) -> bool {
     is_builder(&called(&event.process)) || inner_ancestors(event).any(|above| is_builder(&called(above)))
+}
+
+/// It belongs to a step of an image's build, not to what entered the step's container. A shell does the step, or the tool alone.
+pub(super) fn is_build_step(event: &EnrichedEvent) -> bool {
+    let first = called(inner_ancestors(event).last().unwrap_or(&event.process));
+    event.process.exec_session == ExecSession::Entrypoint
+        && (is_shell(&first) || is_builder(&first))
+        && event.container.as_deref().is_some_and(is_made_for_a_build)
+}
+
+/// Docker's own builder calls the image, which is the step before, by its whole id; `BuildKit` has its own control group.
+fn is_made_for_a_build(container: &Container) -> bool {
+    let by_docker = container
+        .known()
+        .is_some_and(|known| known.runtime == "docker" && known.image.reference.starts_with("sha256:"));
+    by_docker || container.cgroup.rsplit('/').nth(1) == Some("buildkit")
 }
 
 /// What the container was made for: its first process, or the same program again. A shell may be anything.

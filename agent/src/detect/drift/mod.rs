@@ -19,7 +19,7 @@ mod tracing;
 mod write;
 
 use super::per_container::PerContainer;
-use super::program::{called, inner_ancestors, is_builder};
+use super::program::{called, inner_ancestors, is_build_step, is_builder};
 use super::{DetectContext, Detector, Finding, Severity, finding};
 use crate::event::{Exec, Payload, RecordFlags, SlotKey};
 use built::Built;
@@ -99,13 +99,15 @@ impl DriftDetector {
 }
 
 /// Where a package manager or build tool is at work, what it brings is not the image's either, but an operator's doing
-/// more often than an intruder's.
+/// more often than an intruder's; what a step of an image's build brings is the next image's.
 fn weighed(context: &DetectContext<'_>, finding: Finding) -> Finding {
-    if is_below_builder(context) {
-        finding.severity(Severity::Medium).step_of(BUILDING)
-    } else {
-        finding
-    }
+    let severity = match (is_below_builder(context), is_build_step(context.event)) {
+        (false, false) => return finding,
+        (false, true) => finding.severity.min(Severity::Medium),
+        (true, false) => Severity::Medium,
+        (true, true) => Severity::Low,
+    };
+    finding.severity(severity).step_of(BUILDING)
 }
 
 fn is_below_builder(context: &DetectContext<'_>) -> bool {

@@ -2,9 +2,9 @@
 
 use super::interpreters::is_interpreter;
 use super::{BUILDING, finding, is_below_builder, profile};
-use crate::detect::program::called;
+use crate::detect::program::{called, is_build_step};
 use crate::detect::rules::drift;
-use crate::detect::{DetectContext, Finding};
+use crate::detect::{DetectContext, Finding, Severity};
 use crate::event::{Exec, KernelString};
 
 /// Of the system: nobody else has a use for them, whatever they are asked.
@@ -58,7 +58,12 @@ pub(super) fn inspect(context: &DetectContext<'_>, exec: &Exec) -> Option<Findin
     let tool = KernelString::from(tool.as_slice()).to_text();
     let did = format!("runs the package manager {tool}");
     let found = finding(context, &drift::PACKAGE_MANAGER, "packages", &did);
-    Some(found.with("tool", tool).step_of(BUILDING))
+    let severity = if is_build_step(context.event) {
+        Severity::Low
+    } else {
+        found.severity
+    };
+    Some(found.severity(severity).with("tool", tool).step_of(BUILDING))
 }
 
 /// Many are scripts, or modules that an interpreter is told.

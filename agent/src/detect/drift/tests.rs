@@ -2,6 +2,7 @@ use crate::container::MountPoint;
 use crate::detect::testing::{Scene, image_file, scene};
 use crate::detect::{Finding, Severity};
 use crate::event::{FileFlags, FileObject, Payload, RecordFlags};
+use crate::process::ExecSession;
 
 fn exec(mut scene: Scene, file: FileObject) -> Vec<(&'static str, Severity)> {
     scene.exe.file = file;
@@ -157,6 +158,28 @@ fn package_managers_and_builds_weigh_less() {
         exec(scene, flagged(UPPER)),
         [("drift.exec_from_upper", Severity::Medium)]
     );
+}
+
+#[test]
+fn steps_of_an_image_s_build_weigh_less_still() {
+    let step =
+        |image: &str, above: &[&str]| exec(scene(image, "/usr/bin/x").below(above), flagged(UPPER))[0].1;
+    let build = |above| step("sha256:0f1e", above);
+    assert_eq!(build(&["/usr/bin/dpkg", "/bin/sh"]), Severity::Low);
+    assert_eq!(build(&["/usr/bin/dpkg"]), Severity::Low, "a shell may become it");
+    assert_eq!(build(&["/usr/bin/curl", "/bin/sh"]), Severity::Medium);
+    assert_eq!(
+        build(&["/usr/bin/dpkg", "/bin/sh", "/app/server"]),
+        Severity::Medium,
+        "an image without a name may serve"
+    );
+    assert_eq!(step("acme/app", &["/bin/sh"]), Severity::Critical);
+    let mut entered = scene("sha256:0f1e", "/usr/bin/x").below(&["/usr/bin/dpkg", "/bin/sh"]);
+    entered.exe.exec_session = ExecSession::Attached;
+    assert_eq!(exec(entered, flagged(UPPER))[0].1, Severity::Medium);
+    let mut installs = scene("sha256:0f1e", "/usr/bin/apt-get").below(&["/bin/sh"]);
+    let payload = installs.executed(&["apt-get", "install", "x"]);
+    assert_eq!(installs.inspect(payload)[0].severity, Severity::Low);
 }
 
 #[test]

@@ -81,7 +81,7 @@ impl<'a> Contact<'a> {
             ProfileState::Learning => return None,
             ProfileState::Complete => Severity::High,
             ProfileState::Partial => Severity::Medium,
-            ProfileState::None if self.is_related() => Severity::Low,
+            ProfileState::None if self.is_related() || self.is_described_in_part() => Severity::Low,
             ProfileState::None => Severity::Medium,
         };
         let summary = format!(
@@ -136,6 +136,12 @@ impl<'a> Contact<'a> {
             (Some(own), Some(peer)) => are_related(own, peer),
             _ => false,
         }
+    }
+
+    /// Who its neighbours are is still to be told: it is judged again then.
+    fn is_described_in_part(&self) -> bool {
+        let own = self.context.event.container.as_deref();
+        own.is_some_and(Container::is_described_in_part)
     }
 
     /// What the peer's image is called, in small letters; empty when nobody knows.

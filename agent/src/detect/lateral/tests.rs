@@ -68,6 +68,13 @@ fn first_contact_depends_on_what_the_two_share() {
         contact(&mut related),
         Some(("lateral.first_contact", Severity::Low))
     );
+    let mut in_part = app();
+    in_part.known.addresses.clear();
+    assert_eq!(
+        contact(&mut in_part),
+        Some(("lateral.first_contact", Severity::Low)),
+        "its networks are still to be told"
+    );
     let mut complete = app().with_profile("connect: [{cidr: 10.0.0.0/8}]");
     assert_eq!(
         contact(&mut complete),

@@ -9,7 +9,7 @@ pub(crate) static EXEC_FROM_UPPER: Rule = Rule {
     attack: &["T1105", "T1036"],
     title: "A program that is not in the image was executed",
     meaning: "The executable is in the container's writable layer: it was dropped or changed after the start. \
-        Medium when a package manager or compiler started it. After a linker of the image was executed, for ten minutes: \
+        Medium when a package manager or compiler started it, and in a step of an image's build; low where both hold. After a linker of the image was executed, for ten minutes: \
         high, and one alert for all, for they may be its work.",
     why: "Images are complete; what comes later was brought by somebody.",
     look_alikes: "Package installation and builds at run time; programs that update themselves: a profile that has the image execute \
@@ -26,7 +26,7 @@ pub(crate) static EXEC_FROM_TMP: Rule = Rule {
     meaning: "The executable is in a memory filesystem, or below /tmp, /var/tmp, /dev/shm or /run; or it is a script \
         (`#!`) of which the name says so, or hides it behind a descriptor. A script that a shell is told to read \
         (`sh x.sh`) is no executable. Critical in /dev/shm and other memory outside /run; medium when a package manager or \
-        compiler started it.",
+        compiler started it, and in a step of an image's build; low where both hold.",
     why: "Everybody may write there, so it is where attackers drop their tools.",
     look_alikes: "Builds and self-extracting programs (PyInstaller, JNA). Scripts that s6 keeps below /run do not \
         count. A profile that has the image execute the file, and write where it is, allows it.",

@@ -100,7 +100,8 @@ pub(crate) static PACKAGE_MANAGER: Rule = Rule {
     severity: Severity::Medium,
     attack: &["T1072", "T1105"],
     title: "A package manager was run",
-    meaning: "A package manager of the system was executed, or one of a language (`pip`, `npm`, `gem`) to install something.",
+    meaning: "A package manager of the system was executed, or one of a language (`pip`, `npm`, `gem`) to install something. \
+        Low in a step of an image's build.",
     why: "Images are complete: who installs something needs a tool that the image does not have.",
     look_alikes: "Images for development and notebooks; entrypoints that install at each start. What a profile has the image \
         execute does not count.",
