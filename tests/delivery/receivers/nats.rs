@@ -3,12 +3,16 @@
 use super::{Server, free_port};
 use crate::scenario::{Receiver, Trial, all_arrive};
 use agent_tests::paths;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+use async_nats::jetstream::Message;
 use async_nats::jetstream::consumer::{AckPolicy, pull};
-use futures_util::StreamExt;
+use futures_util::{StreamExt, TryStreamExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tokio::runtime::Runtime;
+
+/// Messages that are asked for at once.
+const BATCH: usize = 2_000;
 
 pub(crate) struct NatsServer {
     server: Server,
@@ -45,26 +49,34 @@ impl NatsServer {
     async fn read(url: String) -> Result<Vec<String>> {
         let context = async_nats::jetstream::new(async_nats::connect(url).await?);
         let mut stream = context.get_stream("ALERTS").await?;
-        let stored = stream.info().await?.state.messages;
+        let stored = usize::try_from(stream.info().await?.state.messages)?;
         let consumer = stream
             .create_consumer(pull::Config {
                 ack_policy: AckPolicy::None,
                 ..pull::Config::default()
             })
             .await?;
-        let batch = consumer.fetch().max_messages(usize::try_from(stored)?);
-        let mut messages = batch.messages().await?;
         let mut ids = Vec::new();
-        while let Some(message) = messages.next().await {
-            let message = message.map_err(anyhow::Error::from_boxed)?;
-            let id = message
-                .headers
-                .as_ref()
-                .and_then(|headers| headers.get("Nats-Msg-Id"));
-            ids.push(id.context("a message without id")?.to_string());
+        // The server cuts off who is asked to take more at once than it can.
+        while ids.len() < stored {
+            let (before, count) = (ids.len(), BATCH.min(stored - ids.len()));
+            let batch = consumer.fetch().max_messages(count).messages().await?;
+            ids.extend(
+                batch
+                    .map(|message| id_of(&message.map_err(anyhow::Error::from_boxed)?))
+                    .try_collect::<Vec<_>>()
+                    .await?,
+            );
+            ensure!(ids.len() > before, "{before} of {stored} messages came");
         }
         Ok(ids)
     }
+}
+
+fn id_of(message: &Message) -> Result<String> {
+    let headers = message.headers.as_ref();
+    let id = headers.and_then(|headers| headers.get("Nats-Msg-Id"));
+    Ok(id.context("a message without id")?.to_string())
 }
 
 impl Receiver for NatsServer {
