@@ -33,7 +33,7 @@ pub fn exit_ioctl(ctx: BtfTracePointContext) -> i32 {
     0
 }
 
-/// Both structures begin with the flags. Refused attempts tell as well.
+/// All structures begin with the flags. Refused attempts tell as well.
 #[inline(always)]
 fn sets_flags(call: &Syscall) {
     let subject = match syscall::file(call.arg::<0>() as u32) {
@@ -41,9 +41,15 @@ fn sets_flags(call: &Syscall) {
         None if call.ret == 0 => return emit::lose_unreadable(setattr::KIND),
         None => return,
     };
+    let flags = u64::from(read_user::<u32>(call.arg::<2>()).unwrap_or(0));
+    let extended = call.arg::<1>() as u32 == FS_IOC_FSSETXATTR;
     let change = Change {
         op: AttributeOp::SETFLAGS,
-        value: u64::from(read_user::<u32>(call.arg::<2>()).unwrap_or(0)),
+        value: if extended {
+            setattr::inode_flags(flags)
+        } else {
+            flags
+        },
         name: Text::Absent,
     };
     setattr::change_of(&change, subject, setattr::returned(call, &subject));

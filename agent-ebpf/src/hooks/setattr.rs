@@ -14,7 +14,9 @@ use crate::syscall::{self, Syscall};
 use crate::task::{self, Actor, Deed};
 use crate::text::Text;
 use agent_common::counter::Outcome;
-use agent_common::event::{AttributeEvent, AttributeOp, EventKind, FileObject, RecordFlags, StrRef};
+use agent_common::event::{
+    AttributeEvent, AttributeOp, EventKind, FileFlags, FileObject, RecordFlags, StrRef,
+};
 use agent_common::limits::MAX_PATH;
 use agent_common::magic;
 use aya_ebpf::macros::{btf_tracepoint, fentry, lsm};
@@ -212,30 +214,50 @@ fn attribute_of(call: &Syscall, name: u64, subject: Subject) {
 #[btf_tracepoint(function = "sys_exit")]
 pub fn exit_truncate(ctx: BtfTracePointContext) -> i32 {
     let call = Syscall::of(&ctx);
+    length_of(&call, asked(open_attempt::AT_FDCWD, call.arg::<0>()));
+    0
+}
+
+/// ftruncate(fd, length).
+#[btf_tracepoint(function = "sys_exit")]
+pub fn exit_ftruncate(ctx: BtfTracePointContext) -> i32 {
+    let call = Syscall::of(&ctx);
+    length_of(&call, open(call.arg::<0>() as u32));
+    0
+}
+
+#[inline(always)]
+fn length_of(call: &Syscall, subject: Subject) {
     if call.ret == 0 {
-        let subject = asked(open_attempt::AT_FDCWD, call.arg::<0>());
         let change = Change {
             op: AttributeOp::TRUNCATE,
             value: call.arg::<1>(),
             name: Text::Absent,
         };
-        change_of(&change, subject, returned(&call, &subject));
+        change_of(&change, subject, returned(call, &subject));
     }
-    0
 }
 
-/// file_setattr(directory, path, attributes, size, flags), since 6.17: inode flags by name. They come first in the structure.
+/// file_setattr(directory, path, attributes, size, flags), since 6.17: inode flags by name, as `FS_IOC_FSSETXATTR` has them.
+/// They come first in the structure.
 #[btf_tracepoint(function = "sys_exit")]
 pub fn exit_file_setattr(ctx: BtfTracePointContext) -> i32 {
     let call = Syscall::of(&ctx);
     let subject = asked(call.arg::<0>() as i32, call.arg::<1>());
     let change = Change {
         op: AttributeOp::SETFLAGS,
-        value: read_user::<u64>(call.arg::<2>()).unwrap_or(0),
+        value: inode_flags(read_user::<u64>(call.arg::<2>()).unwrap_or(0)),
         name: Text::Absent,
     };
     change_of(&change, subject, returned(&call, &subject));
     0
+}
+
+/// Of `FS_XFLAG_*` those that keep a file as it is, which is all that tells, as `FS_IMMUTABLE_FL` and `FS_APPEND_FL`.
+#[inline(always)]
+pub fn inode_flags(extended: u64) -> u64 {
+    const IMMUTABLE_AND_APPEND: u64 = 0x8 | 0x10;
+    (extended & IMMUTABLE_AND_APPEND) << 1
 }
 
 /// A descriptor's file; nothing, which is no file either, when it is gone.
@@ -281,6 +303,10 @@ pub fn change_of(change: &Change, subject: Subject, report: Report) {
 #[inline(always)]
 fn of_place(actor: &Actor, change: &Change, place: Location, report: Report) {
     let object = file::at(place).unwrap_or_default();
+    // Memory gets its length so.
+    if change.op == AttributeOp::TRUNCATE && object.flags & (FileFlags::MEMFD | FileFlags::UNLINKED) != 0 {
+        return count::outcome(KIND, Outcome::SUPPRESSED_UNWATCHED, actor.slot());
+    }
     if object.magic != magic::OVERLAY && task::acts_for_overlay(actor.task) {
         return count::outcome(KIND, Outcome::SUPPRESSED_DUPLICATE, actor.slot());
     }

@@ -32,6 +32,8 @@ const TABLE: &[Row] = &[
     ("file_setattr", Some(469), Some(469), Some(469)),
     ("truncate", Some(76), Some(92), Some(45)),
     ("truncate64", None, Some(193), None),
+    ("ftruncate", Some(77), Some(93), Some(46)),
+    ("ftruncate64", None, Some(194), None),
     ("utimensat", Some(280), Some(320), Some(88)),
     ("utimensat_time64", None, Some(412), None),
     ("futimesat", Some(261), Some(299), None),

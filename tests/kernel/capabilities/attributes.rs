@@ -55,10 +55,22 @@ pub(super) const CHECKS: &[Check] = &[
         run: truncated,
     },
     Check {
+        capability: Capability::Setattr,
+        what: "truncate by a descriptor",
+        rows: &["ftruncate"],
+        run: truncated_open,
+    },
+    Check {
         capability: Capability::Ioctl,
         what: "inode flags",
         rows: &["setflags"],
         run: flags,
+    },
+    Check {
+        capability: Capability::Ioctl,
+        what: "inode flags by their other names",
+        rows: &[],
+        run: extended_flags,
     },
     Check {
         capability: Capability::Ioctl,
@@ -235,6 +247,19 @@ fn truncated(stage: &mut Stage<'_>) -> Result<()> {
     Ok(())
 }
 
+fn truncated_open(stage: &mut Stage<'_>) -> Result<()> {
+    let path = file(stage, "cut")?;
+    stage.act(&format!("truncate-open {}", word(&path)))?;
+    let (header, change) = expect(stage, AttributeOp::TRUNCATE, &path)?;
+    ensure!(change.value == 1, "{change:?}");
+    ensure!(
+        header.flags.trust() == Trust::RACY,
+        "{}",
+        header.flags.trust().name()
+    );
+    Ok(())
+}
+
 fn flags(stage: &mut Stage<'_>) -> Result<()> {
     let path = file(stage, "flags")?;
     stage.act(&format!("setflags {}", word(&path)))?;
@@ -244,6 +269,15 @@ fn flags(stage: &mut Stage<'_>) -> Result<()> {
         "{}",
         header.flags.trust().name()
     );
+    Ok(())
+}
+
+fn extended_flags(stage: &mut Stage<'_>) -> Result<()> {
+    const FS_IMMUTABLE_FL: u64 = 0x10;
+    let path = file(stage, "kept")?;
+    stage.act(&format!("keep-for-good {}", word(&path)))?;
+    let (_, change) = expect(stage, AttributeOp::SETFLAGS, &path)?;
+    ensure!(change.value == FS_IMMUTABLE_FL, "{change:?}");
     Ok(())
 }
 

@@ -225,6 +225,21 @@ pub(crate) fn truncate(path: &str) -> io::Result<i64> {
     check(unsafe { libc::truncate(path.as_ptr(), 0) }.into())
 }
 
+/// ioctl(FS_IOC_FSSETXATTR): nobody may change the file, and then he may again. Not every filesystem has such flags.
+pub(crate) fn keep_for_good(file: &File) -> i64 {
+    const FS_IOC_FSSETXATTR: libc::Ioctl = 0x401c_5820;
+    const FS_XFLAG_IMMUTABLE: u32 = 0x8;
+    for flags in [FS_XFLAG_IMMUTABLE, 0] {
+        let attributes = [flags, 0, 0, 0, 0, 0, 0];
+        // SAFETY: the kernel reads a `struct fsxattr` of 28 bytes.
+        let done = unsafe { libc::ioctl(file.as_raw_fd(), FS_IOC_FSSETXATTR, attributes.as_ptr()) };
+        if done != 0 {
+            return io::Error::last_os_error().raw_os_error().unwrap_or(0).into();
+        }
+    }
+    0
+}
+
 /// ioctl(TIOCSTI) on standard input: the error's number, for it is no terminal.
 pub(crate) fn type_ahead() -> i64 {
     let byte = b'x';

@@ -6,6 +6,7 @@ use agent_common::event::Trust;
 
 // What no hook on objects tells.
 const TRUNCATE: Hook = syscalls("exit_truncate", &["truncate", "truncate64"]);
+const FTRUNCATE: Hook = syscalls("exit_ftruncate", &["ftruncate", "ftruncate64"]);
 const UTIMENSAT: Hook = syscalls("exit_utimensat", &["utimensat", "utimensat_time64"]);
 const UTIMES: Hook = syscalls("exit_utimes", &["utime", "utimes"]);
 const FUTIMESAT: Hook = syscalls("exit_futimesat", &["futimesat"]);
@@ -107,6 +108,7 @@ pub(super) const PLANS: &[Plan] = &[
                     lsm("lsm_chmod", "path_chmod"),
                     lsm("lsm_setxattr", "inode_setxattr"),
                     TRUNCATE,
+                    FTRUNCATE,
                     UTIMENSAT,
                     UTIMES,
                     FUTIMESAT,
@@ -120,6 +122,7 @@ pub(super) const PLANS: &[Plan] = &[
                     fentry("fentry_chmod", "security_path_chmod"),
                     fentry("fentry_setxattr", "security_inode_setxattr"),
                     TRUNCATE,
+                    FTRUNCATE,
                     UTIMENSAT,
                     UTIMES,
                     FUTIMESAT,
@@ -137,6 +140,7 @@ pub(super) const PLANS: &[Plan] = &[
                     syscalls("exit_fsetxattr", &["fsetxattr"]),
                     syscalls("exit_setxattrat", &["setxattrat"]),
                     TRUNCATE,
+                    FTRUNCATE,
                     UTIMENSAT,
                     UTIMES,
                     FUTIMESAT,

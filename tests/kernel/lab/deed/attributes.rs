@@ -50,6 +50,12 @@ pub(super) fn perform(words: &[&str]) -> Option<io::Result<i64>> {
                 .map_err(Into::into)
         }
         ["truncate", path] => raw::truncate(path),
+        ["truncate-open", path] => File::options()
+            .write(true)
+            .open(path)
+            .and_then(|file| file.set_len(1))
+            .map(|()| 0),
+        ["keep-for-good", path] => File::open(path).map(|file| raw::keep_for_good(&file)),
         ["setflags", path] => File::open(path).map(|file| {
             // Not every filesystem has flags.
             ioctl_setflags(&file, IFlags::NODUMP).map_or_else(|error| error.raw_os_error().into(), |()| 0)

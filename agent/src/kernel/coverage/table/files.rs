@@ -142,6 +142,12 @@ pub(super) const BEHAVIOURS: &[Behaviour] = &[
         Capability::Setattr,
         [Arguments; 3],
     ),
+    seen(
+        "ftruncate",
+        "truncate by a descriptor",
+        Capability::Setattr,
+        [Racy; 3],
+    ),
     seen("chroot", "chroot", Capability::Chroot, [Resolved; 3]),
     seen(
         "chdir_outside",
