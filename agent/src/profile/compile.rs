@@ -198,6 +198,13 @@ impl CompiledProfile {
         Some(entries.iter().any(|entry| entry.number() == Some(number)))
     }
 
+    /// True when it has a listener or a contact of the protocol.
+    #[must_use]
+    pub fn speaks(&self, protocol: Protocol) -> bool {
+        let listens = self.profile.listen.iter().any(|entry| entry.proto == protocol);
+        listens || self.profile.connect.iter().any(|entry| entry.proto == protocol)
+    }
+
     /// True when the profile says anything about files that are written; otherwise none of them is a deviation.
     #[must_use]
     pub fn describes_writes(&self) -> bool {

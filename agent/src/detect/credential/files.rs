@@ -47,7 +47,7 @@ const SECRETS: [Secret; 6] = [
     Secret {
         rule: &credential::SERVICE_ACCOUNT_TOKEN,
         what: "the pod's token for the Kubernetes API",
-        is: |path, _| path.contains_str(b"/serviceaccount/") && matches!(name(path), b"token"),
+        is: |path, _| is_of_pod(path),
         readers: &["kubectl", "helm"],
         reader: Reader::Main,
     },
@@ -166,7 +166,7 @@ const SECRETS: [Secret; 6] = [
     Secret {
         rule: &credential::MOUNTED_SECRET,
         what: "a secret that was mounted",
-        is: |path, _| path.starts_with(b"/run/secrets/") || path.starts_with(b"/var/run/secrets/"),
+        is: |path, _| is_mounted(path),
         readers: &[],
         reader: Reader::MainAndShells,
     },
@@ -248,6 +248,17 @@ fn is_expected(context: &DetectContext<'_>, secret: &Secret) -> bool {
         Reader::Builders => builds(event),
     };
     by_place || is_of_image(&event.process, secret.readers)
+}
+
+/// Its own, or another's in the kubelet's folder.
+fn is_of_pod(path: &[u8]) -> bool {
+    let projected = path.contains_str(b"/kubernetes.io~projected/") && name(path).ends_with(b"token");
+    projected || path.contains_str(b"/serviceaccount/") && name(path) == b"token"
+}
+
+fn is_mounted(path: &[u8]) -> bool {
+    let own = path.starts_with(b"/run/secrets/") || path.starts_with(b"/var/run/secrets/");
+    own || path.contains_str(b"/kubernetes.io~secret/")
 }
 
 /// On a mount of the host's: what an image has at such a place is its own.

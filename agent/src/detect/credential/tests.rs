@@ -100,6 +100,7 @@ mod cold {
 
     const EXT4: u32 = 0xef53;
     const TOKEN: &str = "/run/secrets/kubernetes.io/serviceaccount/..2026_11/token";
+    const OTHERS_TOKEN: &str = "/host/var/lib/kubelet/pods/0b1e/volumes/kubernetes.io~projected/kube-api-access-x7k2p/..2026_11/token";
 
     fn by(exe: &str) -> Scene {
         scene("acme/shop", exe).below(&["/usr/bin/dash", "/app/server"])
@@ -124,6 +125,7 @@ mod cold {
             ("/etc/shadow", "password_hashes", "/usr/bin/passwd"),
             ("/etc/gshadow-", "password_hashes", "/usr/sbin/sshd"),
             (TOKEN, "service_account_token", "/usr/bin/kubectl"),
+            (OTHERS_TOKEN, "service_account_token", "/usr/bin/kubectl"),
             ("/root/.aws/credentials", "cloud_credentials", "/usr/bin/aws"),
             (
                 "/home/a/.config/gcloud/access_tokens.db",

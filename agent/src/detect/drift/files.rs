@@ -43,7 +43,19 @@ fn memory(context: &DetectContext<'_>, exec: &Exec) -> Option<Finding> {
     }
     let unlinked =
         exec.file.flags & FileFlags::UNLINKED != 0 || (exec.file.nlink == 0 && exec.file.magic != 0);
-    unlinked.then(|| finding(context, &drift::EXEC_UNLINKED, "its file is deleted"))
+    unlinked.then(|| {
+        let finding = finding(context, &drift::EXEC_UNLINKED, "its file is deleted");
+        finding.severity(if is_in_image(exec) {
+            Severity::High
+        } else {
+            Severity::Critical
+        })
+    })
+}
+
+/// A program that runs is deleted when an update replaces it. What came after the image and is gone was hidden.
+fn is_in_image(exec: &Exec) -> bool {
+    exec.file.flags & (FileFlags::OVERLAY | FileFlags::UPPER) == FileFlags::OVERLAY
 }
 
 /// In memory, beside what services keep below /run, there is nothing that was installed.

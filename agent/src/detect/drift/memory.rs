@@ -10,14 +10,15 @@ use crate::process::Process;
 use crate::profile::ProfileState;
 use agent_common::{magic, mode};
 
-const WRITE_AND_EXECUTE: u32 = 2 | 4;
+const EXECUTE: u32 = 4;
+const WRITE_AND_EXECUTE: u32 = 2 | EXECUTE;
 /// `MAP_TYPE` and `MAP_PRIVATE`: so loaders map code.
 const MAP_TYPE: u32 = 0xf;
 const MAP_PRIVATE: u32 = 2;
 /// What has no name: compilers at run time share it with themselves, to write at one place and execute at another.
 const NAMELESS: u16 = FileFlags::MEMFD | FileFlags::UNLINKED;
 /// Programs that compile while they run, if only regular expressions.
-const COMPILERS: [&str; 41] = [
+const COMPILERS: [&str; 50] = [
     "java",
     "javac",
     "node",
@@ -41,6 +42,15 @@ const COMPILERS: [&str; 41] = [
     "httpd",
     "apache2",
     "haproxy",
+    "envoy",
+    "mongod",
+    "mongo",
+    "couchjs",
+    "gjs",
+    "rspamd",
+    "pdns_recursor",
+    "dnsdist",
+    "sysbench",
     "suricata",
     "snort",
     "grep",
@@ -85,8 +95,14 @@ pub(super) fn inspect(context: &DetectContext<'_>, mapping: &Mapping) -> Option<
 
 fn anonymous(context: &DetectContext<'_>, mapping: &Mapping) -> Option<Finding> {
     let both = mapping.prot & WRITE_AND_EXECUTE == WRITE_AND_EXECUTE;
-    (both && !compiles(&context.event.process)).then(|| {
-        let did = "has memory that it may write and execute at once";
+    // Who keeps the two apart writes first, and lets it be executed then.
+    let flipped = mapping.op == MmapOp::MPROTECT && mapping.prot & EXECUTE != 0;
+    ((both || flipped) && !compiles(&context.event.process)).then(|| {
+        let did = if both {
+            "has memory that it may write and execute at once"
+        } else {
+            "lets memory be executed that it could write"
+        };
         let finding = finding(context, &drift::EXECUTABLE_MEMORY, &context.actor(), did);
         // What a complete profile has the image execute compiles for the image more often than for an intruder.
         if is_known(context) {
@@ -185,7 +201,8 @@ mod tests {
         for exe in ["/usr/bin/python3", "/app/server", "/bin/bash"] {
             assert_eq!(found(by(exe), anonymous(MmapOp::MMAP, 7)), both, "{exe}");
             assert_eq!(found(by(exe), anonymous(MmapOp::MPROTECT, 6)), both, "{exe}");
-            assert_eq!(found(by(exe), anonymous(MmapOp::MPROTECT, 5)), [], "{exe}");
+            assert_eq!(found(by(exe), anonymous(MmapOp::MPROTECT, 5)), both, "{exe}");
+            assert_eq!(found(by(exe), anonymous(MmapOp::MPROTECT, 3)), [], "{exe}");
         }
         for exe in [
             "/usr/bin/java",
@@ -195,6 +212,7 @@ mod tests {
             "/usr/bin/qemu-x86_64",
         ] {
             assert_eq!(found(by(exe), anonymous(MmapOp::MMAP, 7)), [], "{exe}");
+            assert_eq!(found(by(exe), anonymous(MmapOp::MPROTECT, 5)), [], "{exe}");
         }
         let mut brought = by("/tmp/java");
         brought.exe.file.flags = UPPER;

@@ -78,11 +78,19 @@ fn programs_without_a_file() {
     );
     assert_eq!(
         exec(scene("a", "/tmp/x"), FileObject { nlink: 0, ..TMPFS }),
-        [("drift.exec_unlinked", Severity::High)]
+        [("drift.exec_unlinked", Severity::Critical)]
     );
     assert_eq!(
         exec(scene("a", "/x"), flagged(UPPER | FileFlags::UNLINKED)),
-        [("drift.exec_unlinked", Severity::High)]
+        [("drift.exec_unlinked", Severity::Critical)]
+    );
+    assert_eq!(
+        exec(
+            scene("a", "/x"),
+            flagged(FileFlags::OVERLAY | FileFlags::UNLINKED)
+        ),
+        [("drift.exec_unlinked", Severity::High)],
+        "replaced by an update"
     );
 }
 

@@ -79,5 +79,6 @@ pub(super) static ALL: &[Entry] = &[
         "lateral.arp_socket",
         &[falco("Packet socket created in container")],
     ),
+    ("lateral.packet_sender", &[]),
     ("lateral.vsock", &[]),
 ];

@@ -24,6 +24,7 @@ pub(super) static ALL: &[Entry] = &[
         &[falco("Packet socket created in container")],
     ),
     ("listener.packet_filter", &[]),
+    ("listener.sctp_socket", &[]),
     ("listener.vsock", &[]),
     ("listener.tunnel_interface", &[]),
 ];

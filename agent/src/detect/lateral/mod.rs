@@ -173,12 +173,18 @@ impl LateralDetector {
 
     /// What goes through pipes to the peer, or comes from it.
     fn carried(&mut self, contact: &Contact<'_>) -> Vec<Finding> {
-        if !pipes::is_carrier(&contact.context.event.process) {
+        let process = &contact.context.event.process;
+        let (carrier, script) = (pipes::is_carrier(process), pipes::is_script(process));
+        if !carrier && !script {
             return Vec::new();
         }
-        self.trails
-            .note(contact.context)
-            .map(|trail| trail.pipes.connects(contact))
-            .unwrap_or_default()
+        let Some(trail) = self.trails.note(contact.context) else {
+            return Vec::new();
+        };
+        if carrier {
+            return trail.pipes.connects(contact);
+        }
+        trail.pipes.script_connects(contact);
+        Vec::new()
     }
 }

@@ -1,8 +1,9 @@
 //! Shells whose commands come through a pipe from somebody who is connected: shell and carrier are executed by one process.
 
 use super::{Contact, relays};
+use crate::detect::drift::interpreters::is_interpreter;
 use crate::detect::per_container::push_latest;
-use crate::detect::program::{called, inner_ancestors, is_relay, is_shell};
+use crate::detect::program::{BROUGHT, called, inner_ancestors, is_relay, is_shell};
 use crate::detect::rules::lateral;
 use crate::detect::{DetectContext, Finding, described};
 use crate::event::{BootTime, ExecId};
@@ -23,6 +24,8 @@ pub(super) struct Pipes {
     /// Carriers that connected, and those that listen.
     clients: Parts,
     listeners: Parts,
+    /// Interpreters that connected: what they execute may be given their connection.
+    scripts: Parts,
 }
 
 #[derive(Debug, Default)]
@@ -42,7 +45,8 @@ impl Pipes {
     /// A shell was executed that reads its commands.
     pub(super) fn shell(&mut self, context: &DetectContext<'_>) -> Option<Finding> {
         let part = Part::of(context, None).filter(|_| is_forked(context))?;
-        let peer = self.clients.beside(&part).and_then(|client| client.peer);
+        let client = self.clients.beside(&part).or_else(|| self.scripts.above(&part));
+        let peer = client.and_then(|client| client.peer);
         self.shells.add(part);
         peer.map(|peer| reverse_shell(context, peer))
     }
@@ -53,6 +57,16 @@ impl Pipes {
         let joined = self.clients.beside(&part).is_some();
         self.listeners.add(part);
         joined.then(|| relayed(context)).flatten()
+    }
+
+    /// An interpreter connected outwards.
+    pub(super) fn script_connects(&mut self, contact: &Contact<'_>) {
+        self.scripts.add(Part {
+            time: contact.context.time(),
+            process: contact.context.event.process.exec_id,
+            parent: contact.context.event.process.parent,
+            peer: Some(contact.address),
+        });
     }
 
     /// A carrier connected outwards.
@@ -92,6 +106,15 @@ impl Parts {
             let together = part.time.since(other.time) < WINDOW;
             together && other.parent == part.parent && other.process != part.process
         })
+    }
+
+    /// The process that executed it.
+    fn above(&self, part: &Part) -> Option<&Part> {
+        let recent = |other: &&Part| part.time.since(other.time) < WINDOW;
+        self.0
+            .iter()
+            .filter(recent)
+            .find(|other| other.process == part.parent)
     }
 
     fn add(&mut self, part: Part) {
@@ -139,9 +162,14 @@ fn is_look(argument: &[u8]) -> bool {
     matches!(argument, [b'-', letters @ ..] if !letters.starts_with(b"-") && letters.contains(&b'z'))
 }
 
+/// It may connect, and hand what it reads to a shell by a terminal of its own making.
+pub(super) fn is_script(process: &Process) -> bool {
+    is_interpreter(&called(process)) || process.file.flags & BROUGHT != 0
+}
+
 fn reverse_shell(context: &DetectContext<'_>, peer: IpAddr) -> Finding {
     let summary = format!(
-        "Reverse shell: a shell in {} takes its commands from {peer}{} through pipes (by {})",
+        "Reverse shell: a shell in {} takes its commands from {peer}{} through pipes or a terminal (by {})",
         context.container_name(),
         context.name_in_brackets(peer),
         context.actor()

@@ -1,9 +1,11 @@
 //! Programs that pass connections on.
 
 use super::clients::{is_among, names};
+use crate::detect::program::{is_shell, name};
 use crate::detect::rules::lateral;
 use crate::detect::{DetectContext, Finding};
 use crate::event::{Exec, KernelString};
+use bstr::ByteSlice;
 
 /// They do nothing else.
 const RELAYS: [&str; 14] = [
@@ -35,7 +37,21 @@ pub(super) fn inspect(context: &DetectContext<'_>, exec: &Exec) -> Option<Findin
     let relays = is(&RELAYS) && !is_question(&arguments)
         || is_among(&names, "socat") && joins_sockets(&arguments)
         || is(&NETCATS) && executes(&arguments);
+    if is_among(&names, "socat") && gives_a_shell(&arguments) {
+        return Some(shell(context));
+    }
     relays.then(|| relayed(context))
+}
+
+/// Terminal or pair of sockets: what the shell itself reads leads to nobody any more.
+fn shell(context: &DetectContext<'_>) -> Finding {
+    let summary = format!(
+        "Reverse shell: {} in {} gives a shell to whom it connects to: {}",
+        context.actor(),
+        context.container_name(),
+        words(&context.event.process.args)
+    );
+    Finding::new(&lateral::REVERSE_SHELL, context.actor(), summary)
 }
 
 /// Of the acting program.
@@ -72,6 +88,38 @@ fn joins_sockets(arguments: &[KernelString]) -> bool {
     };
     let ends = [kind(first), kind(second)];
     ends.iter().any(|kind| waits(kind)) && ends.iter().all(|kind| is_socket(kind))
+}
+
+/// One end is a socket that connects to somebody else, the other a shell, or what a shell is told.
+fn gives_a_shell(arguments: &[KernelString]) -> bool {
+    let [.., first, second] = arguments else {
+        return false;
+    };
+    let connects = |end: &KernelString| {
+        let kind = kind(end);
+        is_socket(&kind) && !waits(&kind) && !leads_home(end)
+    };
+    (connects(first) && is_command(second)) || (connects(second) && is_command(first))
+}
+
+fn leads_home(address: &KernelString) -> bool {
+    let bytes: &[u8] = &address.bytes;
+    let unix = kind(address).starts_with("UNIX") || kind(address).starts_with("ABSTRACT");
+    let own = [&b":localhost:"[..], b":127.", b":[::1]:"];
+    unix || own.iter().any(|host| bytes.contains_str(host))
+}
+
+/// `EXEC:'bash -li',pty`, `SYSTEM:id`.
+fn is_command(address: &KernelString) -> bool {
+    match kind(address).as_str() {
+        "SYSTEM" | "SHELL" => true,
+        "EXEC" => {
+            let command = address.bytes.splitn_str(2, ":").nth(1).unwrap_or_default();
+            let end = command.iter().position(|byte| b" ,".contains(byte));
+            is_shell(name(&command[..end.unwrap_or(command.len())]))
+        }
+        _ => false,
+    }
 }
 
 /// What stands before the first colon or comma, in capitals.

@@ -16,8 +16,12 @@ pub(super) fn inspect(context: &DetectContext<'_>, socket: &Socket) -> Option<Fi
             &lateral::ICMP_SOCKET,
             "a socket for ICMP, through which data leaves unseen",
         ),
+        Unusual::Sender => (
+            &lateral::PACKET_SENDER,
+            "a raw socket that sends packets of its own making",
+        ),
         Unusual::Vsock => return vsock(context),
-        Unusual::Raw | Unusual::Packet => return None,
+        Unusual::Raw | Unusual::Packet | Unusual::Sctp => return None,
     };
     if unusual.is_expected(context) {
         return None;

@@ -5,6 +5,7 @@ use crate::detect::program::is_of_image;
 use crate::detect::rules::listener;
 use crate::detect::{DetectContext, Finding, Rule};
 use crate::event::{RecordFlags, Socket};
+use crate::profile::Protocol;
 
 const AF_INET: u16 = 2;
 const AF_INET6: u16 = 10;
@@ -16,6 +17,9 @@ const SOCK_RAW: u16 = 3;
 /// Packet sockets of old.
 const SOCK_PACKET: u16 = 10;
 const IPPROTO_ICMP: u32 = 1;
+const IPPROTO_SCTP: u32 = 132;
+/// Such a socket only sends.
+const IPPROTO_RAW: u32 = 255;
 const IPPROTO_ICMPV6: u32 = 58;
 /// `ETH_P_ARP` in either order of its bytes: the record has what the program gave, which is to be the network's.
 const ETH_P_ARP: [u32; 2] = [0x0806, 0x0608];
@@ -126,6 +130,10 @@ const VIRTUAL: [&str; 10] = [
 pub(in crate::detect) enum Unusual {
     /// Over IP, below TCP and UDP.
     Raw,
+    /// The same, to send what the program made, the addresses too.
+    Sender,
+    /// Streams beside TCP.
+    Sctp,
     /// Below IP.
     Packet,
     Arp,
@@ -143,7 +151,9 @@ impl Unusual {
             (AF_PACKET, _) if ETH_P_ARP.contains(&socket.protocol) => Some(Self::Arp),
             (AF_PACKET | AF_XDP, _) => Some(Self::Packet),
             (_, SOCK_PACKET) if inet => Some(Self::Packet),
+            (_, SOCK_RAW) if inet && socket.protocol == IPPROTO_RAW => Some(Self::Sender),
             (_, SOCK_RAW) if inet => Some(Self::Raw),
+            _ if inet && socket.protocol == IPPROTO_SCTP => Some(Self::Sctp),
             (_, SOCK_DGRAM) if inet && matches!(socket.protocol, IPPROTO_ICMP | IPPROTO_ICMPV6) => {
                 Some(Self::Ping)
             }
@@ -154,8 +164,10 @@ impl Unusual {
     /// Who asks for it has packets for its work, or the profile lets it have them.
     pub(in crate::detect) fn is_expected(self, context: &DetectContext<'_>) -> bool {
         let process = &context.event.process;
-        if self == Self::Vsock {
-            return is_of_image(process, &VIRTUAL);
+        match self {
+            Self::Vsock => return is_of_image(process, &VIRTUAL),
+            Self::Sctp => return speaks_sctp(context),
+            _ => {}
         }
         let allowed = context.profile.and_then(|profile| profile.capability(NET_RAW));
         allowed == Some(true) || is_of_image(process, &PINGERS) || is_of_image(process, &PACKET_PROGRAMS)
@@ -179,8 +191,9 @@ pub(super) fn inspect(context: &DetectContext<'_>, socket: &Socket) -> Option<Fi
             &listener::PACKET_SOCKET,
             "a packet socket, which sees all that passes",
         ),
+        Unusual::Sctp => (&listener::SCTP_SOCKET, "a socket for SCTP"),
         Unusual::Vsock => return vsock(context),
-        Unusual::Arp | Unusual::Ping => return None,
+        Unusual::Sender | Unusual::Arp | Unusual::Ping => return None,
     };
     if unusual.is_expected(context) {
         return None;
@@ -188,6 +201,18 @@ pub(super) fn inspect(context: &DetectContext<'_>, socket: &Socket) -> Option<Fi
     let actor = context.actor();
     let summary = format!("{actor} in {} asked for {what}", context.container_name());
     Some(Finding::new(rule, actor, summary).step_of(deed(context)))
+}
+
+/// The profile has a listener or contact of the protocol, or the image declares one.
+fn speaks_sctp(context: &DetectContext<'_>) -> bool {
+    let profiled = context
+        .profile
+        .is_some_and(|profile| profile.speaks(Protocol::Sctp));
+    let declares = |port: &String| port.ends_with("/sctp");
+    profiled
+        || context
+            .known()
+            .is_some_and(|known| known.exposed_ports.iter().any(declares))
 }
 
 /// What is done with it tells which way it goes; that it is made is escape's.

@@ -25,6 +25,7 @@ pub(super) static ALL: &[&Rule] = &[
     &SHARED_SOCKET,
     &ICMP_SOCKET,
     &ARP_SOCKET,
+    &PACKET_SENDER,
     &VSOCK,
 ];
 
@@ -156,7 +157,8 @@ pub(crate) static REVERSE_SHELL: Rule = Rule {
     title: "A reverse shell",
     meaning: "A shell (or a program that it started) has an internet socket as standard input or output, or a \
         shell connects out by itself and hands itself over, or a shell that reads its commands and a program that \
-        is connected outwards (netcat, socat, telnet, `openssl s_client`) were executed by one process within a minute.",
+        is connected outwards (netcat, socat, telnet, `openssl s_client`) were executed by one process within a minute, or \
+        such a shell by an interpreter that connected outwards, or socat was told to join a shell with a peer.",
     why: "Somebody outside types commands.",
     look_alikes: "inetd-like services hand sockets to programs, not to shells; ssh sessions have a terminal. Scripts \
         that only wait for a port (`/dev/tcp`, `nc -z`) do not count, nor entrypoints that end in a shell.",
@@ -337,6 +339,19 @@ pub(crate) static ARP_SOCKET: Rule = Rule {
     look_alikes: "keepalived, load balancers, DHCP clients and arping, when they are the image's own, and whatever a profile \
         allows NET_RAW.",
     response: "Look at the neighbours' tables of addresses; take NET_RAW from the container.",
+};
+
+pub(crate) static PACKET_SENDER: Rule = Rule {
+    id: "lateral.packet_sender",
+    class: Class::Lateral,
+    severity: Severity::High,
+    attack: &["T1046", "T1095"],
+    title: "A socket for packets of a program's own making",
+    meaning: "A program that is not one for it asked for a raw socket of IPPROTO_RAW, which only sends, whether it got it or \
+        not.",
+    why: "It scans without connecting, and sends in others' names: no connection shows.",
+    look_alikes: "traceroute, keepalived and routers, when they are the image's own, and whatever a profile allows NET_RAW.",
+    response: "Take NET_RAW from the container; look at what the neighbours received.",
 };
 
 pub(crate) static VSOCK: Rule = Rule {

@@ -15,6 +15,7 @@ pub(super) static ALL: &[&Rule] = &[
     &RAW_SOCKET,
     &PACKET_SOCKET,
     &PACKET_FILTER,
+    &SCTP_SOCKET,
     &VSOCK,
     &TUNNEL_INTERFACE,
 ];
@@ -172,6 +173,20 @@ pub(crate) static PACKET_FILTER: Rule = Rule {
     why: "So back doors sleep until a certain packet comes: no port is open meanwhile.",
     look_alikes: "Captures and DHCP clients, when they are the image's own, and whatever a profile allows NET_RAW.",
     response: "Stop the container, keep its memory and files; look for the same program elsewhere.",
+};
+
+pub(crate) static SCTP_SOCKET: Rule = Rule {
+    id: "listener.sctp_socket",
+    class: Class::Listener,
+    severity: Severity::High,
+    attack: &["T1571", "T1095"],
+    title: "A socket for SCTP",
+    meaning: "A program asked for a socket of SCTP, whether it got it or not, in a container whose image and profile know \
+        nothing of that protocol.",
+    why: "Filters and proxies that watch TCP and UDP let it pass. Asking for it also loads a large part of the kernel that \
+        hardly anybody needs.",
+    look_alikes: "Telephony and signalling speak it: their images declare it (`EXPOSE 3868/sctp`), or their profiles have it.",
+    response: "See which program it is; forbid the protocol with seccomp, or the kernel's module on the node.",
 };
 
 pub(crate) static VSOCK: Rule = Rule {

@@ -29,7 +29,10 @@ impl Detector for TamperingDetector {
     fn inspect(&mut self, context: &DetectContext<'_>, findings: &mut Vec<Finding>) {
         findings.extend(files::inspect(context));
         match &context.event.raw.payload {
-            Payload::FileOpen(open) => findings.extend(processes::opened(context, open)),
+            Payload::FileOpen(open) => {
+                findings.extend(processes::opened(context, open));
+                findings.extend(attributes::made(context, open));
+            }
             Payload::Ptrace(access) => findings.extend(processes::accessed(context, access)),
             Payload::Signal(signal) => findings.extend(processes::signalled(context, signal)),
             Payload::Setattr(change) => findings.extend(attributes::inspect(context, change)),

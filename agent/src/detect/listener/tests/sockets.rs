@@ -24,6 +24,10 @@ fn sockets_that_see_packets_are_told_by_whom_they_are_asked_for() {
     let packet = [("packet_socket", Severity::High)];
     assert_eq!(found(&mut python(), socket(2, 3, 1)), raw);
     assert_eq!(found(&mut python(), socket(10, 3, 58)), raw);
+    assert!(
+        found(&mut python(), socket(2, 3, 255)).is_empty(),
+        "it only sends"
+    );
     assert_eq!(found(&mut python(), socket(17, 3, 0x0300)), packet);
     assert_eq!(found(&mut python(), socket(17, 2, 0x0008)), packet);
     assert_eq!(found(&mut python(), socket(44, 3, 0)), packet, "AF_XDP");
@@ -64,6 +68,22 @@ fn programs_of_the_image_and_of_the_profile_have_them() {
     );
     let mut other = python().with_profile("capabilities: [{name: CAP_CHOWN}]");
     assert_eq!(found(&mut other, socket(2, 3, 1)).len(), 1);
+}
+
+#[test]
+fn sockets_of_sctp_where_nobody_speaks_it() {
+    let sctp = [("sctp_socket", Severity::High)];
+    let mut refused = python();
+    refused.ret = -93;
+    assert_eq!(found(&mut refused, socket(2, 1, 132)), sctp);
+    assert_eq!(found(&mut python(), socket(10, 5, 132)), sctp);
+    let mut declared = python();
+    declared.known.exposed_ports = vec!["3868/sctp".into()];
+    assert!(found(&mut declared, socket(2, 1, 132)).is_empty());
+    let learned = "listen: [{proto: sctp, port: 3868, exe: /usr/bin/python3}]";
+    assert!(found(&mut python().with_profile(learned), socket(2, 1, 132)).is_empty());
+    let other = "listen: [{proto: tcp, port: 3868, exe: /usr/bin/python3}]";
+    assert_eq!(found(&mut python().with_profile(other), socket(2, 1, 132)), sctp);
 }
 
 #[test]

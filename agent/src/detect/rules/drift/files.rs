@@ -48,10 +48,10 @@ pub(crate) static EXEC_FROM_MEMORY: Rule = Rule {
 pub(crate) static EXEC_UNLINKED: Rule = Rule {
     id: "drift.exec_unlinked",
     class: Class::Drift,
-    severity: Severity::High,
+    severity: Severity::Critical,
     attack: &["T1070.004"],
     title: "A program was executed whose file was deleted",
-    meaning: "No name leads to the executable any more.",
+    meaning: "No name leads to the executable any more, or none ever did. High when the file was the image's own.",
     why: "Deleting the file hides the tool.",
     look_alikes: "Self-updating programs restart from the new file, not from the old.",
     response: "Take a copy from /proc/PID/exe before the process ends.",
@@ -114,9 +114,9 @@ pub(crate) static EXECUTABLE_MEMORY: Rule = Rule {
     class: Class::Drift,
     severity: Severity::Medium,
     attack: &["T1055", "T1620"],
-    title: "A program has memory that it may write and execute at once",
-    meaning: "A program that is no compiler at run time asked for memory of no file, to write and to execute. Low where a \
-        complete profile has the image execute the program.",
+    title: "A program has memory that it may write and execute",
+    meaning: "A program that is no compiler at run time asked for memory of no file to write and execute at once, or let \
+        memory be executed that it could write before. Low where a complete profile has the image execute the program.",
     why: "Code that came over the network, or was decoded, is put there and run; no file ever holds it.",
     look_alikes: "Java, Node, .NET, PHP, browsers, databases and what else compiles while it runs, when they are the image's \
         own. Others are told once for a program.",

@@ -29,6 +29,7 @@ pub(super) fn network(rule: &str) -> Option<Alert> {
         "lateral.shared_socket" => shared(),
         "lateral.icmp_socket" => raise(&mut python(), socket(2, 2, 1)),
         "lateral.arp_socket" => raise(&mut python(), socket(17, 3, 0x0608)),
+        "lateral.packet_sender" => raise(&mut python(), socket(2, 3, 255)),
         "lateral.vsock" => vsock(RecordFlags::CONNECTS),
         other => listening(other),
     }
@@ -50,6 +51,7 @@ fn listening(rule: &str) -> Option<Alert> {
             scene.inspect(socket(17, 3, 0x0300));
             raise(&mut scene, called(CallName::SETSOCKOPT, [0, 1, 26, 0]))
         }
+        "listener.sctp_socket" => raise(&mut python(), socket(2, 1, 132)),
         "listener.vsock" => vsock(RecordFlags::BINDS),
         "listener.tunnel_interface" => raise(&mut python(), called(CallName::IOCTL, [3, 0x4004_54ca, 0, 0])),
         _ => None,
