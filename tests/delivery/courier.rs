@@ -6,10 +6,11 @@
 use agent::config::{Flags, Sources, load};
 use agent::daemon::Outlets;
 use agent::detect::Severity;
+use agent::event::Timestamp;
 use agent::spool::Spool;
 use anyhow::{Context, Result};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const SAMPLES: &str = include_str!("../recordings/containers.ndjson");
 
@@ -62,6 +63,7 @@ async fn fill(spool: &Spool, count: u64, per_second: Option<u64>) -> Result<()> 
             pace.tick().await;
         }
         let mut alert = sample.clone();
+        alert["time"] = now()?.into();
         alert["id"] = format!("00000000-0000-7000-8000-{number:012x}").into();
         // Receivers that group by container are to see them all.
         alert["container"]["id"] = format!("{number:012x}{:052x}", 0).into();
@@ -73,4 +75,10 @@ async fn fill(spool: &Spool, count: u64, per_second: Option<u64>) -> Result<()> 
     }
     spool.flush().await;
     Ok(())
+}
+
+/// Brokers throw away what is older than they are to keep.
+fn now() -> Result<String> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos();
+    Ok(Timestamp(i128::try_from(now)?).to_rfc3339())
 }
