@@ -3,10 +3,13 @@
 //! It never waits: what runtimes did not tell yet is pending in the container's metadata, and a slot or an
 //! exec id that is not known is asked of the kernel's tables, which answer at once.
 
+mod links;
+
 use crate::container::{Attribution, ContainerIndex, SlotReader};
 use crate::event::{BootTime, Clock, EnrichedEvent, Payload, RawEvent};
 use crate::process::lineage::{from_exec, from_header};
 use crate::process::{Completeness, Lineage, LineageReader, LineageStats, Process};
+use links::Links;
 use std::sync::Arc;
 
 /// An event and whose it is.
@@ -50,6 +53,7 @@ pub struct Enricher {
     clock: Clock,
     index: ContainerIndex,
     lineage: Lineage,
+    links: Links,
 }
 
 impl Enricher {
@@ -60,6 +64,7 @@ impl Enricher {
             clock,
             index: ContainerIndex::default(),
             lineage: Lineage::default(),
+            links: Links::default(),
         }
     }
 
@@ -92,9 +97,10 @@ impl Enricher {
     }
 
     /// Attributes one event. Lifecycle records change the index first, so their own container is known.
-    pub fn enrich(&mut self, raw: RawEvent, kernel: &mut dyn KernelTables) -> Enriched {
+    pub fn enrich(&mut self, mut raw: RawEvent, kernel: &mut dyn KernelTables) -> Enriched {
         let time = BootTime(raw.header.time_boot_ns);
         self.index.observe(&raw);
+        self.links.follow(&mut raw);
         let (process, executed_by) = self.process(&raw, kernel);
         let mut chain = self
             .lineage
